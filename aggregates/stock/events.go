@@ -1,0 +1,218 @@
+package stock
+
+import "github.com/stockfold/stockfold/aggregates"
+
+// The names of the facts. They are a contract and never change.
+const (
+	TypeItemRegistered        = "ItemRegistered"
+	TypeStockCounted          = "StockCounted"
+	TypeStockReceived         = "StockReceived"
+	TypeStockSold             = "StockSold"
+	TypeStockReturned         = "StockReturned"
+	TypeStockAdjusted         = "StockAdjusted"
+	TypeStockConditionChanged = "StockConditionChanged"
+	TypeTransferShipped       = "TransferShipped"
+	TypeTransferReceived      = "TransferReceived"
+	TypeReservationPlaced     = "ReservationPlaced"
+	TypeReservationConfirmed  = "ReservationConfirmed"
+	TypeReservationExtended   = "ReservationExtended"
+	TypeReservationFulfilled  = "ReservationFulfilled"
+	TypeReservationReleased   = "ReservationReleased"
+	TypeReservationExpired    = "ReservationExpired"
+	TypeOversoldDetected      = "OversoldDetected"
+	TypeSafetyStockSet        = "SafetyStockSet"
+)
+
+// Condition of units at a location. Only sellable units are available to sell.
+type Condition uint8
+
+const (
+	Sellable Condition = iota
+	Inspection
+	Damaged
+	Quarantined
+	conditions // their number
+)
+
+// AbsorbedBy names the count that already covers a fact which came late: the fact changes the balance at
+// its own time, and the count takes that change back at its as-of time, so the balance now stays. The zero
+// value means that no count covers it.
+type AbsorbedBy struct {
+	Revision uint64 // of the StockCounted event in the same stream
+	AsOf     aggregates.Instant
+}
+
+// Is tells whether a count covers the fact.
+func (a AbsorbedBy) Is() bool { return a.AsOf != 0 }
+
+// Split is a part of a reservation at one location, in base units, positive.
+type Split struct {
+	Location string
+	Quantity int64
+}
+
+// The closed set of events of a SKU's stream. Each is complete: folding one is addition and needs nothing
+// that an earlier event said, so balances, reservations and time axes can each be folded alone.
+type (
+	// ItemRegistered makes the SKU known, or changes its description.
+	ItemRegistered struct {
+		Name      string
+		Unit      string
+		Decimals  int
+		Category  string
+		ByDefault bool // a movement came before anybody registered it
+	}
+
+	// StockCounted sets what lay at a location, in a condition, at the event's OccurredAt.
+	StockCounted struct {
+		Location  string
+		Condition Condition
+		Counted   int64
+		Delta     int64 // change at the as-of time
+		Absorbed  AbsorbedBy
+	}
+
+	StockReceived struct {
+		Location  string
+		Condition Condition
+		Quantity  int64
+		Absorbed  AbsorbedBy
+	}
+
+	// StockSold says that sellable units left to a customer. Quantity 0 keeps a voided line on record.
+	StockSold struct {
+		Location      string
+		Quantity      int64
+		Absorbed      AbsorbedBy
+		Channel       string
+		ReservationID string
+	}
+
+	StockReturned struct {
+		Location  string
+		Condition Condition
+		Quantity  int64
+		Absorbed  AbsorbedBy
+		Channel   string
+	}
+
+	StockAdjusted struct {
+		Location  string
+		Condition Condition
+		Delta     int64
+		Reason    string
+		Absorbed  AbsorbedBy
+	}
+
+	StockConditionChanged struct {
+		Location     string
+		From, To     Condition
+		Quantity     int64
+		FromAbsorbed AbsorbedBy
+		ToAbsorbed   AbsorbedBy
+		Reason       string
+	}
+
+	// TransferShipped says that sellable units left Location for Destination; they are in transit there.
+	TransferShipped struct {
+		Location    string
+		Destination string
+		Quantity    int64
+		TransferID  string
+		Absorbed    AbsorbedBy
+	}
+
+	// TransferReceived says that units from Origin arrived; they are no longer in transit.
+	TransferReceived struct {
+		Location   string
+		Origin     string
+		Quantity   int64
+		TransferID string
+		Condition  Condition
+		Absorbed   AbsorbedBy
+	}
+
+	ReservationPlaced struct {
+		ReservationID string
+		Channel       string
+		Quantity      int64
+		Splits        []Split
+		ExpiresAt     aggregates.Instant // a whole second; 0 when placed as confirmed
+	}
+
+	// ReservationConfirmed takes the end off a hold. Splits are what it held.
+	ReservationConfirmed struct {
+		ReservationID string
+		ExpiredAt     aggregates.Instant // the end that no longer applies
+		Splits        []Split
+	}
+
+	// ReservationExtended moves the end of a hold. Splits are what it held.
+	ReservationExtended struct {
+		ReservationID string
+		From          aggregates.Instant
+		ExpiresAt     aggregates.Instant
+		Splits        []Split
+	}
+
+	// ReservationFulfilled hands units over: no longer reserved, and gone from the sellable stock.
+	ReservationFulfilled struct {
+		ReservationID string
+		Splits        []FulfilledSplit
+		ExpiresAt     aggregates.Instant // of the hold, when not confirmed
+		Closed        bool               // nothing is left of the reservation
+	}
+
+	ReservationReleased struct {
+		ReservationID string
+		Splits        []Split
+		ExpiresAt     aggregates.Instant
+		Closed        bool
+		Reason        string
+	}
+
+	ReservationExpired struct {
+		ReservationID string
+		Splits        []Split
+		ExpiresAt     aggregates.Instant
+	}
+
+	// OversoldDetected says that a fact left less at a location than is promised from it.
+	OversoldDetected struct {
+		Location string
+		OnHand   int64
+		Reserved int64
+	}
+
+	// SafetyStockSet keeps units back at a location; 0 ends it.
+	SafetyStockSet struct {
+		Location string
+		Quantity int64
+	}
+)
+
+// FulfilledSplit is a part of a fulfilment: units leave Location; they had been reserved at ReservedAt.
+type FulfilledSplit struct {
+	Location   string
+	ReservedAt string // never empty in the domain
+	Quantity   int64
+	Absorbed   AbsorbedBy // a count already covers the departure: the promise ends, no stock moves
+}
+
+func (*ItemRegistered) EventType() string        { return TypeItemRegistered }
+func (*StockCounted) EventType() string          { return TypeStockCounted }
+func (*StockReceived) EventType() string         { return TypeStockReceived }
+func (*StockSold) EventType() string             { return TypeStockSold }
+func (*StockReturned) EventType() string         { return TypeStockReturned }
+func (*StockAdjusted) EventType() string         { return TypeStockAdjusted }
+func (*StockConditionChanged) EventType() string { return TypeStockConditionChanged }
+func (*TransferShipped) EventType() string       { return TypeTransferShipped }
+func (*TransferReceived) EventType() string      { return TypeTransferReceived }
+func (*ReservationPlaced) EventType() string     { return TypeReservationPlaced }
+func (*ReservationConfirmed) EventType() string  { return TypeReservationConfirmed }
+func (*ReservationExtended) EventType() string   { return TypeReservationExtended }
+func (*ReservationFulfilled) EventType() string  { return TypeReservationFulfilled }
+func (*ReservationReleased) EventType() string   { return TypeReservationReleased }
+func (*ReservationExpired) EventType() string    { return TypeReservationExpired }
+func (*OversoldDetected) EventType() string      { return TypeOversoldDetected }
+func (*SafetyStockSet) EventType() string        { return TypeSafetyStockSet }

@@ -1,0 +1,31 @@
+package projections
+
+import (
+	"context"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// Store is what projections need of an event store.
+//
+// Subscribe reads everything after a position, first what is stored, then what is appended from then on, in
+// order of position, durable events only. With prefixes only streams whose name starts with one of them.
+// End is the position of the last durable event, 0 when there is none.
+type Store interface {
+	Subscribe(ctx context.Context, after uint64, prefixes ...string) (Subscription, error)
+	End(ctx context.Context) (uint64, error)
+}
+
+// Subscription hands out events in batches. Next blocks until there is something to hand out or ctx ends; a
+// batch may have no records and only move Through on. The batch and what it points to are valid until the
+// next call of Next. One goroutine at a time may use it.
+type Subscription interface {
+	Next(ctx context.Context) (Batch, error)
+	Close() error
+}
+
+// Batch is a run of events. Through is the position up to which, with this batch, everything was handed out.
+type Batch struct {
+	Records []aggregates.Record
+	Through uint64
+}

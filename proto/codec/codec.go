@@ -1,0 +1,123 @@
+// Package codec turns events of the domain into their canonical stored form and back: the protobuf message
+// stockfold.inventory.v1.Event. The stored bytes leave out what the record itself holds (id, type, stream,
+// revision, position). Fields unknown to this version are skipped on reading, so that a newer writer and an older
+// reader may share one store; a type unknown to this version is an error, never silently passed.
+package codec
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/stockfold/stockfold/aggregates"
+	inventoryv1 "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+// UnknownTypeError says that an event's type is not known to this version of the program.
+type UnknownTypeError struct {
+	Stream   string
+	Revision uint64
+	Type     string
+}
+
+func (e *UnknownTypeError) Error() string {
+	return fmt.Sprintf("event %d of stream %q has type %q, which this version does not know; run a version that does",
+		e.Revision, e.Stream, e.Type)
+}
+
+// Encode appends the stored form of an event to dst.
+func Encode(dst []byte, e aggregates.Event, m *aggregates.Metadata) ([]byte, error) {
+	p := inventoryv1.Event{
+		OccurredAt:     toTimestamp(m.OccurredAt),
+		RecordedAt:     toTimestamp(m.RecordedAt),
+		Source:         toSource(&m.Source),
+		CorrelationId:  m.CorrelationID,
+		CausationId:    m.CausationID,
+		Actor:          m.Actor,
+		IdempotencyKey: m.IdempotencyKey,
+		Fingerprint:    m.Fingerprint,
+	}
+	if err := setPayload(&p, e); err != nil {
+		return dst, err
+	}
+	size := p.SizeVT()
+	at := len(dst)
+	dst = append(dst, make([]byte, size)...)
+	if _, err := p.MarshalToSizedBufferVT(dst[at:]); err != nil {
+		return dst[:at], fmt.Errorf("encode %s: %w", e.EventType(), err)
+	}
+	return dst, nil
+}
+
+// Decode reads a record's event and metadata. What it returns shares no memory with the record.
+func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) {
+	var p inventoryv1.Event
+	if err := p.UnmarshalVT(r.Data); err != nil {
+		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
+	}
+	e := payload(&p)
+	if e == nil || e.EventType() != r.Type {
+		return nil, aggregates.Metadata{}, &UnknownTypeError{Stream: r.Stream, Revision: r.Revision, Type: r.Type}
+	}
+	return e, metadata(&p), nil
+}
+
+// Proto reads a record as the canonical message with every field filled, for people and other programs. A type
+// that this version does not know still has its metadata.
+func Proto(r aggregates.Record) (*inventoryv1.Event, error) {
+	p := &inventoryv1.Event{}
+	if err := p.UnmarshalVT(r.Data); err != nil {
+		return nil, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
+	}
+	id := r.ID
+	p.Id = id[:]
+	p.Type, p.Stream, p.Revision, p.Position = r.Type, r.Stream, r.Revision, r.Position
+	return p, nil
+}
+
+func metadata(p *inventoryv1.Event) aggregates.Metadata {
+	m := aggregates.Metadata{
+		OccurredAt:     fromTimestamp(p.OccurredAt),
+		RecordedAt:     fromTimestamp(p.RecordedAt),
+		CorrelationID:  p.CorrelationId,
+		CausationID:    p.CausationId,
+		Actor:          p.Actor,
+		IdempotencyKey: p.IdempotencyKey,
+		Fingerprint:    p.Fingerprint,
+	}
+	if s := p.Source; s != nil {
+		m.Source = aggregates.Source{
+			System: s.System, Document: s.Document, Line: s.Line, Sequence: s.Sequence, MessageID: s.MessageId,
+			Topic: s.Topic, Partition: s.Partition, Offset: s.Offset,
+		}
+	}
+	return m
+}
+
+func toSource(s *aggregates.Source) *inventoryv1.Source {
+	if *s == (aggregates.Source{}) {
+		return nil
+	}
+	return &inventoryv1.Source{
+		System: s.System, Document: s.Document, Line: s.Line, Sequence: s.Sequence, MessageId: s.MessageID,
+		Topic: s.Topic, Partition: s.Partition, Offset: s.Offset,
+	}
+}
+
+func toTimestamp(i aggregates.Instant) *timestamppb.Timestamp {
+	if i == 0 {
+		return nil
+	}
+	seconds, micros := int64(i/aggregates.Second), int64(i%aggregates.Second)
+	if micros < 0 {
+		seconds, micros = seconds-1, micros+int64(aggregates.Second)
+	}
+	return &timestamppb.Timestamp{Seconds: seconds, Nanos: int32(micros * 1000)}
+}
+
+func fromTimestamp(t *timestamppb.Timestamp) aggregates.Instant {
+	if t == nil {
+		return 0
+	}
+	return aggregates.Instant(t.Seconds)*aggregates.Second + aggregates.Instant(t.Nanos/1000)
+}

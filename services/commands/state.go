@@ -1,0 +1,145 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/proto/codec"
+)
+
+const (
+	snapshotEvery = 512 // events between snapshots, at least
+	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
+	boxSize       = 512 // estimated bytes of a mailbox beside its state
+)
+
+// load makes a cold mailbox warm: from its snapshot, when there is one that this version can read, and the events
+// since.
+func (x *Streams[S]) load(ctx context.Context, b *mailbox[S]) error {
+	if b.state != nil {
+		return nil
+	}
+	x.stats.loads.Add(1)
+	b.state, b.next, b.position, b.unsaved = new(S), 0, 0, 0
+	if x.kind.Schema != "" {
+		if err := x.restore(ctx, b); err != nil {
+			b.state = nil
+			return err
+		}
+	}
+	if _, err := x.catchUp(ctx, b); err != nil {
+		b.state = nil
+		return err
+	}
+	return nil
+}
+
+// restore begins with the snapshot. One that cannot be read is passed over: it is only a cache.
+func (x *Streams[S]) restore(ctx context.Context, b *mailbox[S]) error {
+	s, ok, err := x.store.LoadSnapshot(ctx, b.stream, x.kind.Schema)
+	if err != nil || !ok {
+		return err
+	}
+	if err := x.kind.Unmarshal(b.state, s.Data); err != nil {
+		slog.Warn("snapshot is damaged, folding the whole stream instead", "stream", b.stream, "err", err)
+		b.state = new(S)
+		return nil
+	}
+	b.next, b.position = s.Next, s.Position
+	return nil
+}
+
+// catchUp folds what the stream has beyond the state, and says whether that was anything.
+func (x *Streams[S]) catchUp(ctx context.Context, b *mailbox[S]) (bool, error) {
+	before := b.next
+	var bad error
+	err := x.store.ReadStream(ctx, b.stream, b.next, func(r aggregates.Record) bool {
+		if r.Revision != b.next {
+			bad = fmt.Errorf("stream %q: event %d follows %d events", b.stream, r.Revision, b.next)
+			return false
+		}
+		e, m, err := codec.Decode(r)
+		if err != nil {
+			bad = err
+			return false
+		}
+		x.kind.Evolve(b.state, e, m)
+		b.next, b.position = r.Revision+1, r.Position
+		b.unsaved++
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	return b.next != before, err
+}
+
+// refresh makes sure that the state is the stream's latest revision, and says whether it was not.
+func (x *Streams[S]) refresh(ctx context.Context, b *mailbox[S]) (bool, error) {
+	if x.opts.Exclusive {
+		return false, nil
+	}
+	return x.catchUp(ctx, b)
+}
+
+// learn hands the whole stream to an intention.
+func (x *Streams[S]) learn(ctx context.Context, b *mailbox[S], l Learner) error {
+	x.stats.learned.Add(1)
+	var bad error
+	err := x.store.ReadStream(ctx, b.stream, 0, func(r aggregates.Record) bool {
+		if r.Revision >= b.next {
+			return false
+		}
+		e, m, err := codec.Decode(r)
+		if err != nil {
+			bad = err
+			return false
+		}
+		l.Learn(e, r.Revision, m)
+		return true
+	})
+	if err == nil {
+		err = bad
+	}
+	return err
+}
+
+// snapshot saves the state when enough has happened since the last time. A snapshot that cannot be saved costs
+// time at the next start, nothing else.
+func (x *Streams[S]) snapshot(ctx context.Context, b *mailbox[S], events int) {
+	if b.unsaved += events; x.kind.Schema == "" || b.unsaved < max(snapshotEvery, int(b.size)/snapshotBytes) {
+		return
+	}
+	b.unsaved = 0
+	data, err := x.kind.Marshal(b.state)
+	if err == nil {
+		err = x.store.SaveSnapshot(ctx, b.stream, x.kind.Schema, Snapshot{Next: b.next, Position: b.position, Data: data})
+	}
+	if err != nil {
+		slog.Warn("snapshot not saved", "stream", b.stream, "err", err)
+		return
+	}
+	x.stats.snapshots.Add(1)
+}
+
+// forget throws a state away: what it holds may not have become durable.
+func (x *Streams[S]) forget(b *mailbox[S]) {
+	b.state = nil
+	x.memory.Add(-b.size)
+	b.size = 0
+}
+
+// account brings the counted memory of a mailbox up to date.
+func (x *Streams[S]) account(b *mailbox[S]) {
+	if b.state == nil {
+		return
+	}
+	size := int64(boxSize)
+	if x.kind.Size != nil {
+		size += int64(x.kind.Size(b.state))
+	}
+	x.memory.Add(size - b.size)
+	b.size = size
+}
