@@ -1,0 +1,201 @@
+package codec
+
+import (
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+var update = flag.Bool("update", false, "write the golden bytes of event types that have none yet")
+
+const noon = aggregates.Instant(1_767_268_800_000_000)
+
+var count = stock.AbsorbedBy{Revision: 7, AsOf: noon + 5}
+
+// samples has one of every event, with every field set.
+func samples() []aggregates.Event {
+	splits := []stock.Split{{Location: "berlin", Quantity: 3}, {Location: "köln/2", Quantity: 1}}
+	return []aggregates.Event{
+		&stock.ItemRegistered{Name: "Milk 1%", Unit: "l", Decimals: 3, Category: "dairy", ByDefault: true},
+		&stock.StockCounted{Location: "berlin", Condition: stock.Damaged, Counted: 12, Delta: -3, Absorbed: count},
+		&stock.StockReceived{Location: "berlin", Condition: stock.Inspection, Quantity: 40, Absorbed: count},
+		&stock.StockSold{Location: "berlin", Quantity: 2, Absorbed: count, Channel: "web", ReservationID: "cart-1"},
+		&stock.StockReturned{Location: "berlin", Condition: stock.Quarantined, Quantity: 1, Absorbed: count, Channel: "web"},
+		&stock.StockAdjusted{Location: "berlin", Condition: stock.Sellable, Delta: -9, Reason: "breakage", Absorbed: count},
+		&stock.StockConditionChanged{Location: "berlin", From: stock.Inspection, To: stock.Sellable, Quantity: 4,
+			FromAbsorbed: count, ToAbsorbed: stock.AbsorbedBy{Revision: 9, AsOf: noon + 9}, Reason: "inspected"},
+		&stock.TransferShipped{Location: "berlin", Destination: "köln", Quantity: 6, TransferID: "t-1", Absorbed: count},
+		&stock.TransferReceived{Location: "köln", Origin: "berlin", Quantity: 5, TransferID: "t-1", Condition: stock.Damaged, Absorbed: count},
+		&stock.ReservationPlaced{ReservationID: "cart-1", Channel: "web", Quantity: 4, Splits: splits, ExpiresAt: noon},
+		&stock.ReservationConfirmed{ReservationID: "cart-1", ExpiredAt: noon, Splits: splits},
+		&stock.ReservationExtended{ReservationID: "cart-1", From: noon, ExpiresAt: noon + 60*aggregates.Second, Splits: splits},
+		&stock.ReservationFulfilled{ReservationID: "cart-1", ExpiresAt: noon, Closed: true, Splits: []stock.FulfilledSplit{
+			{Location: "berlin", ReservedAt: "berlin", Quantity: 2}, {Location: "köln", ReservedAt: "berlin", Quantity: 1, Absorbed: count}}},
+		&stock.ReservationReleased{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon, Closed: true, Reason: "changed mind"},
+		&stock.ReservationExpired{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon},
+		&stock.OversoldDetected{Location: "berlin", OnHand: -1, Reserved: 4},
+		&stock.SafetyStockSet{Location: "berlin", Quantity: 5},
+		&channel.Defined{Name: "Web shop", Sourcing: []string{"berlin", "köln"}, HoldSeconds: 600, Buffer: 2},
+		&location.Defined{Name: "Berlin Mitte", Kind: "store", TimeZone: "Europe/Berlin"},
+		&location.Enabled{},
+		&location.Disabled{Reason: "flood"},
+	}
+}
+
+var meta = aggregates.Metadata{
+	OccurredAt: noon - 1, RecordedAt: noon, CorrelationID: "order-9", CausationID: "msg-1", Actor: "wms",
+	IdempotencyKey: "m:wms:1", Fingerprint: 0xfeedbeefcafe0123,
+	Source: aggregates.Source{System: "wms", Document: "asn-1", Line: "2", Sequence: "17", MessageID: "1",
+		Topic: "stockfold.movements.v1", Partition: 3, Offset: 99},
+}
+
+func record(t *testing.T, e aggregates.Event) aggregates.Record {
+	t.Helper()
+	data, err := Encode(nil, e, &meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aggregates.Record{NewEvent: aggregates.NewEvent{Type: e.EventType(), Data: data}, Stream: "sku-a/b", Revision: 4, Position: 77}
+}
+
+func TestEveryEventSurvivesTheRoundTrip(t *testing.T) {
+	for _, e := range samples() {
+		got, m, err := Decode(record(t, e))
+		if err != nil {
+			t.Errorf("%s: %v", e.EventType(), err)
+			continue
+		}
+		if !reflect.DeepEqual(got, e) || m != meta {
+			t.Errorf("%s: got %+v %+v, want %+v %+v", e.EventType(), got, m, e, meta)
+		}
+	}
+}
+
+func TestSamplesSetEveryField(t *testing.T) {
+	for _, e := range samples() {
+		v := reflect.ValueOf(e).Elem()
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() && v.Type().Field(i).Type.Kind() != reflect.Uint8 { // sellable is 0
+				t.Errorf("%s: field %s of the sample is zero, so the round trip proves nothing about it", e.EventType(), v.Type().Field(i).Name)
+			}
+		}
+	}
+}
+
+func TestEveryPayloadOfTheContractHasAnEvent(t *testing.T) {
+	have := map[string]bool{}
+	for _, e := range samples() {
+		have[e.EventType()] = true
+	}
+	fields := (&pb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("payload").Fields()
+	for i := range fields.Len() {
+		if name := string(fields.Get(i).Message().Name()); !have[name] {
+			t.Errorf("payload %s has no sample here; is it mapped?", name)
+		}
+	}
+	if fields.Len() != len(have) {
+		t.Errorf("%d payloads, %d events", fields.Len(), len(have))
+	}
+}
+
+// The names and bytes on disk are a contract. A golden file that no longer decodes to its event, or an event
+// that no longer encodes to its golden bytes, breaks every store out there.
+func TestGoldenBytes(t *testing.T) {
+	for _, e := range samples() {
+		t.Run(e.EventType(), func(t *testing.T) {
+			file := filepath.Join("testdata", e.EventType()+".v1.hex")
+			r := record(t, e)
+			if _, err := os.Stat(file); os.IsNotExist(err) && *update {
+				if err := os.WriteFile(file, fmt.Appendf(nil, "%x\n", r.Data), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatalf("%v; a new event type needs its golden bytes: go test ./proto/codec -update", err)
+			}
+			golden, err := hex.DecodeString(strings.TrimSpace(string(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprintf("%x", r.Data); got != fmt.Sprintf("%x", golden) {
+				t.Errorf("encoding changed\n got %s\nwant %x", got, golden)
+			}
+			r.Data = golden
+			if got, m, err := Decode(r); err != nil || !reflect.DeepEqual(got, e) || m != meta {
+				t.Errorf("golden bytes decode to %+v, %+v, %v", got, m, err)
+			}
+		})
+	}
+}
+
+func TestFieldsOfANewerVersionArePassedOver(t *testing.T) {
+	r := record(t, &stock.StockSold{Location: "berlin", Quantity: 2})
+	r.Data = append(r.Data, 0xfa, 0x3e, 0x02, 'h', 'i') // field 1007, a string
+	if e, _, err := Decode(r); err != nil || e.(*stock.StockSold).Quantity != 2 {
+		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
+func TestATypeOfANewerVersionIsAnErrorThatSaysSo(t *testing.T) {
+	r := record(t, &stock.StockSold{Location: "berlin", Quantity: 2})
+	r.Type = "StockTeleported"
+	var unknown *UnknownTypeError
+	if _, _, err := Decode(r); !errors.As(err, &unknown) || unknown.Type != "StockTeleported" || unknown.Revision != 4 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDamagedBytesAreAnError(t *testing.T) {
+	whole := record(t, &stock.StockCounted{Location: "berlin", Counted: 5, Delta: 5})
+	for cut := 1; cut < len(whole.Data); cut++ {
+		r := whole
+		r.Data = whole.Data[:cut]
+		e, _, err := Decode(r) // must not panic; cutting at a field border leaves a valid message without its payload
+		if err == nil && e == nil {
+			t.Fatalf("cut at %d: neither event nor error", cut)
+		}
+	}
+}
+
+func TestProtoFillsWhatTheRecordHolds(t *testing.T) {
+	r := record(t, &stock.StockSold{Location: "berlin", Quantity: 2})
+	r.ID = aggregates.NewEventID(r.Stream, "key", 0)
+	p, err := Proto(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Type != "StockSold" || p.Stream != "sku-a/b" || p.Revision != 4 || p.Position != 77 || string(p.Id) != string(r.ID[:]) {
+		t.Errorf("got %v", p)
+	}
+	var empty []string
+	p.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		empty = append(empty, string(f.Name()))
+		return true
+	})
+	if len(empty) != p.ProtoReflect().Descriptor().Fields().Len()-len(samples())+1 {
+		t.Errorf("set fields: %v", empty)
+	}
+}
+
+func TestInstantsBefore1970KeepTheirPlace(t *testing.T) {
+	for _, i := range []aggregates.Instant{-1, -1_000_001, 1, noon} {
+		if got := fromTimestamp(toTimestamp(i)); got != i {
+			t.Errorf("%d became %d", i, got)
+		}
+	}
+}
