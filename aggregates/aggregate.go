@@ -37,10 +37,11 @@ func (i Instant) Add(d time.Duration) Instant { return i + Instant(d/time.Micros
 
 // CeilSecond rounds up to a whole second.
 func (i Instant) CeilSecond() Instant {
-	if r := i % Second; r > 0 {
-		return i - r + Second
+	r := i % Second
+	if r > 0 {
+		r -= Second
 	}
-	return i
+	return i - r
 }
 
 // Event is a fact of one stream, a struct of one of the aggregates' closed sets.

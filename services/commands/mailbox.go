@@ -94,7 +94,11 @@ func (x *Streams[S]) decide(ctx context.Context, b *mailbox[S], tasks []*task[S]
 			m.OccurredAt = now
 		}
 		decided, err := decide(t.in, b.state, m, now)
-		if l, ok := t.in.(Learner); ok && err != nil && l.Wants(err) {
+		for range maxLearn {
+			l, ok := t.in.(Learner)
+			if !ok || err == nil || !l.Wants(err) {
+				break
+			}
 			if len(events) > 0 {
 				return i, events, nil // what is decided becomes part of the past first
 			}

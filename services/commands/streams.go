@@ -20,7 +20,8 @@ type Intention[S any] interface {
 }
 
 // Learner is an Intention whose decision may need the stream's past. When Decide returns an error for which
-// Wants is true, every event of the stream is handed to Learn, in order, and Decide is called again.
+// Wants is true, every event of the stream is handed to Learn, in order, and Decide is called again; a few times at
+// most.
 type Learner interface {
 	Wants(err error) bool
 	Learn(e aggregates.Event, revision uint64, m aggregates.Metadata)
@@ -82,6 +83,7 @@ const (
 	maxBatch      = 4096             // commands decided and appended at once
 	maxBatchBytes = 1 << 20          // of encoded events, after which a batch is closed
 	maxAttempts   = 8                // decisions of one batch under conflicts
+	maxLearn      = 3                // readings of the past for one decision
 	maxRepeats    = 5                // appends of one batch under unknown outcomes
 	appendTimeout = 10 * time.Second // of one append, whoever waits for it
 	shardCount    = 64

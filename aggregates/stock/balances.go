@@ -1,0 +1,144 @@
+package stock
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// Balances are a SKU's quantities by location, and its description. The zero value is the initial state. They are what
+// availability needs; read models fold and keep them alone.
+type Balances struct {
+	Item Item
+	list []Balance // in order of location, bytewise
+}
+
+// Balance is what lies at one location, in base units.
+type Balance struct {
+	Location    string
+	OnHand      [conditions]int64 // by Condition; negative when facts contradict each other
+	Reserved    int64             // sum of what reservations hold here, holds included until their end is recorded
+	SafetyStock int64
+	InTransit   int64 // on its way here; negative when the arrival was recorded before the departure
+	Holds       Holds // the part of Reserved that expires
+
+	journal *journal // only in a State, and only where facts were recorded
+}
+
+// Live returns what is reserved at now: holds that have ended do not count, recorded or not.
+func (x *Balance) Live(now aggregates.Instant) int64 { return x.Reserved - x.Holds.EndedAt(now) }
+
+// Oversold tells whether more is promised at now than lies here.
+func (x *Balance) Oversold(now aggregates.Instant) bool { return x.OnHand[Sellable] < x.Live(now) }
+
+// At returns the balance at a location, nil when nothing was ever said of it. It is valid until the next Evolve or Put.
+func (b *Balances) At(location string) *Balance {
+	if i, ok := b.find(location); ok {
+		return &b.list[i]
+	}
+	return nil
+}
+
+// Each yields the balances in order of location; use it as for x := range b.Each.
+func (b *Balances) Each(yield func(*Balance) bool) {
+	for i := range b.list {
+		if !yield(&b.list[i]) {
+			return
+		}
+	}
+}
+
+// Len is the number of locations.
+func (b *Balances) Len() int { return len(b.list) }
+
+// Put sets the balance of a location, for those who restore balances from storage. It takes over the holds.
+func (b *Balances) Put(x Balance) { *b.at(x.Location) = x }
+
+// Clone returns a copy that shares nothing that changes. What a State keeps beside the quantities is not copied.
+func (b *Balances) Clone() Balances {
+	c := Balances{Item: b.Item, list: slices.Clone(b.list)}
+	for i := range c.list {
+		c.list[i].Holds = c.list[i].Holds.clone()
+		c.list[i].journal = nil
+	}
+	return c
+}
+
+func (b *Balances) find(location string) (int, bool) {
+	i := sort.Search(len(b.list), func(i int) bool { return b.list[i].Location >= location })
+	return i, i < len(b.list) && b.list[i].Location == location
+}
+
+// at returns the balance at a location and makes it when there is none.
+func (b *Balances) at(location string) *Balance {
+	i, ok := b.find(location)
+	if !ok {
+		b.list = slices.Insert(b.list, i, Balance{Location: location})
+	}
+	return &b.list[i]
+}
+
+// Evolve folds one event.
+func (b *Balances) Evolve(e aggregates.Event) {
+	legs(e, b.move)
+	switch e := e.(type) {
+	case *ItemRegistered:
+		b.Item.evolve(e)
+	case *SafetyStockSet:
+		b.at(e.Location).SafetyStock = e.Quantity
+	case *TransferShipped:
+		if e.Destination != "" {
+			b.at(e.Destination).InTransit += e.Quantity
+		}
+	case *TransferReceived:
+		b.at(e.Location).InTransit -= e.Quantity
+	default:
+		b.promise(e)
+	}
+}
+
+// move changes what lies at a location, unless a count already covers the change.
+func (b *Balances) move(l leg) {
+	x := b.at(l.location)
+	if !l.absorbed.Is() {
+		x.OnHand[l.condition] += l.delta
+	}
+}
+
+// promise folds what reservations do to balances.
+func (b *Balances) promise(e aggregates.Event) {
+	switch e := e.(type) {
+	case *ReservationPlaced:
+		b.reserve(e.Splits, +1, e.ExpiresAt)
+	case *ReservationReleased:
+		b.reserve(e.Splits, -1, e.ExpiresAt)
+	case *ReservationExpired:
+		b.reserve(e.Splits, -1, e.ExpiresAt)
+	case *ReservationConfirmed:
+		b.reserve(e.Splits, -1, e.ExpiredAt)
+		b.reserve(e.Splits, +1, 0)
+	case *ReservationExtended:
+		b.reserve(e.Splits, -1, e.From)
+		b.reserve(e.Splits, +1, e.ExpiresAt)
+	case *ReservationFulfilled:
+		for _, x := range e.Splits {
+			b.hold(x.ReservedAt, -x.Quantity, e.ExpiresAt)
+		}
+	}
+}
+
+func (b *Balances) reserve(splits []Split, sign int64, until aggregates.Instant) {
+	for _, x := range splits {
+		b.hold(x.Location, sign*x.Quantity, until)
+	}
+}
+
+// hold changes what is reserved at a location, and until when unless that is 0.
+func (b *Balances) hold(location string, delta int64, until aggregates.Instant) {
+	x := b.at(location)
+	x.Reserved += delta
+	if until != 0 {
+		x.Holds.Add(until, delta)
+	}
+}

@@ -1,0 +1,150 @@
+package stock
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+const benchStart = aggregates.Instant(1_767_600_000) * aggregates.Second
+
+// benchState is a SKU with ten locations that are stocked well, and some sales.
+func benchState(b *testing.B) (*State, *Policy) {
+	b.Helper()
+	s := &State{}
+	var sites []string
+	for i := range 10 {
+		site := fmt.Sprintf("store-%03d", i)
+		sites = append(sites, site)
+		m := aggregates.Metadata{OccurredAt: benchStart, RecordedAt: benchStart, IdempotencyKey: fmt.Sprint("count", i)}
+		benchFold(b, s, Movement{Kind: KindCounted, Location: site, Quantity: MaxQuantity}, m)
+	}
+	return s, NewPolicy("web", sites, 0, 900)
+}
+
+func benchFold(b *testing.B, s *State, r Movement, m aggregates.Metadata) {
+	b.Helper()
+	_, events, err := Move(s, r, m, m.RecordedAt)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, e := range events {
+		s.Evolve(e, m)
+	}
+}
+
+// keys are made before the clock starts: a caller has them already.
+func benchKeys(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("pos-berlin|%012d|1", i)
+	}
+	return keys
+}
+
+func BenchmarkMove(b *testing.B) {
+	s, _ := benchState(b)
+	keys := benchKeys(b.N)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		at := benchStart + aggregates.Instant(i+1)*aggregates.Second/10
+		m := aggregates.Metadata{
+			OccurredAt: at, RecordedAt: at, IdempotencyKey: keys[i], Fingerprint: 1,
+			Source: aggregates.Source{Topic: "sales", Partition: 3, Offset: int64(i)},
+		}
+		benchFold(b, s, Movement{Kind: KindSold, Location: "store-004", Quantity: 1}, m)
+	}
+}
+
+func BenchmarkReserveConfirm(b *testing.B) {
+	for _, holds := range []int{10, 100_000} {
+		for _, spread := range []int64{4500, MaxHoldSeconds} {
+			b.Run(fmt.Sprintf("holds=%d/ends-within=%ds", holds, spread), func(b *testing.B) {
+				s, p := benchState(b)
+				for i := range holds {
+					seconds := int64(i)*7919%(spread-3600) + 1
+					benchReserve(b, s, p, fmt.Sprint("held", i), seconds+3600, benchStart)
+				}
+				keys := benchKeys(b.N)
+				b.ReportAllocs()
+				b.ResetTimer()
+				for i := range b.N {
+					now := benchStart + aggregates.Instant(i)*aggregates.Second/1000
+					benchReserve(b, s, p, keys[i], 900, now)
+					benchCall(b, s, keys[i], now)
+				}
+			})
+		}
+	}
+}
+
+func benchReserve(b *testing.B, s *State, p *Policy, id string, seconds int64, now aggregates.Instant) {
+	b.Helper()
+	m := aggregates.Metadata{OccurredAt: now, RecordedAt: now, IdempotencyKey: id, Fingerprint: 7}
+	_, events, err := Reserve(s, ReserveRequest{ReservationID: id, Quantity: 1, HoldSeconds: seconds}, m, p, now)
+	if err != nil || len(events) != 1 {
+		b.Fatal(err, events)
+	}
+	s.Evolve(events[0], m)
+}
+
+// benchCall confirms and hands over, so that the number of live reservations stays.
+func benchCall(b *testing.B, s *State, id string, now aggregates.Instant) {
+	b.Helper()
+	m := aggregates.Metadata{OccurredAt: now, RecordedAt: now, IdempotencyKey: id + "c", Fingerprint: 8}
+	_, events, err := Confirm(s, ConfirmRequest{ReservationID: id}, m, now)
+	if err != nil || len(events) != 1 {
+		b.Fatal(err, events)
+	}
+	s.Evolve(events[0], m)
+}
+
+func BenchmarkAvailable(b *testing.B) {
+	for _, locations := range []int{1, 10, 2000} {
+		b.Run(fmt.Sprintf("locations=%d", locations), func(b *testing.B) {
+			var balances Balances
+			var sites []string
+			for i := range locations {
+				site := fmt.Sprintf("store-%04d", i)
+				sites = append(sites, site)
+				balances.Evolve(&StockReceived{Location: site, Quantity: 5})
+			}
+			p := NewPolicy("web", sites, 1, 900)
+			b.ReportAllocs()
+			for b.Loop() {
+				if balances.Available(p, benchStart) != int64(5*locations-1) {
+					b.Fatal("wrong")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	s, p := benchState(b)
+	for i := range 10_000 {
+		benchReserve(b, s, p, fmt.Sprint("held", i), 900, benchStart)
+	}
+	data, _ := s.MarshalBinary()
+	b.Run("write", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			if _, err := s.MarshalBinary(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			var restored State
+			if err := restored.UnmarshalBinary(data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

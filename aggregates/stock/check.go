@@ -1,0 +1,99 @@
+package stock
+
+import (
+	"fmt"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// Check returns an error when an invariant of the package does not hold: a defect of the program, or a stream that
+// this program did not write. Its cost goes with the size of the state; it is for tests and for finding damage.
+func (s *State) Check() error {
+	sums := make(map[string]*promised)
+	held, ended := 0, 0
+	for id, r := range s.reservations {
+		if err := r.check(id); err != nil {
+			return err
+		}
+		switch {
+		case r.end != notEnded:
+			ended++
+		case r.until != 0:
+			held++
+		}
+		sum(sums, r)
+	}
+	if held != len(s.due) || ended != s.ended.len() {
+		return fmt.Errorf("%d holds and %d ended reservations, but %d due and %d in line to be forgotten",
+			held, ended, len(s.due), s.ended.len())
+	}
+	return s.checkBalances(sums)
+}
+
+// promised is what the reservations hold at a location.
+type promised struct {
+	total int64
+	until map[aggregates.Instant]int64
+}
+
+func sum(sums map[string]*promised, r *reservation) {
+	for _, x := range r.splits {
+		p := sums[x.Location]
+		if p == nil {
+			p = &promised{until: make(map[aggregates.Instant]int64)}
+			sums[x.Location] = p
+		}
+		p.total += x.Quantity
+		if r.until != 0 {
+			p.until[r.until] += x.Quantity
+		}
+	}
+}
+
+func (r *reservation) check(id string) error {
+	var splits int64
+	for _, x := range r.splits {
+		if x.Quantity <= 0 {
+			return fmt.Errorf("reservation %q holds %d at %q", id, x.Quantity, x.Location)
+		}
+		splits += x.Quantity
+	}
+	switch remaining := r.remaining(); {
+	case r.id != id:
+		return fmt.Errorf("reservation %q is kept as %q", r.id, id)
+	case splits != remaining:
+		return fmt.Errorf("reservation %q has %d remaining, but %d at its locations", id, remaining, splits)
+	case (r.end == notEnded) != (remaining > 0):
+		return fmt.Errorf("reservation %q has %d remaining and ending %d", id, remaining, r.end)
+	case min(r.fulfilled, r.released, r.expired) < 0:
+		return fmt.Errorf("reservation %q has a negative part", id)
+	case r.until%aggregates.Second != 0:
+		return fmt.Errorf("reservation %q does not end on a whole second", id)
+	}
+	return nil
+}
+
+func (s *State) checkBalances(sums map[string]*promised) error {
+	for x := range s.Each {
+		p := sums[x.Location]
+		if p == nil {
+			p = &promised{}
+		}
+		delete(sums, x.Location)
+		if x.Reserved != p.total || x.Reserved < 0 {
+			return fmt.Errorf("reserved at %q is %d, but reservations hold %d", x.Location, x.Reserved, p.total)
+		}
+		if x.Holds.Len() != len(p.until) {
+			return fmt.Errorf("%d ends of holds at %q, but reservations have %d", x.Holds.Len(), x.Location, len(p.until))
+		}
+		for h := range x.Holds.Each {
+			if p.until[h.Until] != h.Quantity {
+				return fmt.Errorf("%d at %q ends at %d, but reservations say %d", h.Quantity, x.Location, h.Until, p.until[h.Until])
+			}
+		}
+	}
+	for location := range sums {
+		return fmt.Errorf("reservations hold units at %q, which has no balance", location)
+	}
+	return nil
+}

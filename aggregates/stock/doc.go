@@ -1,0 +1,60 @@
+// Package stock is the domain of one SKU: what lies where in which condition, what is promised from it, and which
+// of the two a channel may still sell.
+//
+// It owns the facts of a SKU's stream (events.go), the state they fold into (State, and Balances for those who
+// only need quantities), the one availability function (Balances.Available), and one decision per intention:
+// Register, Move, Reserve, Confirm, Extend, Release, Fulfil, Expire. A decision is a pure function of the state,
+// the request, the metadata its events will carry, the channel's policy and the time; it returns the events and never
+// changes the state. Only Evolve changes it; it cannot fail and decides nothing.
+//
+// What it guarantees, and Check asserts after every fold in tests:
+//
+//   - on hand at a location, per condition, is the sum of the effects of its facts
+//   - reserved at a location is the sum of what live reservations still hold there, and never negative; the part of it
+//     that will expire adds up, second by second, to Balance.Holds
+//   - quantity = remaining + fulfilled + released + expired, for every reservation
+//   - a guarded reservation takes no more than Available at its own revision
+//   - the same events give the same state, and the same snapshot, byte for byte
+//
+// Events, and the slices in them and in results, are shared with the state: nobody changes them once they are made.
+//
+// It leaves to others: whether a location or a channel exists, the clock, ids, storage, and the encoding of events.
+package stock
+
+import "github.com/stockfold/stockfold/aggregates"
+
+// Bounds of the domain.
+const (
+	// MaxQuantity is the largest quantity of one request, in base units, either way.
+	MaxQuantity int64 = 1_000_000_000_000_000
+	// MaxDecimals is the largest number of decimal places of an item.
+	MaxDecimals = 9
+	// MaxHoldSeconds is how long a hold may last: 30 days.
+	MaxHoldSeconds int64 = 30 * 24 * 60 * 60
+	// DefaultHoldSeconds is how long a hold lasts when neither the request nor the policy says.
+	DefaultHoldSeconds int64 = 900
+	// MaxLiveReservations is how many reservations of one SKU may be live at once.
+	MaxLiveReservations = 1_000_000
+	// MaxSeen is how many idempotency keys of facts, and again how many of calls on reservations, and again how many
+	// ended reservations, one SKU remembers at most; beyond it the oldest is forgotten before its time.
+	MaxSeen = 100_000
+	// MaxOrigins is for how many pairs of topic and partition one SKU keeps offsets. Messages of further ones are told
+	// apart by their keys alone.
+	MaxOrigins = 1_024
+	// KeepSeen is for how long keys and ended reservations are remembered at least, by recorded time.
+	KeepSeen = 24 * 60 * 60 * aggregates.Second
+)
+
+// clockSlack is by how much a source's clock may be ahead when its message is recorded, generously.
+const clockSlack = 10 * 60 * aggregates.Second
+
+// DefaultUnit is the unit of an item that nobody described.
+const DefaultUnit = "each"
+
+// occurred is when a fact happened: when it was recorded, if its source did not say.
+func occurred(m *aggregates.Metadata) aggregates.Instant {
+	if m.OccurredAt == 0 {
+		return m.RecordedAt
+	}
+	return m.OccurredAt
+}

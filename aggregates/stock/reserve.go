@@ -1,0 +1,84 @@
+package stock
+
+import (
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// ReserveRequest asks to promise units to a cart or order on the policy's channel.
+type ReserveRequest struct {
+	ReservationID string // the caller's; under it a retry is recognised
+	Quantity      int64  // base units, 1 to MaxQuantity
+	Decimal       string // instead of Quantity: in the item's unit, e.g. "5.5"
+	HoldSeconds   int64  // 1 to MaxHoldSeconds; 0 takes the policy's
+	Confirmed     bool   // promised without end at once
+}
+
+// Reserve promises units of the SKU, all that were requested or none, from the first of the policy's sites that have
+// them. The same request again, by id and fingerprint, yields the first result and no events, also after the
+// reservation ended. It returns *InsufficientError with what is available, ErrUnknownSKU, *KeyReusedError,
+// *TooManyError, or what is wrong with the request: *QuantityError, *NumberError, *DecimalsError, *HoldSecondsError.
+func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
+	if first := s.reservations[r.ReservationID]; first != nil {
+		if first.fingerprint != m.Fingerprint {
+			return Reservation{}, nil, &KeyReusedError{Key: r.ReservationID}
+		}
+		return first.firstView(), nil, nil
+	}
+	if !s.Item.Registered && !s.used {
+		return Reservation{}, nil, ErrUnknownSKU
+	}
+	quantity, err := units(r.Quantity, r.Decimal, &s.Item, 1)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	until, err := r.end(p, now)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	splits, err := s.promise(quantity, p, now)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	e := &ReservationPlaced{
+		ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: until,
+	}
+	return newReservation(e, &m, s.Version).view(), []aggregates.Event{e}, nil
+}
+
+// end is when the hold ends, 0 for never.
+func (r *ReserveRequest) end(p *Policy, now aggregates.Instant) (aggregates.Instant, error) {
+	seconds := r.HoldSeconds
+	if seconds == 0 {
+		seconds = p.HoldSeconds
+	}
+	if seconds < 1 || seconds > MaxHoldSeconds {
+		return 0, &HoldSecondsError{Seconds: seconds}
+	}
+	if r.Confirmed {
+		return 0, nil
+	}
+	return (now + aggregates.Instant(seconds)*aggregates.Second).CeilSecond(), nil
+}
+
+// promise finds where units can be taken for a channel.
+func (s *State) promise(quantity int64, p *Policy, now aggregates.Instant) ([]Split, error) {
+	if s.Live() >= MaxLiveReservations {
+		return nil, &TooManyError{Limit: MaxLiveReservations}
+	}
+	var room [8]Free
+	free := s.Free(p, now, room[:0])
+	var pool int64
+	for _, x := range free {
+		pool = addUp(pool, x.Quantity)
+	}
+	if available := lessBuffer(pool, p); quantity > available {
+		return nil, &InsufficientError{Requested: quantity, Available: available}
+	}
+	splits := allocate(free, quantity)
+	for _, x := range splits {
+		if _, ok := add(s.At(x.Location).Reserved, x.Quantity); !ok {
+			return nil, &OverflowError{Location: x.Location, What: "reserved stock"}
+		}
+	}
+	return splits, nil
+}

@@ -1,0 +1,245 @@
+package stock
+
+import (
+	"crypto/sha256"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// seen remembers the idempotency keys of commands in the order they were folded, each with what is needed to answer a
+// retry as the first time. Of a key it keeps 16 bytes of its SHA-256.
+type seen struct {
+	queue []seenKey // from head on
+	head  int
+	first uint32             // number of queue[0]; numbers go round
+	index map[keyHash]uint32 // number of a key, once there are more than a few
+}
+
+type keyHash [16]byte
+
+// seenKey is a remembered command.
+type seenKey struct {
+	hash        keyHash
+	fingerprint uint64
+	at          aggregates.Instant // recorded
+	revision    uint64             // of its first event that is remembered
+	effect      int64
+	reservation *Reservation // the result, of a call on a reservation
+	offset      int64
+	origin      int32 // place in State.origins, -1 when there is none
+	oversold    bool
+}
+
+// seenFew is up to how many keys are found by looking at each.
+const seenFew = 16
+
+func hashKey(key string) keyHash {
+	var room [256]byte
+	sum := sha256.Sum256(append(room[:0], key...))
+	return keyHash(sum[:16])
+}
+
+func (s *seen) len() int { return len(s.queue) - s.head }
+
+// find returns a remembered key, valid until the next change.
+func (s *seen) find(hash keyHash) *seenKey {
+	if s.index != nil {
+		number, ok := s.index[hash]
+		if !ok {
+			return nil
+		}
+		return &s.queue[number-s.first]
+	}
+	for i := len(s.queue) - 1; i >= s.head; i-- {
+		if s.queue[i].hash == hash {
+			return &s.queue[i]
+		}
+	}
+	return nil
+}
+
+// add remembers a key that is not yet in.
+func (s *seen) add(k seenKey) *seenKey {
+	s.queue = append(s.queue, k)
+	last := len(s.queue) - 1
+	switch {
+	case s.index != nil:
+		s.index[k.hash] = s.first + uint32(last)
+	case s.len() > seenFew:
+		s.index = make(map[keyHash]uint32, 2*seenFew)
+		for i := s.head; i <= last; i++ {
+			s.index[s.queue[i].hash] = s.first + uint32(i)
+		}
+	}
+	return &s.queue[last]
+}
+
+// overdue tells whether the oldest key need not be remembered any longer.
+func (s *seen) overdue(now aggregates.Instant) bool {
+	return s.len() > 0 && (s.len() > MaxSeen || s.queue[s.head].at < now-KeepSeen)
+}
+
+// pop forgets the oldest key.
+func (s *seen) pop() seenKey {
+	k := s.queue[s.head]
+	s.queue[s.head] = seenKey{}
+	s.head++
+	if s.index != nil {
+		delete(s.index, k.hash)
+	}
+	if s.head > len(s.queue)/2 {
+		n := copy(s.queue, s.queue[s.head:])
+		clear(s.queue[n:])
+		s.queue = s.queue[:n]
+		s.first += uint32(s.head)
+		s.head = 0
+	}
+	return k
+}
+
+// origin is how far the messages of a topic's partition have come. Offsets below a bound, so that the zero value is
+// none.
+type origin struct {
+	topic     string
+	partition int32
+	applied   int64              // one above the highest offset applied
+	forgotten int64              // one above the highest offset whose key was forgotten
+	until     aggregates.Instant // the latest that a message whose key was forgotten can claim to have occurred
+}
+
+// origins of the SKU's messages, in the order they first came.
+type origins []origin
+
+// of returns the place of a source's topic and partition, -1 when it has none.
+func (o origins) of(source *aggregates.Source) int32 {
+	if source.Topic == "" {
+		return -1
+	}
+	for i := range o {
+		if o[i].partition == source.Partition && o[i].topic == source.Topic {
+			return int32(i)
+		}
+	}
+	return -1
+}
+
+// apply notes that a message was applied, and returns its origin's place, -1 when it has none.
+func (o *origins) apply(source *aggregates.Source) int32 {
+	i := o.of(source)
+	if i < 0 {
+		if source.Topic == "" || len(*o) >= MaxOrigins {
+			return -1
+		}
+		i = int32(len(*o))
+		*o = append(*o, origin{topic: source.Topic, partition: source.Partition})
+	}
+	(*o)[i].applied = max((*o)[i].applied, source.Offset+1)
+	return i
+}
+
+// forget notes that a key is no longer remembered.
+func (o origins) forget(k *seenKey) {
+	if k.origin >= 0 {
+		x := &o[k.origin]
+		x.forgotten = max(x.forgotten, k.offset+1)
+		x.until = max(x.until, k.at+clockSlack)
+	}
+}
+
+// Applied returns the highest offset of a topic's partition that the SKU has applied.
+func (s *State) Applied(topic string, partition int32) (offset int64, ok bool) {
+	i := s.origins.of(&aggregates.Source{Topic: topic, Partition: partition})
+	if i < 0 {
+		return 0, false
+	}
+	return s.origins[i].applied - 1, true
+}
+
+// recall finds the first time a command was carried out. A key with other contents is *KeyReusedError.
+func (s *State) recall(m *aggregates.Metadata) (*seenKey, error) {
+	if m.IdempotencyKey == "" {
+		return nil, nil
+	}
+	k := s.remembered(hashKey(m.IdempotencyKey))
+	if k != nil && k.fingerprint != m.Fingerprint {
+		return nil, &KeyReusedError{Key: m.IdempotencyKey}
+	}
+	return k, nil
+}
+
+func (s *State) remembered(hash keyHash) *seenKey {
+	if k := s.facts.find(hash); k != nil {
+		return k
+	}
+	return s.calls.find(hash)
+}
+
+// outlived tells whether a message is so old that its key was forgotten, which only happens to what was applied. One that
+// occurred since is none of those: its topic was made anew, and its offsets began again.
+func (s *State) outlived(m *aggregates.Metadata) bool {
+	i := s.origins.of(&m.Source)
+	return i >= 0 && m.Source.Offset < s.origins[i].forgotten && occurred(m) <= s.origins[i].until
+}
+
+// remember folds the key of an event's command, and what the event adds to its result.
+func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
+	at := s.origins.apply(&m.Source)
+	if m.IdempotencyKey == "" {
+		return
+	}
+	memory := s.memoryFor(e)
+	_, oversold := e.(*OversoldDetected)
+	if memory == nil && !oversold {
+		return
+	}
+	hash := hashKey(m.IdempotencyKey)
+	k := s.remembered(hash)
+	if k == nil {
+		if memory == nil {
+			return
+		}
+		k = memory.add(seenKey{
+			hash: hash, fingerprint: m.Fingerprint, at: m.RecordedAt, revision: s.Version,
+			offset: m.Source.Offset, origin: at,
+		})
+	}
+	k.oversold = k.oversold || oversold
+	k.effect += effectOf(e)
+	if memory == &s.calls {
+		s.saveResult(k, e)
+	}
+}
+
+// memoryFor tells where the key of an event's command is remembered. Facts and calls do not push each other out.
+// Placing, confirming and expiring are recognised by the reservation itself.
+func (s *State) memoryFor(e aggregates.Event) *seen {
+	switch e.(type) {
+	case *ReservationExtended, *ReservationReleased, *ReservationFulfilled:
+		return &s.calls
+	case *StockCounted, *StockReceived, *StockSold, *StockReturned, *StockAdjusted, *StockConditionChanged,
+		*TransferShipped, *TransferReceived:
+		return &s.facts
+	}
+	return nil
+}
+
+// saveResult keeps how the reservation stood after the call.
+func (s *State) saveResult(k *seenKey, e aggregates.Event) {
+	if r := s.reservations[reservationOf(e)]; r != nil {
+		view := r.view()
+		k.reservation = &view
+	}
+}
+
+// forget drops what need not be remembered at a recorded time.
+func (s *State) forget(now aggregates.Instant) {
+	for s.facts.overdue(now) {
+		k := s.facts.pop()
+		s.origins.forget(&k)
+	}
+	for s.calls.overdue(now) {
+		k := s.calls.pop()
+		s.origins.forget(&k)
+	}
+	s.forgetEnded(now)
+}

@@ -1,0 +1,260 @@
+package stock
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// ErrDamaged says that bytes are not a snapshot of this schema.
+var ErrDamaged = errors.New("snapshot is damaged")
+
+// UnmarshalBinary restores a state from MarshalBinary's bytes, which it does not keep. On an error, ErrDamaged, the state is as before.
+func (s *State) UnmarshalBinary(data []byte) error {
+	body := len(data) - crc32.Size
+	if body < 0 || binary.LittleEndian.Uint32(data[body:]) != crc32.Checksum(data[:body], castagnoli) {
+		return fmt.Errorf("%w: %d bytes do not add up to their checksum", ErrDamaged, len(data))
+	}
+	return s.restore(data[:body])
+}
+
+func (s *State) restore(body []byte) error {
+	r := reader{b: body}
+	fresh := State{Version: r.uint(), used: r.bool()}
+	fresh.Item = r.item()
+	for range r.count(10) {
+		fresh.list = append(fresh.list, r.balance(&fresh))
+	}
+	r.reservations(&fresh)
+	for range r.count(4) {
+		fresh.origins = append(fresh.origins, r.origin())
+	}
+	r.seen(&fresh.facts, len(fresh.origins))
+	r.seen(&fresh.calls, len(fresh.origins))
+	if r.failed || len(r.b) != 0 || !fresh.ordered() {
+		return fmt.Errorf("%w: its %d bytes cannot be read", ErrDamaged, len(body))
+	}
+	*s = fresh
+	return nil
+}
+
+// ordered tells whether locations are in order, which finding them relies on.
+func (s *State) ordered() bool {
+	for i := 1; i < len(s.list); i++ {
+		if s.list[i-1].Location >= s.list[i].Location {
+			return false
+		}
+	}
+	return true
+}
+
+// reader takes values off a snapshot. After the first that cannot be read all are zero.
+type reader struct {
+	b      []byte
+	words  []string
+	last   aggregates.Instant
+	failed bool
+}
+
+func (r *reader) fail() {
+	r.failed = true
+	r.b = nil
+}
+
+func (r *reader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return make([]byte, min(n, 16))
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) fixed() uint64 { return binary.LittleEndian.Uint64(r.take(8)) }
+func (r *reader) byte() byte    { return r.take(1)[0] }
+func (r *reader) bool() bool    { return r.byte() == 1 }
+
+func (r *reader) text() string {
+	v := r.take(r.uint())
+	if r.failed {
+		return ""
+	}
+	return string(v)
+}
+
+func (r *reader) time() aggregates.Instant {
+	r.last += aggregates.Instant(r.int())
+	return r.last
+}
+
+// count reads how many follow, each of at least so many bytes.
+func (r *reader) count(least uint64) uint64 {
+	n := r.uint()
+	if n > uint64(len(r.b))/least {
+		r.fail()
+		return 0
+	}
+	return n
+}
+
+func (r *reader) word() string {
+	n := r.uint()
+	if n == 0 {
+		v := r.text()
+		r.words = append(r.words, v)
+		return v
+	}
+	if n > uint64(len(r.words)) {
+		r.fail()
+		return ""
+	}
+	return r.words[n-1]
+}
+
+func (r *reader) item() Item {
+	return Item{
+		Registered: r.bool(), ByDefault: r.bool(), Name: r.text(), Unit: r.text(), Category: r.text(), Decimals: int(r.uint()),
+	}
+}
+
+func (r *reader) condition() Condition {
+	c := Condition(r.byte())
+	if c >= conditions {
+		r.fail()
+		return 0
+	}
+	return c
+}
+
+func (r *reader) balance(s *State) Balance {
+	x := Balance{Location: r.word()}
+	for c := range x.OnHand {
+		x.OnHand[c] = r.int()
+	}
+	x.Reserved, x.SafetyStock, x.InTransit = r.int(), r.int(), r.int()
+	for range r.count(2) {
+		until := r.time()
+		x.Holds.Add(until, r.int())
+	}
+	if r.bool() {
+		x.journal = r.journal()
+		s.entries += len(x.journal.entries)
+	}
+	return x
+}
+
+func (r *reader) journal() *journal {
+	j := &journal{floor: r.time()}
+	if n := r.count(4); n > 0 {
+		j.entries = make([]entry, n)
+	}
+	for i := range j.entries {
+		j.entries[i] = entry{at: r.time(), delta: r.int(), condition: r.condition(), count: r.bool()}
+	}
+	j.countFloor = r.time()
+	for range r.count(3) {
+		j.counts = append(j.counts, countRef{asOf: r.time(), revision: r.uint(), condition: r.condition()})
+	}
+	return j
+}
+
+func (r *reader) reservations(s *State) {
+	live := r.count(20)
+	if live > 0 {
+		s.reservations = make(map[string]*reservation, live)
+	}
+	for range live {
+		x := r.reservation()
+		x.due, x.end = 0, notEnded
+		s.place(x)
+	}
+	for range r.count(20) {
+		x := r.reservation()
+		s.ended.push(x)
+		if s.reservations == nil {
+			s.reservations = make(map[string]*reservation)
+		}
+		s.reservations[x.id] = x
+	}
+}
+
+func (r *reader) reservation() *reservation {
+	x := &reservation{
+		id: r.text(), channel: r.word(), fingerprint: r.fixed(), revision: r.uint(),
+		placedAt: r.time(), placedUntil: r.time(), until: r.time(),
+		quantity: r.int(), fulfilled: r.int(), released: r.int(), expired: r.int(), placed: r.splits(),
+	}
+	x.splits = x.placed
+	if !r.bool() {
+		x.splits = r.splits()
+	}
+	x.end, x.endedAt = ending(r.byte()), r.time()
+	return x
+}
+
+func (r *reader) splits() []Split {
+	n := r.count(2)
+	if n == 0 {
+		return nil
+	}
+	list := make([]Split, n)
+	for i := range list {
+		list[i] = Split{Location: r.word(), Quantity: r.int()}
+	}
+	return list
+}
+
+func (r *reader) origin() origin {
+	return origin{topic: r.text(), partition: int32(r.int()), applied: r.int(), forgotten: r.int(), until: r.time()}
+}
+
+func (r *reader) seen(s *seen, origins int) {
+	n := r.count(30)
+	s.queue = slices.Grow(s.queue, int(n))
+	for range n {
+		k := seenKey{
+			hash: keyHash(r.take(16)), fingerprint: r.fixed(), at: r.time(), revision: r.uint(),
+			effect: r.int(), offset: r.int(), origin: int32(r.int()), oversold: r.bool(),
+		}
+		if r.bool() {
+			k.reservation = r.view()
+		}
+		if k.origin < -1 || int(k.origin) >= origins {
+			r.fail()
+			return
+		}
+		s.add(k)
+	}
+}
+
+func (r *reader) view() *Reservation {
+	return &Reservation{
+		ID: r.text(), Channel: r.word(), Status: Status(r.byte()), Quantity: r.int(), Remaining: r.int(),
+		Fulfilled: r.int(), Released: r.int(), Expired: r.int(), Splits: r.splits(), ExpiresAt: r.time(), PlacedAt: r.time(),
+	}
+}

@@ -1,0 +1,190 @@
+package stock
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// full is a state with something of everything.
+func full(t testing.TB) *world {
+	g := scenario(t).under(NewPolicy("web", []string{"berlin", "hamburg"}, 0, 900))
+	g.given(registered(RegisterRequest{Name: "Tea", Unit: "kg", Category: "drinks", SafetyStock: []SafetyStock{{"munich", 3}}}))
+	g.given(counted("berlin", 1000).at("08:00"), counted("hamburg", 500).at("08:00")).given(busy("berlin", "09:00")...)
+	for i := range 30 {
+		g.given(reserve(fmt.Sprint("cart ", i), int64(1+i)).offset("orders", 2, int64(i)))
+	}
+	g.given(reserve("wide", 800), release("wide", 10), fulfil("cart 1", 1).key("k", "1"), confirm("cart 2"), extend("cart 3", "15:00"))
+	g.given(fulfil("cart 5", 0), wait(time.Hour), expire(3), sold("berlin", 2).offset("sales", 1, 77))
+	g.given(move(Movement{Kind: KindTransferShipped, Location: "hamburg", Other: "munich", Quantity: 5}))
+	return g.w
+}
+
+func TestSnapshotRestoresEverything(t *testing.T) {
+	w := full(t)
+	w.same()
+	var restored State
+	if err := restored.UnmarshalBinary(encoded(t, w.state)); err != nil {
+		t.Fatal(err)
+	}
+	if err := restored.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if restored.Version != w.state.Version || restored.Size() != w.state.Size() || restored.Live() != w.state.Live() {
+		t.Fatal("the restored state is another")
+	}
+	x, y := Expire(w.state, w.now, 1000), Expire(&restored, w.now, 1000)
+	if shown(x) != shown(y) || len(x) == 0 {
+		t.Fatalf("%s\n%s", shown(x), shown(y))
+	}
+	// It goes on like the first.
+	w.state = &restored
+	given{w}.given(received("berlin", 5).at("08:30"), reserve("more", 1), release("wide", 0), sold("hamburg", 1), expire(9))
+	w.same()
+}
+
+func TestSnapshotOfNothing(t *testing.T) {
+	var s, restored State
+	if err := restored.UnmarshalBinary(encoded(t, &s)); err != nil || restored.Version != 0 {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedSnapshots(t *testing.T) {
+	data := encoded(t, full(t).state)
+	var s State
+	refuse := func(data []byte, what string) {
+		t.Helper()
+		if err := s.UnmarshalBinary(data); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if s.Version != 0 || s.Len() != 0 {
+			t.Fatalf("%s: the state was changed", what)
+		}
+	}
+	refuse(nil, "nothing")
+	for n := range len(data) {
+		refuse(data[:n], fmt.Sprintf("%d bytes", n))
+	}
+	for i := range data {
+		damaged := bytes.Clone(data)
+		damaged[i] ^= byte(1 << (i % 8))
+		refuse(damaged, fmt.Sprintf("byte %d", i))
+	}
+}
+
+// Bytes that pass for a snapshot may restore to anything, but neither crash nor use memory beyond their measure.
+func TestForgedSnapshotsDoNotCrash(t *testing.T) {
+	body := encoded(t, full(t).state)
+	body = body[:len(body)-crc32.Size]
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		forged := bytes.Clone(body[:len(body)-random.IntN(len(body))])
+		for range 1 + random.IntN(4) {
+			forged[random.IntN(len(forged))] = byte(random.Uint32())
+		}
+		tryRestore(t, forged)
+	}
+}
+
+func FuzzSnapshot(f *testing.F) {
+	data := encoded(f, full(f).state)
+	f.Add(data[:len(data)-crc32.Size])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, body []byte) { tryRestore(t, body) })
+}
+
+func tryRestore(t *testing.T, body []byte) {
+	t.Helper()
+	signed := binary.LittleEndian.AppendUint32(bytes.Clone(body), crc32.Checksum(body, castagnoli))
+	var s State
+	if err := s.UnmarshalBinary(signed); err != nil && !errors.Is(err, ErrDamaged) {
+		t.Fatal(err)
+	}
+	s.Available(NewPolicy("web", []string{"berlin"}, 0, 0), clock("12:00"))
+	s.Evolve(&StockReceived{Location: "berlin", Quantity: 1}, aggregates.Metadata{RecordedAt: clock("12:00")})
+}
+
+func TestSizeIsAboutRight(t *testing.T) {
+	sizes := map[string]func(s *State, i int){
+		"movements": func(s *State, i int) {
+			m := at("12:00")
+			m.IdempotencyKey = fmt.Sprint("pos-berlin|", i)
+			m.OccurredAt += aggregates.Instant(i)
+			s.Evolve(&StockSold{Location: "berlin", Quantity: 1}, m)
+		},
+		"holds": func(s *State, i int) {
+			s.Evolve(&ReservationPlaced{
+				ReservationID: fmt.Sprintf("cart-%019d", i), Channel: "web", Quantity: 1,
+				Splits: []Split{{"berlin", 1}}, ExpiresAt: clock("12:00") + aggregates.Instant(i%900)*aggregates.Second,
+			}, at("12:00"))
+		},
+		"locations": func(s *State, i int) {
+			s.Evolve(&StockSold{Location: fmt.Sprintf("location-%06d", i), Quantity: 1}, at("12:00"))
+		},
+	}
+	for what, evolve := range sizes {
+		t.Run(what, func(t *testing.T) {
+			const n = 3000
+			var kept [8]*State
+			before := heapInUse()
+			for k := range kept {
+				kept[k] = &State{}
+				for i := range n {
+					evolve(kept[k], i)
+				}
+			}
+			actual := float64(heapInUse()-before) / float64(len(kept))
+			if ratio := float64(kept[0].Size()) / actual; ratio < 0.6 || ratio > 1.7 {
+				t.Errorf("size %d, takes %.0f bytes", kept[0].Size(), actual)
+			}
+			runtime.KeepAlive(kept)
+		})
+	}
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func TestCheckFindsDamage(t *testing.T) {
+	damage := map[string]func(s *State){
+		"reserved":            func(s *State) { s.At("berlin").Reserved++ },
+		"reserved elsewhere":  func(s *State) { s.At("munich").Reserved = 1 },
+		"end of a hold":       func(s *State) { s.At("berlin").Holds.Add(clock("23:00"), 1) },
+		"what ends":           func(s *State) { s.At("berlin").Holds.Add(s.reservations["cart 7"].until, 1) },
+		"remaining":           func(s *State) { s.reservations["cart 7"].released++ },
+		"negative":            func(s *State) { s.reservations["cart 7"].released, s.reservations["cart 7"].fulfilled = -1, 1 },
+		"split":               func(s *State) { s.reservations["cart 7"].splits = []Split{{"berlin", 9}, {"munich", -1}} },
+		"ended and remaining": func(s *State) { s.reservations["cart 7"].end = endedByRelease },
+		"name":                func(s *State) { s.reservations["cart 7"].id = "cart 8" },
+		"part of a second":    func(s *State) { s.reservations["cart 7"].until++ },
+		"due":                 func(s *State) { s.due = s.due[1:] },
+		"in line":             func(s *State) { s.ended.pop() },
+		"no balance":          func(s *State) { s.list = s.list[1:] },
+	}
+	for what, do := range damage {
+		t.Run(what, func(t *testing.T) {
+			s := full(t).state
+			if err := s.Check(); err != nil {
+				t.Fatal(err)
+			}
+			do(s)
+			if s.Check() == nil {
+				t.Fatal("not found")
+			}
+		})
+	}
+}

@@ -1,0 +1,152 @@
+package stock
+
+import "github.com/stockfold/stockfold/aggregates"
+
+// State is what decisions about a SKU are made on: a fold of its stream. The zero value is the initial state. It has
+// one owner; a State must not be copied.
+type State struct {
+	Balances
+	Version uint64 // number of events folded, the revision of the next one
+
+	used         bool // quantities were recorded, in the item's decimals
+	reservations map[string]*reservation
+	due          dueHeap
+	ended        endedQueue
+	facts        seen // keys of movements
+	calls        seen // keys of calls on reservations
+	origins      origins
+	entries      int // journal entries at all locations
+}
+
+// Evolve folds the event that comes next in the stream.
+func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
+	s.Balances.Evolve(e)
+	s.record(e, occurred(&m))
+	s.evolveReservation(e, &m)
+	s.remember(e, &m)
+	s.forget(m.RecordedAt)
+	s.Version++
+}
+
+// record keeps what a later fact, or a fact that comes late, will need to know.
+func (s *State) record(e aggregates.Event, at aggregates.Instant) {
+	switch e.(type) {
+	case *ItemRegistered, *SafetyStockSet:
+		return
+	}
+	s.used = true
+	legs(e, func(l leg) {
+		x := s.At(l.location)
+		if x.journal == nil {
+			x.journal = &journal{}
+		}
+		before := len(x.journal.entries)
+		x.journal.record(l, at, s.Version)
+		s.entries += len(x.journal.entries) - before
+	})
+}
+
+func (s *State) evolveReservation(e aggregates.Event, m *aggregates.Metadata) {
+	if placed, ok := e.(*ReservationPlaced); ok {
+		s.place(newReservation(placed, m, s.Version))
+		return
+	}
+	id := reservationOf(e)
+	if id == "" {
+		return
+	}
+	r := s.reservations[id]
+	if r == nil || r.end != notEnded {
+		return
+	}
+	r.apply(e, m.RecordedAt)
+	switch {
+	case r.end != notEnded:
+		s.due.remove(r)
+		s.ended.push(r)
+	case r.until == 0:
+		s.due.remove(r)
+	default:
+		s.due.fix(int(r.due))
+	}
+}
+
+func (s *State) place(r *reservation) {
+	if s.reservations == nil {
+		s.reservations = make(map[string]*reservation)
+	}
+	s.reservations[r.id] = r
+	if r.until != 0 {
+		s.due.push(r)
+	}
+}
+
+// reservationOf names the reservation that an event changes, "" for other events.
+func reservationOf(e aggregates.Event) string {
+	switch e := e.(type) {
+	case *ReservationPlaced:
+		return e.ReservationID
+	case *ReservationConfirmed:
+		return e.ReservationID
+	case *ReservationExtended:
+		return e.ReservationID
+	case *ReservationFulfilled:
+		return e.ReservationID
+	case *ReservationReleased:
+		return e.ReservationID
+	case *ReservationExpired:
+		return e.ReservationID
+	}
+	return ""
+}
+
+// Live is the number of reservations that have not ended, as far as recorded.
+func (s *State) Live() int { return len(s.reservations) - s.ended.len() }
+
+// NextDue is the end of the hold that ends first; ok is false when there is no hold.
+func (s *State) NextDue() (at aggregates.Instant, ok bool) {
+	if len(s.due) == 0 {
+		return 0, false
+	}
+	return s.due[0].until, true
+}
+
+// Find shows a reservation at an instant, read from the state itself. It returns ErrUnknownReservation for one that was never
+// placed, or ended more than KeepSeen ago.
+func Find(s *State, id string, now aggregates.Instant) (Reservation, error) {
+	r, err := s.find(id)
+	if err != nil {
+		return Reservation{}, err
+	}
+	return r.viewAt(now), nil
+}
+
+// endedQueue holds ended reservations, the first to end first.
+type endedQueue struct {
+	list []*reservation // from head on
+	head int
+}
+
+func (q *endedQueue) len() int { return len(q.list) - q.head }
+
+func (q *endedQueue) push(r *reservation) { q.list = append(q.list, r) }
+
+func (q *endedQueue) pop() *reservation {
+	r := q.list[q.head]
+	q.list[q.head] = nil
+	q.head++
+	if q.head > len(q.list)/2 {
+		n := copy(q.list, q.list[q.head:])
+		clear(q.list[n:])
+		q.list, q.head = q.list[:n], 0
+	}
+	return r
+}
+
+func (s *State) forgetEnded(now aggregates.Instant) {
+	q := &s.ended
+	for q.len() > 0 && (q.len() > MaxSeen || q.list[q.head].endedAt < now-KeepSeen) {
+		r := q.pop()
+		delete(s.reservations, r.id)
+	}
+}

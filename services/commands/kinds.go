@@ -1,0 +1,30 @@
+package commands
+
+import (
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/stock"
+)
+
+// SKUs is the kind of the streams of SKUs.
+func SKUs() Kind[stock.State] {
+	return Kind[stock.State]{
+		Prefix:    aggregates.SKUPrefix,
+		Evolve:    (*stock.State).Evolve,
+		Schema:    stock.SnapshotSchema,
+		Marshal:   (*stock.State).MarshalBinary,
+		Unmarshal: (*stock.State).UnmarshalBinary,
+		Size:      (*stock.State).Size,
+	}
+}
+
+// Channels is the kind of the streams of channels.
+func Channels() Kind[channel.State] {
+	return Kind[channel.State]{Prefix: aggregates.ChannelPrefix, Evolve: (*channel.State).Evolve}
+}
+
+// Locations is the kind of the streams of locations.
+func Locations() Kind[location.State] {
+	return Kind[location.State]{Prefix: aggregates.LocationPrefix, Evolve: (*location.State).Evolve}
+}
