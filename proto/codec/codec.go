@@ -70,7 +70,7 @@ func Proto(r aggregates.Record) (*inventoryv1.Event, error) {
 		return nil, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
 	}
 	id := r.ID
-	p.Id = id[:]
+	p.Id, p.EventId = id[:], id.String()
 	p.Type, p.Stream, p.Revision, p.Position = r.Type, r.Stream, r.Revision, r.Position
 	return p, nil
 }

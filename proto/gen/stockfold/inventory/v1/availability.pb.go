@@ -83,7 +83,7 @@ type Availability struct {
 	Known bool `protobuf:"varint,5,opt,name=known,proto3" json:"known,omitempty"`
 	// Store position of the last event that the answer includes for this SKU; only grows per SKU.
 	Position uint64 `protobuf:"varint,6,opt,name=position,proto3" json:"position,omitempty"`
-	// When that event was recorded.
+	// When that event was recorded; of a strong answer, when it was decided.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

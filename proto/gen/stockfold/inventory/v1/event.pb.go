@@ -82,8 +82,7 @@ func (Condition) EnumDescriptor() ([]byte, []int) {
 // Event is one fact of one stream, as it is stored, read back by history and given to auditors.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUIDv5 of what caused the event and its place in that cause; 16 bytes in canonical text form when
-	// read through HistoryService.
+	// UUIDv5 of what caused the event and its place in that cause, 16 bytes. Filled on reading.
 	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Stable name of the fact, equal to the name of the payload message, e.g. "StockSold".
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
@@ -109,6 +108,8 @@ type Event struct {
 	IdempotencyKey string `protobuf:"bytes,12,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// First 8 bytes of SHA-256 over the command's contents, to tell a retry from a re-used key.
 	Fingerprint uint64 `protobuf:"fixed64,13,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// The id in its canonical text form, 36 characters. Filled on reading.
+	EventId string `protobuf:"bytes,14,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// Types that are valid to be assigned to Payload:
 	//
 	//	*Event_ItemRegistered
@@ -256,6 +257,13 @@ func (x *Event) GetFingerprint() uint64 {
 		return x.Fingerprint
 	}
 	return 0
+}
+
+func (x *Event) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
 }
 
 func (x *Event) GetPayload() isEvent_Payload {
@@ -2334,7 +2342,7 @@ var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x12\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x12\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -2351,7 +2359,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	" \x01(\tR\vcausationId\x12\x14\n" +
 	"\x05actor\x18\v \x01(\tR\x05actor\x12'\n" +
 	"\x0fidempotency_key\x18\f \x01(\tR\x0eidempotencyKey\x12 \n" +
-	"\vfingerprint\x18\r \x01(\x06R\vfingerprint\x12Q\n" +
+	"\vfingerprint\x18\r \x01(\x06R\vfingerprint\x12\x19\n" +
+	"\bevent_id\x18\x0e \x01(\tR\aeventId\x12Q\n" +
 	"\x0fitem_registered\x18\x14 \x01(\v2&.stockfold.inventory.v1.ItemRegisteredH\x00R\x0eitemRegistered\x12K\n" +
 	"\rstock_counted\x18\x15 \x01(\v2$.stockfold.inventory.v1.StockCountedH\x00R\fstockCounted\x12N\n" +
 	"\x0estock_received\x18\x16 \x01(\v2%.stockfold.inventory.v1.StockReceivedH\x00R\rstockReceived\x12B\n" +

@@ -37,14 +37,26 @@ const (
 // PolicyService holds what is sold, where it lies and who sells it. Puts replace the whole resource, are
 // safe to repeat, and are in force for decisions once they return.
 type PolicyServiceClient interface {
+	// PutItem says what a SKU is, and what is kept back of it at which location. FAILED_PRECONDITION,
+	// DECIMALS_FIXED when its decimals would change after stock was recorded in them.
 	PutItem(ctx context.Context, in *PutItemRequest, opts ...grpc.CallOption) (*PutItemResponse, error)
+	// GetItem returns what is known of a SKU, also when only movements made it known. NOT_FOUND, UNKNOWN_SKU.
 	GetItem(ctx context.Context, in *GetItemRequest, opts ...grpc.CallOption) (*GetItemResponse, error)
+	// ListItems lists the SKUs that are known.
 	ListItems(ctx context.Context, in *ListItemsRequest, opts ...grpc.CallOption) (*ListItemsResponse, error)
+	// PutLocation says what a location is and whether channels may sell from it. Movements that waited for it as dead
+	// letters are applied then.
 	PutLocation(ctx context.Context, in *PutLocationRequest, opts ...grpc.CallOption) (*PutLocationResponse, error)
+	// GetLocation returns a location. NOT_FOUND, UNKNOWN_LOCATION.
 	GetLocation(ctx context.Context, in *GetLocationRequest, opts ...grpc.CallOption) (*GetLocationResponse, error)
+	// ListLocations lists the locations, in bytewise order of id.
 	ListLocations(ctx context.Context, in *ListLocationsRequest, opts ...grpc.CallOption) (*ListLocationsResponse, error)
+	// PutChannel says what a channel sells from, in which order, and what is kept back from it. NOT_FOUND,
+	// UNKNOWN_LOCATION when its sourcing names one that is not defined.
 	PutChannel(ctx context.Context, in *PutChannelRequest, opts ...grpc.CallOption) (*PutChannelResponse, error)
+	// GetChannel returns a channel. NOT_FOUND, UNKNOWN_CHANNEL.
 	GetChannel(ctx context.Context, in *GetChannelRequest, opts ...grpc.CallOption) (*GetChannelResponse, error)
+	// ListChannels lists the channels, in bytewise order of id.
 	ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error)
 }
 
@@ -153,14 +165,26 @@ func (c *policyServiceClient) ListChannels(ctx context.Context, in *ListChannels
 // PolicyService holds what is sold, where it lies and who sells it. Puts replace the whole resource, are
 // safe to repeat, and are in force for decisions once they return.
 type PolicyServiceServer interface {
+	// PutItem says what a SKU is, and what is kept back of it at which location. FAILED_PRECONDITION,
+	// DECIMALS_FIXED when its decimals would change after stock was recorded in them.
 	PutItem(context.Context, *PutItemRequest) (*PutItemResponse, error)
+	// GetItem returns what is known of a SKU, also when only movements made it known. NOT_FOUND, UNKNOWN_SKU.
 	GetItem(context.Context, *GetItemRequest) (*GetItemResponse, error)
+	// ListItems lists the SKUs that are known.
 	ListItems(context.Context, *ListItemsRequest) (*ListItemsResponse, error)
+	// PutLocation says what a location is and whether channels may sell from it. Movements that waited for it as dead
+	// letters are applied then.
 	PutLocation(context.Context, *PutLocationRequest) (*PutLocationResponse, error)
+	// GetLocation returns a location. NOT_FOUND, UNKNOWN_LOCATION.
 	GetLocation(context.Context, *GetLocationRequest) (*GetLocationResponse, error)
+	// ListLocations lists the locations, in bytewise order of id.
 	ListLocations(context.Context, *ListLocationsRequest) (*ListLocationsResponse, error)
+	// PutChannel says what a channel sells from, in which order, and what is kept back from it. NOT_FOUND,
+	// UNKNOWN_LOCATION when its sourcing names one that is not defined.
 	PutChannel(context.Context, *PutChannelRequest) (*PutChannelResponse, error)
+	// GetChannel returns a channel. NOT_FOUND, UNKNOWN_CHANNEL.
 	GetChannel(context.Context, *GetChannelRequest) (*GetChannelResponse, error)
+	// ListChannels lists the channels, in bytewise order of id.
 	ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error)
 	mustEmbedUnimplementedPolicyServiceServer()
 }
