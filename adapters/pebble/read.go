@@ -1,0 +1,200 @@
+package pebble
+
+import (
+	"context"
+	"math"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// ReadStream is commands.Store's. It shows what is durable when it is called.
+func (s *Store) ReadStream(ctx context.Context, stream string, from uint64, each func(aggregates.Record) bool) (err error) {
+	if err := s.enterToRead(ctx); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	defer s.failure.rescue(&err)
+	return s.readStream(ctx, stream, from, s.tail.end.Load(), each)
+}
+
+// ReadStreamBackwards calls each for the events of a stream from revision from down, in descending order, until
+// there are no more or each returns false. With math.MaxUint64 it starts at the stream's end. Data is valid until
+// each returns.
+func (s *Store) ReadStreamBackwards(ctx context.Context, stream string, from uint64, each func(aggregates.Record) bool) (err error) {
+	if err := s.enterToRead(ctx); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	defer s.failure.rescue(&err)
+	r, err := s.newStreamReader(ctx, stream, s.tail.end.Load(), each)
+	if err != nil {
+		return err
+	}
+	return r.close(r.backwards(from))
+}
+
+// readStream reads a stream up to the position visible.
+func (s *Store) readStream(ctx context.Context, stream string, from, visible uint64, each func(aggregates.Record) bool) error {
+	r, err := s.newStreamReader(ctx, stream, visible, each)
+	if err != nil {
+		return err
+	}
+	return r.close(r.forwards(from))
+}
+
+// lastRun returns a stream's last run, durable or not; a run of no events when the stream has none.
+func (s *Store) lastRun(stream string) (last run, err error) {
+	lower, upper := streamBounds(stream)
+	runs, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return run{}, err
+	}
+	if runs.Last() {
+		last, err = parseRun(runs.Key(), runs.Value())
+	}
+	return last, firstError(err, runs.Error(), runs.Close())
+}
+
+// streamReader goes through a stream's runs and, within each, through its events.
+type streamReader struct {
+	ctx     context.Context
+	stream  string
+	visible uint64
+	each    func(aggregates.Record) bool
+	kinds   *interned
+	lower   []byte
+	runs    *pebbledb.Iterator
+	events  *pebbledb.Iterator
+	key     []byte
+	read    int
+	stopped bool
+}
+
+func (s *Store) newStreamReader(ctx context.Context, stream string, visible uint64, each func(aggregates.Record) bool) (*streamReader, error) {
+	r := &streamReader{ctx: ctx, stream: stream, visible: visible, each: each, kinds: &s.kinds}
+	lower, upper := streamBounds(stream)
+	r.lower = lower
+	var err error
+	if r.runs, err = s.db.NewIter(&pebbledb.IterOptions{LowerBound: lower, UpperBound: upper}); err != nil {
+		return nil, err
+	}
+	if r.events, err = s.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceEvent}, UpperBound: keyUpper(spaceEvent)}); err != nil {
+		return nil, firstError(err, r.runs.Close())
+	}
+	return r, nil
+}
+
+func (r *streamReader) close(err error) error {
+	return firstError(err, r.runs.Close(), r.events.Close())
+}
+
+// seek moves to the run that holds a revision, or to the last one before it.
+func (r *streamReader) seek(revision uint64) bool {
+	if revision == math.MaxUint64 {
+		return r.runs.Last()
+	}
+	r.key = appendRunKey(r.key[:0], r.lower, revision+1)
+	return r.runs.SeekLT(r.key)
+}
+
+func (r *streamReader) forwards(from uint64) error {
+	for ok := r.seek(from) || r.runs.First(); ok && !r.stopped; ok = r.runs.Next() {
+		x, err := parseRun(r.runs.Key(), r.runs.Value())
+		if err != nil {
+			return err
+		}
+		if x.lastPosition() > r.visible {
+			break
+		}
+		if from >= x.next() {
+			continue
+		}
+		first := x.position + max(from, x.revision) - x.revision
+		if err := r.run(x, first, x.lastPosition()); err != nil {
+			return err
+		}
+	}
+	return r.runs.Error()
+}
+
+// run hands out the events of a run from one position to another.
+func (r *streamReader) run(x run, first, last uint64) error {
+	r.key = appendEventKey(r.key[:0], first)
+	position := first
+	for ok := r.events.SeekGE(r.key); ok && position <= last; ok = r.events.Next() {
+		if err := r.hand(x, position); err != nil || r.stopped {
+			return err
+		}
+		position++
+	}
+	if err := r.events.Error(); err != nil {
+		return err
+	}
+	if position <= last {
+		return missing(position)
+	}
+	return nil
+}
+
+func (r *streamReader) backwards(from uint64) error {
+	for ok := r.seek(from); ok && !r.stopped; ok = r.runs.Prev() {
+		x, err := parseRun(r.runs.Key(), r.runs.Value())
+		if err != nil {
+			return err
+		}
+		if x.lastPosition() > r.visible {
+			continue
+		}
+		last := x.position + min(from, x.next()-1) - x.revision
+		if err := r.runBackwards(x, last); err != nil {
+			return err
+		}
+	}
+	return r.runs.Error()
+}
+
+func (r *streamReader) runBackwards(x run, last uint64) error {
+	r.key = appendEventKey(r.key[:0], last+1)
+	position := last
+	for ok := r.events.SeekLT(r.key); ok && position >= x.position; ok = r.events.Prev() {
+		if err := r.hand(x, position); err != nil || r.stopped {
+			return err
+		}
+		position--
+	}
+	if err := r.events.Error(); err != nil {
+		return err
+	}
+	if position >= x.position {
+		return missing(position)
+	}
+	return nil
+}
+
+// hand gives the event under the iterator, which must be the one at position, to the caller.
+func (r *streamReader) hand(x run, position uint64) error {
+	if r.read++; r.read%checkEvery == 0 && r.ctx.Err() != nil {
+		return r.ctx.Err()
+	}
+	if eventPosition(r.events.Key()) != position {
+		return missing(position)
+	}
+	value, err := r.events.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	var f frame
+	if err := f.parse(position, value); err != nil {
+		return err
+	}
+	if string(f.stream) != r.stream || f.revision != x.revision+position-x.position {
+		return misplaced(position, r.stream, f)
+	}
+	r.stopped = !r.each(aggregates.Record{
+		NewEvent: aggregates.NewEvent{ID: f.id, Type: r.kinds.get(f.kind), Data: f.data},
+		Stream:   r.stream, Revision: f.revision, Position: position,
+	})
+	return nil
+}

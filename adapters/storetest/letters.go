@@ -1,0 +1,308 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/stockfold/stockfold/services/ingest"
+)
+
+var letterTests = []test{
+	{"come back as they were put", letterPut},
+	{"put again take the place of the first, and keep when it was received", letterAgain},
+	{"that do not exist", letterMissing},
+	{"are listed oldest first, page by page", letterPages},
+	{"are listed by state and reason", letterFilter},
+	{"are counted while they are open", letterCount},
+	{"put by many at once are counted once", letterConcurrent},
+	{"with ids that begin alike", letterIDs},
+	{"large ones", letterLarge},
+	{"survive reopening", letterReopened},
+}
+
+func (f *fixture) needLetters() {
+	f.Helper()
+	if f.DeadLetters == nil {
+		f.Skip("this backend keeps no dead letters")
+	}
+}
+
+// letter is the n-th of this test; reasons alternate.
+func (f *fixture) letter(n int) ingest.DeadLetter {
+	return ingest.DeadLetter{
+		ID: f.key(fmt.Sprintf("%05d", n)), State: ingest.Open, Reason: []string{"MALFORMED", "UNKNOWN_LOCATION"}[n%2],
+		Message: fmt.Sprintf("message %d", n), Topic: "stockfold.sales.v1", Partition: int32(n % 8), Offset: int64(n),
+		Key: []byte{0, byte(n)}, Value: fmt.Appendf(nil, "{\"n\":%d", n), ReceivedAt: 1_490_000_000_000_001, LastTriedAt: 1_490_000_000_000_002, Attempts: 1,
+	}
+}
+
+func (f *fixture) put(x ingest.DeadLetter) {
+	f.Helper()
+	if err := f.DeadLetters.Put(f.ctx, x); err != nil {
+		f.Fatalf("put %s: %v", x.ID, err)
+	}
+}
+
+func (f *fixture) kept(want ingest.DeadLetter) {
+	f.Helper()
+	got, err := f.DeadLetters.Get(f.ctx, want.ID)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if !sameLetter(got, want) {
+		f.Fatalf("got %+v, want %+v", got, want)
+	}
+}
+
+// sameLetter compares letters; no bytes are the same as nil.
+func sameLetter(a, b ingest.DeadLetter) bool {
+	return reflect.DeepEqual(normal(a), normal(b))
+}
+
+func normal(x ingest.DeadLetter) ingest.DeadLetter {
+	x.Key, x.Value = append([]byte{}, x.Key...), append([]byte{}, x.Value...)
+	x.Headers = append([]ingest.Header{}, x.Headers...)
+	for i := range x.Headers {
+		x.Headers[i].Value = append([]byte{}, x.Headers[i].Value...)
+	}
+	x.Applied = append([]int32{}, x.Applied...)
+	return x
+}
+
+func (f *fixture) open() int64 {
+	f.Helper()
+	n, err := f.DeadLetters.CountOpen(f.ctx)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return n
+}
+
+// list returns all ids that a query finds from this test's on, page by page.
+func (f *fixture) list(q ingest.Query) []ingest.DeadLetter {
+	f.Helper()
+	q.After = f.base
+	var all []ingest.DeadLetter
+	for {
+		page, more, err := f.DeadLetters.List(f.ctx, q)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(page) > q.Limit || more && len(page) == 0 {
+			f.Fatalf("a page of %d letters, limit %d, more %v", len(page), q.Limit, more)
+		}
+		for _, x := range page {
+			if !strings.HasPrefix(x.ID, f.base) {
+				return all
+			}
+			all = append(all, x)
+		}
+		if !more {
+			return all
+		}
+		q.After = page[len(page)-1].ID
+	}
+}
+
+func letterPut(f *fixture) {
+	f.needLetters()
+	f.keeps(f.letter(1))
+	full := ingest.DeadLetter{
+		ID: f.key("full"), State: ingest.Discarded, Reason: "CLOCK_SKEW", Message: "größer als möglich", Topic: "rpc", Partition: 2147483647, Offset: 1 << 60,
+		Key: []byte{0, 255}, Value: []byte{0, 1, 255, '\n'}, Headers: []ingest.Header{{Key: "ce_id", Value: []byte("1")}, {Key: "ce_id", Value: []byte{255, 0}}, {Key: ""}},
+		ReceivedAt: 1, LastTriedAt: 253_402_300_799_999_999, Attempts: 7, Note: "anna: not ours", Location: "store-/%\x01", Applied: []int32{1, 3, 1 << 30},
+	}
+	f.keeps(full)
+	f.keeps(ingest.DeadLetter{ID: f.key("bare"), State: ingest.Replayed})
+}
+
+func (f *fixture) keeps(x ingest.DeadLetter) {
+	f.Helper()
+	f.put(x)
+	f.kept(x)
+}
+
+func letterAgain(f *fixture) {
+	f.needLetters()
+	first := f.letter(1)
+	f.put(first)
+	again := first
+	again.Reason, again.Attempts, again.Note, again.Value, again.LastTriedAt = "CLOCK_SKEW", 2, "tried", []byte("other"), first.LastTriedAt+5
+	again.ReceivedAt += 1_000_000
+	f.put(again)
+	again.ReceivedAt = first.ReceivedAt
+	f.kept(again)
+	if got := f.list(ingest.Query{Limit: 10}); len(got) != 1 || !sameLetter(got[0], again) {
+		f.Fatalf("got %+v, want one letter", got)
+	}
+}
+
+func letterMissing(f *fixture) {
+	f.needLetters()
+	f.put(f.letter(1))
+	for _, id := range []string{f.key("none"), f.letter(1).ID + "0", f.letter(1).ID[:len(f.letter(1).ID)-1]} {
+		if x, err := f.DeadLetters.Get(f.ctx, id); !errors.Is(err, ingest.ErrNoDeadLetter) {
+			f.Errorf("get %q: %+v, %v, want ErrNoDeadLetter", id, x, err)
+		}
+	}
+}
+
+func letterPages(f *fixture) {
+	f.needLetters()
+	const n = 25
+	for i := range n {
+		f.put(f.letter((i * 7) % n)) // in another order than that of ids
+	}
+	for _, limit := range []int{1, 2, 5, 24, 25, 26, 1000} {
+		got := f.list(ingest.Query{Limit: limit})
+		if len(got) != n {
+			f.Fatalf("limit %d: %d letters, want %d", limit, len(got), n)
+		}
+		for i, x := range got {
+			if !sameLetter(x, f.letter(i)) {
+				f.Fatalf("limit %d: place %d has %+v, want %+v", limit, i, x, f.letter(i))
+			}
+		}
+	}
+}
+
+func letterFilter(f *fixture) {
+	f.needLetters()
+	states := []ingest.State{ingest.Open, ingest.Replayed, ingest.Discarded}
+	for i := range 30 {
+		x := f.letter(i)
+		x.State = states[i%3]
+		f.put(x)
+	}
+	for _, state := range append(states, 0) {
+		for _, reason := range []string{"", "MALFORMED", "UNKNOWN_LOCATION", "MALFORME", "NONE"} {
+			got := map[string]bool{}
+			for _, x := range f.list(ingest.Query{State: state, Reason: reason, Limit: 4}) {
+				got[x.ID] = true
+			}
+			wanted := 0
+			for i := range 30 {
+				x := f.letter(i)
+				want := (states[i%3] == state || state == 0 && states[i%3] == ingest.Open) && (reason == "" || reason == x.Reason)
+				if want {
+					wanted++
+				}
+				if got[x.ID] != want {
+					f.Errorf("state %d, reason %q: letter %d listed %v, want %v", state, reason, i, got[x.ID], want)
+				}
+			}
+			if len(got) != wanted {
+				f.Errorf("state %d, reason %q: %d letters, want %d", state, reason, len(got), wanted)
+			}
+		}
+	}
+}
+
+func letterCount(f *fixture) {
+	f.needLetters()
+	start := f.open()
+	expect := func(want int64) {
+		f.Helper()
+		if got := f.open() - start; got != want {
+			f.Fatalf("%d open letters, want %d", got, want)
+		}
+	}
+	x := f.letter(1)
+	f.put(x)
+	expect(1)
+	f.put(x)
+	expect(1)
+	f.put(f.letter(2))
+	expect(2)
+	x.State = ingest.Discarded
+	f.put(x)
+	expect(1)
+	f.put(x)
+	expect(1)
+	x.State = ingest.Replayed
+	f.put(x)
+	expect(1)
+	x.State = ingest.Open
+	f.put(x)
+	expect(2)
+}
+
+func letterConcurrent(f *fixture) {
+	f.needLetters()
+	start := f.open()
+	parallel(writers, func(g int) {
+		for n := range 10 {
+			x := f.letter(n)
+			x.Attempts = g + 1
+			if (g+n)%3 == 0 {
+				x.State = ingest.Discarded
+			}
+			if err := f.DeadLetters.Put(f.ctx, x); err != nil {
+				f.Errorf("put: %v", err)
+			}
+		}
+	})
+	listed := map[ingest.State]int{}
+	for _, state := range []ingest.State{ingest.Open, ingest.Replayed, ingest.Discarded} {
+		listed[state] = len(f.list(ingest.Query{State: state, Limit: 100}))
+	}
+	if total := listed[ingest.Open] + listed[ingest.Discarded]; total != 10 || listed[ingest.Replayed] != 0 {
+		f.Fatalf("listed by state: %v, want 10 altogether", listed)
+	}
+	if got := f.open() - start; got != int64(listed[ingest.Open]) {
+		f.Fatalf("%d letters are counted as open, %d are listed", got, listed[ingest.Open])
+	}
+}
+
+func letterIDs(f *fixture) {
+	f.needLetters()
+	ids := []string{"a", "a\x00", "a\x00b", "a/", "a0", "aa", "ab", "a\xff", "ä"}
+	for _, id := range ids {
+		x := f.letter(0)
+		x.ID = f.key(id)
+		f.put(x)
+	}
+	got := f.list(ingest.Query{Limit: 2})
+	if len(got) != len(ids) {
+		f.Fatalf("%d letters, want %d", len(got), len(ids))
+	}
+	for i := range got[1:] {
+		if got[i].ID >= got[i+1].ID {
+			f.Errorf("%q is listed before %q", got[i].ID, got[i+1].ID)
+		}
+	}
+}
+
+func letterLarge(f *fixture) {
+	f.needLetters()
+	for n := range 3 {
+		x := f.letter(n)
+		x.Value = []byte(strings.Repeat("v", 1<<20))
+		f.keeps(x)
+	}
+	if got := f.list(ingest.Query{Limit: 100}); len(got) != 3 {
+		f.Fatalf("%d letters, want 3", len(got))
+	}
+}
+
+func letterReopened(f *fixture) {
+	f.needLetters()
+	for n := range 10 {
+		x := f.letter(n)
+		if n%3 == 0 {
+			x.State = ingest.Discarded
+		}
+		f.put(x)
+	}
+	before := f.open()
+	f.reopen()
+	if got := f.open(); got != before {
+		f.Fatalf("%d open letters after reopening, %d before", got, before)
+	}
+	if got := f.list(ingest.Query{Limit: 3}); len(got) != 6 {
+		f.Fatalf("%d letters after reopening, want 6", len(got))
+	}
+	f.kept(f.letter(1))
+}

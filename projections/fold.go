@@ -1,0 +1,108 @@
+package projections
+
+import (
+	"context"
+	"hash/maphash"
+	"strings"
+	"sync"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/proto/codec"
+)
+
+// parallelFrom is the number of events from which on it pays to fold a batch in several goroutines.
+const parallelFrom = 64
+
+// folder spreads the events of a batch over workers: a stream always goes to the same one.
+type folder struct {
+	projection Projection
+	seed       maphash.Seed
+	workers    []worker
+}
+
+type worker struct {
+	part   []int32 // indexes into the batch
+	event  Event
+	newest aggregates.Instant
+	err    error
+	failed uint64 // position of the event that err is about
+}
+
+func newFolder(p Projection, workers int) folder {
+	return folder{projection: p, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
+}
+
+// fold applies records; it returns when the newest of them was recorded, as far as they were decoded.
+func (f *folder) fold(ctx context.Context, records []aggregates.Record) (aggregates.Instant, error) {
+	for w := range f.workers {
+		f.workers[w].part, f.workers[w].newest = f.workers[w].part[:0], 0
+	}
+	for i := range records {
+		w := &f.workers[f.pick(records[i].Stream)]
+		w.part = append(w.part, int32(i))
+	}
+	f.runWorkers(ctx, records)
+	return f.result()
+}
+
+func (f *folder) pick(stream string) int {
+	if len(f.workers) == 1 {
+		return 0
+	}
+	return int(maphash.String(f.seed, stream) % uint64(len(f.workers)))
+}
+
+func (f *folder) runWorkers(ctx context.Context, records []aggregates.Record) {
+	var others sync.WaitGroup
+	for w := 1; w < len(f.workers); w++ {
+		if len(f.workers[w].part) == 0 {
+			continue
+		}
+		if len(records) < parallelFrom {
+			f.foldPart(ctx, w, records)
+			continue
+		}
+		others.Go(func() { f.foldPart(ctx, w, records) })
+	}
+	f.foldPart(ctx, 0, records)
+	others.Wait()
+}
+
+func (f *folder) foldPart(ctx context.Context, number int, records []aggregates.Record) {
+	w := &f.workers[number]
+	for _, i := range w.part {
+		r := &records[i]
+		if f.projection.Ignores(r.Type) {
+			continue
+		}
+		if w.err = f.foldOne(ctx, number, r); w.err != nil {
+			w.failed = r.Position
+			return
+		}
+	}
+}
+
+func (f *folder) foldOne(ctx context.Context, number int, r *aggregates.Record) error {
+	w := &f.workers[number]
+	fact, metadata, err := codec.Decode(*r)
+	if err != nil {
+		return &UnreadableError{Stream: strings.Clone(r.Stream), Revision: r.Revision, Position: r.Position,
+			Type: strings.Clone(r.Type), Err: err}
+	}
+	w.event = Event{Record: *r, Fact: fact, Metadata: metadata}
+	w.newest = max(w.newest, metadata.RecordedAt)
+	return f.projection.Fold(ctx, number, &w.event)
+}
+
+// result is the newest recording, or the error that is about the earliest event.
+func (f *folder) result() (newest aggregates.Instant, err error) {
+	var failed uint64
+	for i := range f.workers {
+		w := &f.workers[i]
+		newest = max(newest, w.newest)
+		if w.err != nil && (err == nil || w.failed < failed) {
+			err, failed = w.err, w.failed
+		}
+	}
+	return newest, err
+}

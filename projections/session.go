@@ -1,0 +1,229 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// While a projection is behind, it writes only every catchUpEvents events or catchUpBytes, so that many events
+// of a SKU end in one write; folding waits when twice as much is unwritten. A projection that is up to date
+// writes at once.
+const (
+	catchUpEvents      = 1 << 16
+	catchUpBytes       = 32 << 20
+	maxUnwrittenEvents = 2 * catchUpEvents
+	maxUnwrittenBytes  = 2 * catchUpBytes
+)
+
+// progressEvery is after how many positions without documents the progress alone is written.
+const progressEvery = 1 << 14
+
+// stopTimeout bounds the last write after the runner was told to stop.
+const stopTimeout = 2 * time.Second
+
+// errHalted says that everything before the unreadable event is written.
+var errHalted = errors.New("halted before an unreadable event")
+
+// session is one subscription: one goroutine reads and folds, one writes and publishes, one tends.
+type session struct {
+	*Runner
+	end     uint64 // of the store when the session began
+	written Progress
+	wake    chan struct{} // there may be something to write
+
+	mu     sync.Mutex    // held while folding, touching and cutting
+	room   chan struct{} // closed at the next cut
+	folded Progress
+	events int                // folded since the last cut
+	newest aggregates.Instant // when the newest event folded was recorded
+	torn   bool               // what was folded is not all there any more: only a new session may write
+	folder folder
+}
+
+// subscribe runs one session until ctx ends or something fails.
+func (r *Runner) subscribe(ctx context.Context) error {
+	from, end, err := r.resume(ctx)
+	if err != nil {
+		return err
+	}
+	sub, err := r.Store.Subscribe(ctx, from.Position, r.Prefixes...)
+	if err != nil {
+		return fmt.Errorf("subscribe after position %d: %w", from.Position, err)
+	}
+	defer sub.Close()
+	s := &session{Runner: r, end: end, written: from, folded: from,
+		wake: make(chan struct{}, 1), room: make(chan struct{}), folder: newFolder(r.projection, r.Workers)}
+	return s.run(ctx, sub)
+}
+
+func (s *session) run(ctx context.Context, sub Subscription) error {
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var owned sync.WaitGroup
+	owned.Go(func() { cancelOn(cancel, s.write(inner)) })
+	owned.Go(func() { cancelOn(cancel, s.tend(inner)) })
+	cancel(s.read(inner, sub))
+	owned.Wait()
+	cause := context.Cause(inner)
+	switch {
+	case ctx.Err() == nil && !errors.Is(cause, errHalted):
+		return cause
+	case s.torn:
+		return fmt.Errorf("ended before everything was written: %v", cause)
+	}
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer done()
+	if err := s.flush(last, true); err != nil {
+		return err
+	}
+	return cause
+}
+
+func cancelOn(cancel context.CancelCauseFunc, err error) {
+	if err != nil {
+		cancel(err)
+	}
+}
+
+// read folds batch after batch.
+func (s *session) read(ctx context.Context, sub Subscription) error {
+	for {
+		b, err := sub.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("read events: %w", err)
+		}
+		halted := s.cutAtUnreadable(&b)
+		if err := s.fold(ctx, b); err != nil {
+			return err
+		}
+		signal(s.wake)
+		if halted {
+			return errHalted
+		}
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// cutAtUnreadable shortens the batch to what comes before the event that stops the projection.
+func (s *session) cutAtUnreadable(b *Batch) bool {
+	if s.unreadable == nil || b.Through < s.unreadable.Position {
+		return false
+	}
+	n := 0
+	for n < len(b.Records) && b.Records[n].Position < s.unreadable.Position {
+		n++
+	}
+	b.Records, b.Through = b.Records[:n], max(s.folded.Position, s.unreadable.Position-1)
+	return true
+}
+
+func (s *session) fold(ctx context.Context, b Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	newest, err := s.folder.fold(ctx, b.Records)
+	if err != nil {
+		s.torn = true
+		return err
+	}
+	if n := len(b.Records); n > 0 {
+		last := &b.Records[n-1]
+		s.folded.Mark = Mark{After: s.folded.Position, Position: last.Position, ID: last.ID}
+	}
+	s.folded.Position = b.Through
+	s.events += len(b.Records)
+	s.newest = max(s.newest, newest)
+	return nil
+}
+
+// tend lets the projection do its own work.
+func (s *session) tend(ctx context.Context) error {
+	return s.projection.Tend(ctx, func(change func(func(string) int) error) error {
+		s.mu.Lock()
+		err := change(s.folder.pick)
+		s.mu.Unlock()
+		signal(s.wake)
+		if err != nil {
+			return err
+		}
+		return s.waitForRoom(ctx)
+	})
+}
+
+// write writes and publishes what was folded, whenever there is enough of it.
+func (s *session) write(ctx context.Context) error {
+	for {
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return nil
+		}
+		if !s.due() {
+			continue
+		}
+		if err := s.flush(ctx, false); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.folded.Position >= s.end || s.events >= catchUpEvents || s.projection.Unwritten() >= catchUpBytes
+}
+
+func (s *session) waitForRoom(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		full := s.events >= maxUnwrittenEvents || s.projection.Unwritten() >= maxUnwrittenBytes
+		room := s.room
+		s.mu.Unlock()
+		if !full {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (s *session) flush(ctx context.Context, last bool) error {
+	s.mu.Lock()
+	pending, progress, newest := s.projection.Cut(), s.folded, s.newest
+	s.events, s.newest = 0, 0
+	close(s.room)
+	s.room = make(chan struct{})
+	s.mu.Unlock()
+	if !pending.Empty() || progress.Position >= s.written.Position+progressEvery || last && progress != s.written {
+		if err := pending.Write(ctx, progress); err != nil {
+			s.tear()
+			return fmt.Errorf("write the read model: %w", err)
+		}
+		s.written = progress
+	}
+	pending.Publish(progress.Position)
+	s.published(progress.Position, newest)
+	return nil
+}
+
+func (s *session) tear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.torn = true
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
