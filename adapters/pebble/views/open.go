@@ -1,0 +1,171 @@
+package views
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// damagedFile marks, in the database's directory, that it was found to be damaged.
+const damagedFile = "DAMAGED"
+
+// lockFile is Pebble's name of the file that keeps other processes out.
+const lockFile = "LOCK"
+
+// ErrLocked says that another process uses the directory.
+var ErrLocked = errors.New("the directory of the read models is in use by another process")
+
+// errUnusable says that a database has to be begun anew.
+var errUnusable = errors.New("unusable")
+
+// Open opens the database in a directory, and makes both when they are not there. It returns ErrLocked when another
+// process has it open.
+func Open(dir string, o Options) (*DB, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = DefaultCacheBytes
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if err := o.FS.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make directory %s: %w", dir, err)
+	}
+	lock, err := pebbledb.LockDirectory(dir, o.FS)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
+	}
+	d := &DB{dir: dir, opts: o, lock: lock}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the read models in %s: %w", dir, err), lock.Close())
+	}
+	return d, nil
+}
+
+// open opens what is there, or begins anew.
+func (d *DB) open() error {
+	err := d.tryOpen()
+	if !errors.Is(err, errUnusable) {
+		return err
+	}
+	d.opts.Log.Warn("read models are dropped, and built anew from the events", "directory", d.dir, "reason", err)
+	if err := d.remove(); err != nil {
+		return err
+	}
+	return d.tryOpen()
+}
+
+func (d *DB) tryOpen() error {
+	if _, err := d.opts.FS.Stat(d.path(damagedFile)); err == nil {
+		return fmt.Errorf("%w: found damaged when it was last used", errUnusable)
+	}
+	if err := d.openPebble(); err != nil {
+		if environmental(err) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	if err := d.checkOrigin(); err != nil {
+		return errors.Join(err, d.db.Close())
+	}
+	return nil
+}
+
+// environmental tells whether an error is of the machine, and not of the database.
+func environmental(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE) ||
+		errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO)
+}
+
+func (d *DB) openPebble() (err error) {
+	defer func() { // a damaged table of contents can make Pebble panic
+		if p := recover(); p != nil {
+			err = fmt.Errorf("open: %v", p)
+		}
+	}()
+	cache := pebbledb.NewCache(d.opts.CacheBytes)
+	defer cache.Unref()
+	o := &pebbledb.Options{
+		FS: d.opts.FS, Lock: d.lock, Cache: cache, Merger: newestWins,
+		FormatMajorVersion: pebbledb.FormatColumnarBlocks,
+		MemTableSize:       memTableBytes,
+		Logger:             pebbleLog{log: d.opts.Log, failed: &d.failed},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	d.db, err = pebbledb.Open(d.dir, o)
+	return err
+}
+
+// formatVersion is that of keys and values. Another one is not read.
+const formatVersion = "1"
+
+// checkOrigin makes sure that the documents are of this format, and built from this event store.
+func (d *DB) checkOrigin() error {
+	key, want := []byte{spaceMeta}, formatVersion+" "+d.opts.StoreID
+	value, closer, err := d.db.Get(key)
+	if errors.Is(err, pebbledb.ErrNotFound) {
+		return d.db.Set(key, []byte(want), pebbledb.Sync)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	defer closer.Close()
+	format, store, _ := strings.Cut(string(value), " ")
+	switch {
+	case format != formatVersion:
+		return fmt.Errorf("%w: its format is %q, this version reads %q", errUnusable, format, formatVersion)
+	case d.opts.StoreID != "" && store != d.opts.StoreID:
+		return fmt.Errorf("%w: it was built from event store %q, this is %q", errUnusable, store, d.opts.StoreID)
+	}
+	return nil
+}
+
+// markDamaged has the database dropped when it is opened next, and used no more until then.
+func (d *DB) markDamaged(cause error) {
+	err := fmt.Errorf("%w: %w", ErrFailed, cause)
+	if !d.failed.CompareAndSwap(nil, &err) {
+		return
+	}
+	d.opts.Log.Error("read models are damaged and will be built anew after a restart", "directory", d.dir, "error", cause)
+	f, err := d.opts.FS.Create(d.path(damagedFile), vfs.WriteCategoryUnspecified)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		d.opts.Log.Error("cannot mark the read models as damaged; remove them by hand", "directory", d.dir, "error", err)
+	}
+}
+
+// remove deletes everything but the lock, the mark of damage last.
+func (d *DB) remove() error {
+	names, err := d.opts.FS.List(d.dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", d.dir, err)
+	}
+	for _, name := range names {
+		if name == lockFile || name == damagedFile {
+			continue
+		}
+		if err := d.opts.FS.RemoveAll(d.path(name)); err != nil {
+			return fmt.Errorf("remove: %w", err)
+		}
+	}
+	if err := d.opts.FS.Remove(d.path(damagedFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove: %w", err)
+	}
+	return nil
+}
+
+func (d *DB) path(name string) string { return d.opts.FS.PathJoin(d.dir, name) }

@@ -1,0 +1,179 @@
+package availability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/projections"
+)
+
+// fold is the projection behind the documents. A document is folded in a draft, a copy that only its worker knows;
+// when it is cut out, nobody changes it any more.
+type fold struct {
+	*Projection
+	shards  []shard // by worker
+	changed chan struct{}
+	policy  uint64 // version of the policies that every document includes, those not yet cut out as well
+	cutAt   uint64 // policy when last cut
+}
+
+// shard is one worker's part.
+type shard struct {
+	drafts map[string]draft
+	cut    map[string]draft // the drafts last cut out: being written, or published
+	bytes  int              // about what the drafts take
+}
+
+// draft is a document being folded, and the one before it.
+type draft struct {
+	*Document
+	before *Document // nil when there was none
+}
+
+// draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it.
+const (
+	draftBytes = 256
+	eventBytes = 16
+)
+
+// policiesPatience is how long loading waits for the directory of policies before it reports that as an error.
+const policiesPatience = 5 * time.Second
+
+func newFold(p *Projection) *fold {
+	return &fold{Projection: p, changed: make(chan struct{}, 1)}
+}
+
+func (f *fold) addWorkers(n int) { f.shards = make([]shard, n) }
+
+// Load waits for the policies first, so that documents are not computed under old ones only to be computed again.
+func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
+	waiting, done := context.WithTimeoutCause(ctx, policiesPatience, errors.New("they do not get on, see their own status"))
+	defer done()
+	if err := f.dir.WaitForEnd(waiting); err != nil {
+		return projections.Progress{}, fmt.Errorf("wait for the policies: %w", err)
+	}
+	progress, err := f.model.Progress(ctx)
+	if err != nil {
+		return progress, err
+	}
+	f.restart(progress)
+	return progress, nil
+}
+
+func (f *fold) Reset(ctx context.Context) error {
+	if err := f.model.Reset(ctx); err != nil {
+		return err
+	}
+	f.restart(projections.Progress{})
+	return nil
+}
+
+// restart forgets what is only in memory. Documents may have been written and never published, so the cache goes too.
+func (f *fold) restart(p projections.Progress) {
+	for i := range f.shards {
+		f.shards[i] = shard{drafts: map[string]draft{}}
+	}
+	f.policy, f.cutAt = p.Own, p.Own
+	f.cache.Clear()
+	f.hub.restart(p)
+}
+
+// Ignores nothing: every event of a SKU at least moves its document's position.
+func (f *fold) Ignores(string) bool { return false }
+
+func (f *fold) Unwritten() (bytes int) {
+	for i := range f.shards {
+		bytes += f.shards[i].bytes
+	}
+	return bytes
+}
+
+func (f *fold) Fold(ctx context.Context, worker int, e *projections.Event) error {
+	s, sku := &f.shards[worker], e.Record.Stream[len(aggregates.SKUPrefix):]
+	d, ok := s.drafts[sku]
+	if !ok {
+		before, err := f.latest(ctx, s, sku)
+		if err != nil {
+			return err
+		}
+		d = s.begin(strings.Clone(sku), before)
+	}
+	if e.Record.Position <= d.Position {
+		return nil // the document includes it already
+	}
+	d.Balances.Evolve(e.Fact)
+	d.Position, d.RecordedAt = e.Record.Position, max(d.RecordedAt, e.Metadata.RecordedAt)
+	s.bytes += eventBytes
+	return nil
+}
+
+// latest returns the newest document of a SKU that is not a draft, nil when there is none.
+func (f *fold) latest(ctx context.Context, s *shard, sku string) (*Document, error) {
+	if d, ok := s.cut[sku]; ok {
+		return d.Document, nil
+	}
+	return f.document(ctx, sku)
+}
+
+// begin makes a draft of what comes after a document.
+func (s *shard) begin(sku string, before *Document) draft {
+	d := draft{Document: &Document{SKU: sku}, before: before}
+	if before != nil {
+		d.Position, d.RecordedAt, d.Balances = before.Position, before.RecordedAt, before.Balances.Clone()
+	}
+	s.drafts[sku] = d
+	s.bytes += draftBytes + d.size()
+	return d
+}
+
+func (f *fold) Cut() projections.Pending {
+	c := &pending{fold: f, policy: f.policy, moved: f.policy != f.cutAt, drafts: make([]map[string]draft, len(f.shards))}
+	f.cutAt = f.policy
+	for i := range f.shards {
+		s := &f.shards[i]
+		c.drafts[i], s.cut = s.drafts, s.drafts
+		c.count += len(s.drafts)
+		s.drafts, s.bytes = map[string]draft{}, 0
+	}
+	return c
+}
+
+// pending is what was folded between two cuts.
+type pending struct {
+	fold   *fold
+	policy uint64
+	moved  bool // the version of the policies that every document includes
+	drafts []map[string]draft
+	count  int
+}
+
+func (c *pending) Empty() bool { return c.count == 0 && !c.moved }
+
+// Write computes what the channels can sell under the policies in force, and stores the documents.
+func (c *pending) Write(ctx context.Context, p projections.Progress) error {
+	prices := c.fold.prices()
+	documents := make([]*Document, 0, c.count)
+	for _, drafts := range c.drafts {
+		for _, d := range drafts {
+			d.price(prices)
+			documents = append(documents, d.Document)
+		}
+	}
+	p.Own = c.policy
+	return c.fold.model.Write(ctx, documents, p)
+}
+
+func (c *pending) Publish(through uint64) {
+	for _, drafts := range c.drafts {
+		for sku, d := range drafts {
+			c.fold.cache.Put(sku, d.Document)
+		}
+	}
+	c.fold.hub.publish(c, through)
+}
+
+var _ projections.Projection = (*fold)(nil)

@@ -1,0 +1,215 @@
+package availability
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/stockfold/stockfold/projections"
+)
+
+// Bounds of watching.
+const (
+	MaxWatchers    = 20_000  // at once
+	MaxWatchedSKUs = 1_000   // by one watcher that names them
+	maxChanges     = 1_000   // handed out at once
+	maxLogged      = 1 << 18 // changes kept in memory to resume from, over all channels
+	minLogged      = 1 << 10 // of one channel, however many channels there are
+)
+
+// DefaultHeartbeat is after how long an idle watcher hears of its position, when the configuration does not say.
+const DefaultHeartbeat = 10 * time.Second
+
+// Where a watch starts, other than at the position of an earlier one.
+const (
+	FromStart uint64 = 0              // the current values come first
+	FromNow   uint64 = math.MaxUint64 // only what changes from now on
+)
+
+// ErrTooManyWatchers says that MaxWatchers watch already; try again later.
+var ErrTooManyWatchers = errors.New("too many watchers")
+
+// hub hands changes of published documents to watchers. It has one log of changes per channel, which watchers of all
+// SKUs read at their own pace, and an index of the SKUs that other watchers named; a change costs only those whom it
+// concerns.
+//
+// Its token is a position: every value up to it was handed to the log and to those who watch single SKUs. A value
+// of a policy change has that change's position, but comes as late as the pass over all documents does; so the token
+// stays before a policy change until the pass is done.
+type hub struct {
+	projection *Projection
+	heartbeat  time.Duration
+	keep       int // changes kept in all logs together
+
+	mu       sync.RWMutex
+	seq      uint64 // of the last change
+	token    uint64
+	through  uint64 // everything up to here is published, but for policies
+	settled  uint64 // policies up to here are in every document
+	policy   uint64 // their version
+	complete uint64 // every value after this position is in the logs
+	logs     map[string]*changeLog
+	waiting  map[string]waiting // by channel; "" is all
+	watched  map[string][]subject
+	watchers int
+	restarts int // the logs were emptied so often
+}
+
+// subject is a SKU that a watcher named.
+type subject struct {
+	*Watcher
+	index int // in its list
+}
+
+func newHub(p *Projection, heartbeat time.Duration) *hub {
+	return &hub{projection: p, heartbeat: heartbeat, keep: maxLogged, complete: math.MaxUint64, logs: map[string]*changeLog{},
+		waiting: map[string]waiting{}, watched: map[string][]subject{}}
+}
+
+// restart empties the logs: values may have been written and not published. Watchers go back to the documents.
+func (h *hub) restart(p projections.Progress) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.logs)
+	h.restarts++
+	h.through, h.policy, h.settled, h.token = p.Position, p.Own, p.Own, 0
+	h.complete = max(p.Position, h.projection.dir.Tables().Version())
+	h.settle()
+	for _, w := range h.waiting {
+		w.wake()
+	}
+	for _, subjects := range h.watched {
+		for _, s := range subjects {
+			s.mark(s.index)
+		}
+	}
+}
+
+// publish hands out what changed in documents that are readable by now.
+func (h *hub) publish(c *pending, through uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, drafts := range c.drafts {
+		for _, d := range drafts {
+			h.publishDocument(d)
+		}
+	}
+	h.through, h.policy = through, c.policy
+	h.settle()
+}
+
+func (h *hub) publishDocument(d draft) {
+	for i := range d.values {
+		if !d.changed(i) {
+			continue
+		}
+		a := d.prices.availability(d.Document, d.SKU, i)
+		h.log(a)
+		for _, s := range h.watched[d.SKU] {
+			if s.channel == "" || s.channel == a.Channel {
+				s.mark(s.index)
+			}
+		}
+	}
+}
+
+func (h *hub) log(a Availability) {
+	l := h.logs[a.Channel]
+	if l == nil {
+		l = &changeLog{}
+		h.logs[a.Channel] = l
+	}
+	h.seq++
+	limit := max(min(minLogged, h.keep), h.keep/len(h.logs))
+	h.complete = max(h.complete, l.add(change{Availability: a, seq: h.seq, before: h.token}, limit))
+	h.waiting[a.Channel].wake()
+	h.waiting[""].wake()
+}
+
+// changed tells whether the i-th channel's value differs from the document before.
+func (d *draft) changed(i int) bool {
+	if d.before == nil || d.before.Balances.Item.Decimals != d.Balances.Item.Decimals {
+		return true
+	}
+	if d.before.prices == d.prices {
+		return d.before.values[i] != d.values[i]
+	}
+	j, ok := d.before.prices.find(d.prices.channels[i].id)
+	return !ok || d.before.values[j] != d.values[i]
+}
+
+// settle moves the token on.
+func (h *hub) settle() {
+	h.settled = h.settledNow()
+	h.token = h.tokenNow()
+}
+
+// tokenNow is the token under what the directory of policies knows now.
+func (h *hub) tokenNow() uint64 { return max(h.token, min(h.through, h.settledNow())) }
+
+// settledNow reads the directory's position before its tables, so that these are not older.
+func (h *hub) settledNow() uint64 {
+	current := h.projection.dir.Position()
+	if h.projection.dir.Tables().Version() == h.policy {
+		return max(h.settled, current)
+	}
+	return h.settled
+}
+
+// enter registers a watcher and sets it to where it starts.
+func (h *hub) enter(w *Watcher, after uint64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.watchers >= MaxWatchers {
+		return fmt.Errorf("%w: %d are there", ErrTooManyWatchers, h.watchers)
+	}
+	h.watchers++
+	for i, sku := range w.skus {
+		h.watched[sku] = append(h.watched[sku], subject{w, i})
+	}
+	h.settle()
+	w.start(after)
+	return nil
+}
+
+// await has the watcher woken by the next change of its channel, unless there is one already that it has not seen.
+func (h *hub) await(w *Watcher, seen uint64, restarts int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.seq != seen || h.restarts != restarts {
+		return false
+	}
+	if h.waiting[w.channel] == nil {
+		h.waiting[w.channel] = waiting{}
+	}
+	h.waiting[w.channel][w] = struct{}{}
+	return true
+}
+
+// leave forgets a watcher.
+func (h *hub) leave(w *Watcher) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers--
+	delete(h.waiting[w.channel], w)
+	for i, sku := range w.skus {
+		h.removeSubject(sku, subject{w, i})
+	}
+}
+
+func (h *hub) removeSubject(sku string, s subject) {
+	list := h.watched[sku]
+	for i := range list {
+		if list[i] == s {
+			list[i] = list[len(list)-1]
+			list[len(list)-1] = subject{}
+			list = list[:len(list)-1]
+			break
+		}
+	}
+	if h.watched[sku] = list; len(list) == 0 {
+		delete(h.watched, sku)
+	}
+}

@@ -1,0 +1,91 @@
+package availability
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/projections/policies"
+)
+
+// pricing is what a document's values were computed with, shared by all documents computed with the same policies.
+// It is immutable.
+type pricing struct {
+	version  uint64           // of the tables
+	channels []priced         // by id
+	tables   *policies.Tables // nil when restored from storage
+}
+
+type priced struct {
+	id         string
+	position   uint64 // of the last change of the channel's policy
+	recordedAt aggregates.Instant
+}
+
+func newPricing(t *policies.Tables) *pricing {
+	p := &pricing{version: t.Version(), tables: t, channels: make([]priced, len(t.Channels()))}
+	for i, c := range t.Channels() {
+		p.channels[i] = priced{id: c.ID, position: c.Position, recordedAt: c.RecordedAt}
+	}
+	return p
+}
+
+// find returns the place of a channel.
+func (p *pricing) find(id string) (int, bool) {
+	if p.tables != nil {
+		return p.tables.Index(id)
+	}
+	return slices.BinarySearchFunc(p.channels, id, func(c priced, id string) int { return cmp.Compare(c.id, id) })
+}
+
+// value is the document's ATS for the i-th channel of a current pricing: the stored one, or computed when the channel's
+// policy has changed since.
+func (d *Document) value(p *pricing, i int) int64 {
+	if d.prices == p {
+		return d.values[i]
+	}
+	if d.prices != nil {
+		j, ok := d.prices.find(p.channels[i].id)
+		if ok && d.prices.channels[j].position == p.channels[i].position {
+			return d.values[j]
+		}
+	}
+	return d.Balances.Available(p.tables.Channels()[i].Policy, d.RecordedAt)
+}
+
+// price computes the document's values; before it is published.
+func (d *Document) price(p *pricing) {
+	values := make([]int64, len(p.channels))
+	for i, c := range p.tables.Channels() {
+		values[i] = d.Balances.Available(c.Policy, d.RecordedAt)
+	}
+	d.prices, d.values = p, values
+}
+
+// under returns the document with values of a current pricing: itself, or a copy.
+func (d *Document) under(p *pricing) *Document {
+	if d.prices == p {
+		return d
+	}
+	c := *d
+	c.prices, c.values = p, make([]int64, len(p.channels))
+	for i := range c.values {
+		c.values[i] = d.value(p, i)
+	}
+	return &c
+}
+
+// availability is the i-th channel's value of a current pricing. d is nil for a SKU that nothing was recorded for.
+func (p *pricing) availability(d *Document, sku string, i int) Availability {
+	c := &p.channels[i]
+	a := Availability{SKU: sku, Channel: c.id}
+	if d == nil {
+		return a
+	}
+	a.SKU, a.Known, a.Decimals = d.SKU, true, d.Balances.Item.Decimals
+	a.ATS, a.Position, a.RecordedAt = d.value(p, i), d.Position, d.RecordedAt
+	if c.position > a.Position {
+		a.Position, a.RecordedAt = c.position, c.recordedAt
+	}
+	return a
+}

@@ -1,0 +1,195 @@
+package availability
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/projections/policies"
+)
+
+// Name of the projection, in status, logs and storage.
+const Name = "availability"
+
+// DefaultCacheBytes bounds the documents kept in memory, when the configuration does not.
+const DefaultCacheBytes = 256 << 20
+
+// MaxScan is the most documents that one Scan returns.
+const MaxScan = 1000
+
+// ErrUnknownChannel says that a channel is not defined.
+var ErrUnknownChannel = errors.New("channel is not defined")
+
+// Availability of one SKU on one channel.
+type Availability struct {
+	SKU        string
+	Channel    string
+	ATS        int64              // available to sell, in base units, never negative
+	Decimals   int                // of the SKU's base unit
+	Known      bool               // false when nothing was ever recorded for the SKU
+	Position   uint64             // of the last event that the answer includes; only grows per SKU and channel
+	RecordedAt aggregates.Instant // of that event
+}
+
+// Config says what the projection is made of. Store, Model and Policies must be set.
+type Config struct {
+	Store      projections.Store
+	Model      ReadModel
+	Policies   *policies.Directory // to be run by the caller
+	Workers    int                 // that fold in parallel; GOMAXPROCS when 0
+	CacheBytes int64               // bound of the documents kept in memory; DefaultCacheBytes when 0
+	Heartbeat  time.Duration       // after which an idle watcher hears of its position; DefaultHeartbeat when 0
+	Now        func() time.Time    // time.Now when nil
+	Log        *slog.Logger        // slog.Default() when nil
+}
+
+// Projection of availability. Make it with New, then Run it.
+type Projection struct {
+	runner  *projections.Runner
+	model   ReadModel
+	dir     *policies.Directory
+	cache   *projections.Cache[Document]
+	hub     *hub
+	pricing atomic.Pointer[pricing]
+}
+
+// New makes a projection. Reads work at once, from what the read model holds; they follow the store while Run runs.
+func New(c Config) *Projection {
+	if c.CacheBytes == 0 {
+		c.CacheBytes = DefaultCacheBytes
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = DefaultHeartbeat
+	}
+	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).size)}
+	p.hub = newHub(p, c.Heartbeat)
+	f := newFold(p)
+	c.Policies.OnChange(f.policyChanged)
+	p.runner = projections.NewRunner(f, projections.Config{
+		Name: Name, Prefixes: []string{aggregates.SKUPrefix},
+		Store: c.Store, Workers: c.Workers, Now: c.Now, Log: c.Log,
+	})
+	f.addWorkers(p.runner.Workers)
+	return p
+}
+
+// Run keeps the documents current until ctx ends, and returns nil then. The directory of policies must be running too.
+func (p *Projection) Run(ctx context.Context) error { return p.runner.Run(ctx) }
+
+// Get returns the ATS of one SKU on one channel; ErrUnknownChannel.
+func (p *Projection) Get(ctx context.Context, sku, channel string) (Availability, error) {
+	prices := p.prices()
+	i, ok := prices.find(channel)
+	if !ok {
+		return Availability{}, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
+	}
+	d := p.cache.Get(sku)
+	if d == nil {
+		var err error
+		if d, err = p.document(ctx, sku); err != nil {
+			return Availability{}, err
+		}
+	}
+	return prices.availability(d, sku, i), nil
+}
+
+// BatchGet appends to dst the ATS of each SKU on one channel, in the order asked; ErrUnknownChannel.
+func (p *Projection) BatchGet(ctx context.Context, channel string, skus []string, dst []Availability) ([]Availability, error) {
+	prices := p.prices()
+	i, ok := prices.find(channel)
+	if !ok {
+		return dst, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
+	}
+	for _, sku := range skus {
+		d, err := p.document(ctx, sku)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, prices.availability(d, sku, i))
+	}
+	return dst, nil
+}
+
+// Stock returns a SKU's document under the policies in force, nil when nothing was ever recorded for it.
+func (p *Projection) Stock(ctx context.Context, sku string) (*Document, error) {
+	d, err := p.document(ctx, sku)
+	if d == nil || err != nil {
+		return nil, err
+	}
+	return d.under(p.prices()), nil
+}
+
+// Scan returns up to limit (at most MaxScan) documents of the SKUs after a SKU, in bytewise order; "" is before all.
+// It ends when it returns none.
+func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Document, error) {
+	list, err := p.model.Scan(ctx, after, min(limit, MaxScan))
+	if err != nil {
+		return nil, fmt.Errorf("scan documents after SKU %q: %w", after, err)
+	}
+	prices := p.prices()
+	for i, d := range list {
+		if published := p.cache.Get(d.SKU); published != nil {
+			d = published // the stored one may be newer and not published yet
+		}
+		list[i] = d.under(prices)
+	}
+	return list, nil
+}
+
+// Position is the store position up to which everything is readable.
+func (p *Projection) Position() uint64 { return p.runner.Position() }
+
+// WaitFor waits until everything up to a position is readable, policies included.
+func (p *Projection) WaitFor(ctx context.Context, position uint64) error {
+	if err := p.runner.WaitFor(ctx, position); err != nil {
+		return err
+	}
+	return p.dir.WaitFor(ctx, position)
+}
+
+// Status tells how far the projection has come.
+func (p *Projection) Status(ctx context.Context) projections.Status { return p.runner.Status(ctx) }
+
+// CacheBytes is about what the documents in memory take.
+func (p *Projection) CacheBytes() int64 { return p.cache.Bytes() }
+
+// document returns the published document of a SKU, nil when there is none.
+func (p *Projection) document(ctx context.Context, sku string) (*Document, error) {
+	if d := p.cache.Get(sku); d != nil {
+		return d, nil
+	}
+	return p.cache.Load(ctx, sku, p.read)
+}
+
+func (p *Projection) read(ctx context.Context, sku string) (*Document, error) {
+	d, err := p.model.Read(ctx, sku)
+	if d == nil || err != nil {
+		if err != nil {
+			err = fmt.Errorf("read the document of SKU %q: %w", sku, err)
+		}
+		return nil, err
+	}
+	if prices := p.prices(); d.prices.version == prices.version && len(d.values) == len(prices.channels) {
+		d.prices = prices
+	}
+	return d, nil
+}
+
+// prices returns the pricing under the policies in force.
+func (p *Projection) prices() *pricing {
+	t := p.dir.Tables()
+	now := p.pricing.Load()
+	if now != nil && now.version == t.Version() {
+		return now
+	}
+	fresh := newPricing(t)
+	if p.pricing.CompareAndSwap(now, fresh) {
+		return fresh
+	}
+	return p.prices()
+}

@@ -1,0 +1,72 @@
+package policies
+
+import (
+	"fmt"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/location"
+	inventoryv1 "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+// AppendBinary appends the stored form, an inventoryv1.ChannelDocument.
+func (c *Channel) AppendBinary(dst []byte) ([]byte, error) {
+	d := inventoryv1.ChannelDocument{
+		ChannelId: c.ID, Name: c.State.Name, Sourcing: c.State.Sourcing, HoldSeconds: c.State.HoldSeconds,
+		Buffer: c.State.Buffer, Position: c.Position, RecordedAt: int64(c.RecordedAt),
+	}
+	return appendMessage(dst, &d)
+}
+
+// UnmarshalBinary reads the stored form; Policy stays nil.
+func (c *Channel) UnmarshalBinary(b []byte) error {
+	var d inventoryv1.ChannelDocument
+	if err := d.UnmarshalVT(b); err != nil {
+		return fmt.Errorf("read the document of a channel: %w", err)
+	}
+	*c = Channel{
+		ID: d.ChannelId, Position: d.Position, RecordedAt: aggregates.Instant(d.RecordedAt),
+		State: channel.State{Known: true, Defined: channel.Defined{
+			Name: d.Name, Sourcing: d.Sourcing, HoldSeconds: d.HoldSeconds, Buffer: d.Buffer,
+		}},
+	}
+	return nil
+}
+
+// AppendBinary appends the stored form, an inventoryv1.LocationDocument.
+func (l *Location) AppendBinary(dst []byte) ([]byte, error) {
+	d := inventoryv1.LocationDocument{
+		LocationId: l.ID, Name: l.State.Name, Kind: l.State.Kind, TimeZone: l.State.TimeZone,
+		Disabled: l.State.Disabled, Known: l.State.Known, Position: l.Position, RecordedAt: int64(l.RecordedAt),
+	}
+	return appendMessage(dst, &d)
+}
+
+// UnmarshalBinary reads the stored form.
+func (l *Location) UnmarshalBinary(b []byte) error {
+	var d inventoryv1.LocationDocument
+	if err := d.UnmarshalVT(b); err != nil {
+		return fmt.Errorf("read the document of a location: %w", err)
+	}
+	*l = Location{
+		ID: d.LocationId, Position: d.Position, RecordedAt: aggregates.Instant(d.RecordedAt),
+		State: location.State{Known: d.Known, Disabled: d.Disabled, Defined: location.Defined{
+			Name: d.Name, Kind: d.Kind, TimeZone: d.TimeZone,
+		}},
+	}
+	return nil
+}
+
+type message interface {
+	SizeVT() int
+	MarshalToSizedBufferVT([]byte) (int, error)
+}
+
+func appendMessage(dst []byte, m message) ([]byte, error) {
+	at := len(dst)
+	dst = append(dst, make([]byte, m.SizeVT())...)
+	if _, err := m.MarshalToSizedBufferVT(dst[at:]); err != nil {
+		return dst[:at], fmt.Errorf("encode %T: %w", m, err)
+	}
+	return dst, nil
+}

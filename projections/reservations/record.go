@@ -1,0 +1,143 @@
+package reservations
+
+import (
+	"fmt"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	inventoryv1 "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+// Record is a reservation of one SKU, as recorded: a hold past its end is held until its end is recorded. It is
+// immutable.
+type Record struct {
+	stock.Reservation
+	SKU      string
+	EndedAt  aggregates.Instant // when nothing was left of it; 0 while live
+	Placed   uint64             // position of its first event
+	Position uint64             // position of its last event
+}
+
+// Live tells whether units are still promised.
+func (r *Record) Live() bool {
+	return r.Status == stock.StatusHeld || r.Status == stock.StatusConfirmed
+}
+
+// place begins a record.
+func place(sku string, e *stock.ReservationPlaced, at aggregates.Instant, position uint64) *Record {
+	r := &Record{SKU: sku, Placed: position, Position: position}
+	r.ID, r.Channel, r.Quantity, r.Remaining = e.ReservationID, e.Channel, e.Quantity, e.Quantity
+	r.Splits, r.ExpiresAt, r.PlacedAt = e.Splits, e.ExpiresAt, at
+	r.settle(at)
+	return r
+}
+
+// after returns the record after an event of it, other than its first.
+func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint64) *Record {
+	next := *r
+	next.Position = position
+	switch e := e.(type) {
+	case *stock.ReservationConfirmed:
+		next.ExpiresAt = 0
+	case *stock.ReservationExtended:
+		next.ExpiresAt = e.ExpiresAt
+	case *stock.ReservationFulfilled:
+		for _, x := range e.Splits {
+			next.Fulfilled += next.take(x.ReservedAt, x.Quantity)
+		}
+	case *stock.ReservationReleased:
+		for _, x := range e.Splits {
+			next.Released += next.take(x.Location, x.Quantity)
+		}
+	case *stock.ReservationExpired:
+		for _, x := range e.Splits {
+			next.Expired += next.take(x.Location, x.Quantity)
+		}
+	}
+	next.settle(at)
+	return &next
+}
+
+// take lowers what is reserved at a location; the splits are copied, as other records share them.
+func (r *Record) take(location string, quantity int64) int64 {
+	r.Remaining -= quantity
+	var rest []stock.Split
+	for _, x := range r.Splits {
+		if x.Location == location {
+			x.Quantity -= quantity
+		}
+		if x.Quantity > 0 {
+			rest = append(rest, x)
+		}
+	}
+	r.Splits = rest
+	return quantity
+}
+
+// settle sets the status that follows from the quantities.
+func (r *Record) settle(at aggregates.Instant) {
+	switch {
+	case r.Remaining > 0 && r.ExpiresAt != 0:
+		r.Status = stock.StatusHeld
+		return
+	case r.Remaining > 0:
+		r.Status = stock.StatusConfirmed
+		return
+	case r.Fulfilled > 0:
+		r.Status = stock.StatusFulfilled
+	case r.Expired > 0:
+		r.Status = stock.StatusExpired
+	default:
+		r.Status = stock.StatusReleased
+	}
+	if r.EndedAt == 0 {
+		r.Splits, r.EndedAt = nil, at
+	}
+}
+
+// recordBytes and splitBytes are about what a record and one of its splits take in memory.
+const (
+	recordBytes = 320
+	splitBytes  = 40
+)
+
+func (r *Record) size() int {
+	return recordBytes + len(r.ID) + len(r.SKU) + len(r.Channel) + splitBytes*len(r.Splits)
+}
+
+// AppendBinary appends the stored form, an inventoryv1.ReservationDocument.
+func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
+	d := inventoryv1.ReservationDocument{
+		ReservationId: r.ID, Sku: r.SKU, Channel: r.Channel, Status: int32(r.Status),
+		Quantity: r.Quantity, Remaining: r.Remaining, Fulfilled: r.Fulfilled, Released: r.Released, Expired: r.Expired,
+		ExpiresAt: int64(r.ExpiresAt), PlacedAt: int64(r.PlacedAt), EndedAt: int64(r.EndedAt),
+		Placed: r.Placed, Position: r.Position,
+	}
+	for _, x := range r.Splits {
+		d.Splits = append(d.Splits, &inventoryv1.SplitDocument{Location: x.Location, Quantity: x.Quantity})
+	}
+	at := len(dst)
+	dst = append(dst, make([]byte, d.SizeVT())...)
+	if _, err := d.MarshalToSizedBufferVT(dst[at:]); err != nil {
+		return dst[:at], fmt.Errorf("encode reservation %q of SKU %q: %w", r.ID, r.SKU, err)
+	}
+	return dst, nil
+}
+
+// UnmarshalBinary reads the stored form. It shares no memory with b.
+func (r *Record) UnmarshalBinary(b []byte) error {
+	var d inventoryv1.ReservationDocument
+	if err := d.UnmarshalVT(b); err != nil {
+		return fmt.Errorf("read the document of a reservation: %w", err)
+	}
+	*r = Record{SKU: d.Sku, EndedAt: aggregates.Instant(d.EndedAt), Placed: d.Placed, Position: d.Position}
+	r.Reservation = stock.Reservation{
+		ID: d.ReservationId, Channel: d.Channel, Status: stock.Status(d.Status),
+		Quantity: d.Quantity, Remaining: d.Remaining, Fulfilled: d.Fulfilled, Released: d.Released, Expired: d.Expired,
+		ExpiresAt: aggregates.Instant(d.ExpiresAt), PlacedAt: aggregates.Instant(d.PlacedAt),
+	}
+	for _, x := range d.Splits {
+		r.Splits = append(r.Splits, stock.Split{Location: x.Location, Quantity: x.Quantity})
+	}
+	return nil
+}
