@@ -1,0 +1,71 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	kafka "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+)
+
+// Config says how to reach the brokers.
+type Config struct {
+	Brokers  []string       // host:port, at least one
+	ClientID string         // by which brokers know this process; "stockfold" when empty
+	TLS      *tls.Config    // nil: no TLS
+	SASL     sasl.Mechanism // nil: no authentication
+}
+
+const (
+	defaultClientID = "stockfold"
+	dialTimeout     = 3 * time.Second
+	requestTimeout  = 10 * time.Second // of requests that do not wait for messages
+	idleTimeout     = 30 * time.Second
+	metadataTTL     = 5 * time.Second
+)
+
+func (c *Config) check() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("no Kafka brokers are given; set --kafka-brokers to a list of host:port")
+	}
+	for _, b := range c.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			return fmt.Errorf("Kafka broker %q is not host:port: %w", b, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) clientID() string {
+	if c.ClientID == "" {
+		return defaultClientID
+	}
+	return c.ClientID
+}
+
+func (c *Config) addr() net.Addr { return kafka.TCP(c.Brokers...) }
+
+func (c *Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+}
+
+// transport returns connections for requests, to be closed with CloseIdleConnections.
+func (c *Config) transport() *kafka.Transport {
+	return &kafka.Transport{
+		Dial: c.dial, DialTimeout: dialTimeout, IdleTimeout: idleTimeout, MetadataTTL: metadataTTL,
+		ClientID: c.clientID(), TLS: c.TLS, SASL: c.SASL,
+	}
+}
+
+// dialer is what the consumer group connects with.
+func (c *Config) dialer() *kafka.Dialer {
+	return &kafka.Dialer{ClientID: c.clientID(), Timeout: dialTimeout, DualStack: true, TLS: c.TLS, SASLMechanism: c.SASL}
+}
+
+func (c *Config) client(t *kafka.Transport) *kafka.Client {
+	return &kafka.Client{Addr: c.addr(), Timeout: requestTimeout, Transport: t}
+}

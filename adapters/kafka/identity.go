@@ -1,0 +1,85 @@
+package kafka
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	franzsasl "github.com/twmb/franz-go/pkg/sasl"
+)
+
+// identity asks brokers for the ids of topics. A topic that is deleted and created again has another id, which is the
+// only sure way to know it from the one before; kafka-go's metadata requests are too old to carry ids, so this one
+// request goes through franz-go.
+type identity struct{ client *kgo.Client }
+
+// idsSince is the version of the metadata request from which brokers tell ids (Kafka 2.8).
+const idsSince = 10
+
+func newIdentity(c *Config) (*identity, error) {
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.clientID()), kgo.Dialer(c.dial),
+		kgo.RetryTimeout(requestTimeout), kgo.RequestTimeoutOverhead(requestTimeout), kgo.WithLogger(nil),
+	}
+	if c.TLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(c.TLS))
+	}
+	if c.SASL != nil {
+		opts = append(opts, kgo.SASL(bridge{c.SASL}))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("Kafka client: %w", err)
+	}
+	return &identity{client: client}, nil
+}
+
+// topic returns the id of a topic as text, "" when the broker does not tell.
+func (x *identity) topic(ctx context.Context, name string) (string, error) {
+	r := kmsg.NewPtrMetadataRequest()
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = kmsg.StringPtr(name)
+	r.Topics = append(r.Topics, t)
+	answer, err := r.RequestWith(ctx, x.client)
+	if err != nil {
+		return "", fmt.Errorf("identity of topic %q: %w", name, err)
+	}
+	if answer.Version < idsSince {
+		return "", nil
+	}
+	for _, t := range answer.Topics {
+		if t.Topic != nil && *t.Topic == name && t.ErrorCode == 0 && t.TopicID != [16]byte{} {
+			return hex.EncodeToString(t.TopicID[:]), nil
+		}
+	}
+	return "", nil
+}
+
+func (x *identity) close() { x.client.Close() }
+
+// bridge lets one library authenticate by the other's mechanism.
+type bridge struct{ mechanism sasl.Mechanism }
+
+var _ franzsasl.Mechanism = bridge{}
+
+func (b bridge) Name() string { return b.mechanism.Name() }
+
+func (b bridge) Authenticate(ctx context.Context, _ string) (franzsasl.Session, []byte, error) {
+	state, first, err := b.mechanism.Start(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return session{ctx: ctx, state: state}, first, nil
+}
+
+type session struct {
+	ctx   context.Context // of the authentication, which the interface of Challenge leaves out
+	state sasl.StateMachine
+}
+
+func (s session) Challenge(challenge []byte) (done bool, answer []byte, err error) {
+	return s.state.Next(s.ctx, challenge)
+}

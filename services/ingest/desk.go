@@ -1,0 +1,186 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/projections/policies"
+	"github.com/stockfold/stockfold/services/stock"
+)
+
+// StateError says that a dead letter is no longer open.
+type StateError struct {
+	ID    string
+	State State
+}
+
+func (e *StateError) Error() string {
+	if e.State == Discarded {
+		return fmt.Sprintf("dead letter %s was discarded", e.ID)
+	}
+	return fmt.Sprintf("dead letter %s was applied by a replay", e.ID)
+}
+
+// NotReplayableError says that a dead letter reports an incident and holds no fact that could be applied.
+type NotReplayableError struct{ ID, Reason string }
+
+func (e *NotReplayableError) Error() string {
+	return fmt.Sprintf("dead letter %s reports %s and holds no message; discard it once it is dealt with", e.ID, e.Reason)
+}
+
+const (
+	// lockStripes is how many dead letters can be worked on at once, at most.
+	lockStripes = 64
+	// autoReplays is how many dead letters the desk replays at once by itself.
+	autoReplays = 16
+	// deskPage is how many dead letters the desk looks at in one go.
+	deskPage = 200
+	// autoActor is who replays by itself.
+	autoActor = "stockfold"
+	// begun starts the note of a letter whose replay was begun; one that is found at start was cut short by a crash.
+	begun = "replay begun by "
+)
+
+// DeadLetterDesk keeps what cannot be applied, and replays or discards it. It is safe for concurrent use.
+//
+// Replays go the way the message came in, except that its place in its log does not make it a duplicate: it was never
+// applied from there. Letters whose location was unknown are replayed by themselves, oldest first, several at once,
+// when the location is defined.
+type DeadLetterDesk struct {
+	letters  DeadLetters
+	recorder *Recorder
+	now      func() aggregates.Instant
+	log      *slog.Logger
+
+	seed  maphash.Seed
+	locks [lockStripes]chan struct{}
+	kick  chan struct{}
+	stats counters
+}
+
+// NewDeadLetterDesk returns a desk over the letters. now nil means the system's clock, log nil the default logger.
+func NewDeadLetterDesk(letters DeadLetters, recorder *Recorder, now func() aggregates.Instant, log *slog.Logger) *DeadLetterDesk {
+	if now == nil {
+		now = systemClock
+	}
+	if log == nil {
+		log = slog.Default()
+	}
+	d := &DeadLetterDesk{letters: letters, recorder: recorder, now: now, log: log, seed: maphash.MakeSeed(), kick: make(chan struct{}, 1)}
+	for i := range d.locks {
+		d.locks[i] = make(chan struct{}, 1)
+	}
+	return d
+}
+
+func systemClock() aggregates.Instant { return aggregates.At(time.Now()) }
+
+// lock makes the caller the only one to work on a letter.
+func (d *DeadLetterDesk) lock(ctx context.Context, id string) (unlock func(), err error) {
+	stripe := d.locks[maphash.String(d.seed, id)%lockStripes]
+	select {
+	case stripe <- struct{}{}:
+		return func() { <-stripe }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Get returns a dead letter, or ErrNoDeadLetter.
+func (d *DeadLetterDesk) Get(ctx context.Context, id string) (DeadLetter, error) {
+	return d.letters.Get(ctx, id)
+}
+
+// List returns dead letters, the oldest first, and whether there are more.
+func (d *DeadLetterDesk) List(ctx context.Context, q Query) ([]DeadLetter, bool, error) {
+	return d.letters.List(ctx, q)
+}
+
+// CountOpen counts the open dead letters.
+func (d *DeadLetterDesk) CountOpen(ctx context.Context) (int64, error) {
+	return d.letters.CountOpen(ctx)
+}
+
+// Discard marks an open dead letter as not to be applied. Discarding it again changes nothing. Errors:
+// ErrNoDeadLetter, *StateError for one that was applied, and those of the store.
+func (d *DeadLetterDesk) Discard(ctx context.Context, id, reason, actor string) (DeadLetter, error) {
+	unlock, err := d.lock(ctx, id)
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	defer unlock()
+	letter, err := d.letters.Get(ctx, id)
+	switch {
+	case err != nil:
+		return DeadLetter{}, err
+	case letter.State == Discarded:
+		return letter, nil
+	case letter.State != Open:
+		return DeadLetter{}, &StateError{ID: id, State: letter.State}
+	}
+	letter.State, letter.Note = Discarded, fmt.Sprintf("discarded by %s: %s", who(actor), reason)
+	if err := d.letters.Put(ctx, letter); err != nil {
+		return DeadLetter{}, err
+	}
+	d.log.Info("dead letter discarded", "id", id, "reason", letter.Reason, "actor", who(actor), "note", reason)
+	return letter, nil
+}
+
+func who(actor string) string {
+	if actor == "" {
+		return "somebody"
+	}
+	return actor
+}
+
+// keep stores a dead letter unless it is stored already: a message that is delivered again changes nothing, whatever
+// became of its letter.
+func (d *DeadLetterDesk) keep(ctx context.Context, letter DeadLetter) error {
+	unlock, err := d.lock(ctx, letter.ID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	switch _, err := d.letters.Get(ctx, letter.ID); {
+	case err == nil:
+		return nil
+	case !errors.Is(err, ErrNoDeadLetter):
+		return fmt.Errorf("look up dead letter %s: %w", letter.ID, err)
+	}
+	letter.State, letter.Attempts = Open, 1
+	letter.ReceivedAt = d.now()
+	letter.LastTriedAt = letter.ReceivedAt
+	if err := d.letters.Put(ctx, letter); err != nil {
+		return fmt.Errorf("store dead letter %s: %w", letter.ID, err)
+	}
+	d.stats.kept(letter.Reason)
+	d.log.Warn("dead letter kept", "id", letter.ID, "reason", letter.Reason, "message", letter.Message, "topic", letter.Topic,
+		"partition", letter.Partition, "offset", letter.Offset)
+	if letter.Reason == stock.ReasonUnknownLocation && d.recorder.Knows(letter.Location) {
+		d.wake() // it was defined in between, and whoever was told of that did not see this letter
+	}
+	return nil
+}
+
+// PolicyChanged is to be told every change of policy: a location that was defined may be what letters wait for.
+func (d *DeadLetterDesk) PolicyChanged(c policies.Change) {
+	if c.LocationDefined != "" {
+		d.wake()
+	}
+}
+
+func (d *DeadLetterDesk) wake() {
+	select {
+	case d.kick <- struct{}{}:
+	default:
+	}
+}
+
+// wasBegun tells whether a replay of the letter was begun and not finished.
+func (l *DeadLetter) wasBegun() bool { return l.State == Open && strings.HasPrefix(l.Note, begun) }

@@ -1,0 +1,123 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// Config says what the service works with. Consumer, Recorder, Desk and Offsets must be set.
+type Config struct {
+	Consumer Consumer
+	Recorder *Recorder
+	Desk     *DeadLetterDesk
+	Offsets  Offsets
+	Now      func() aggregates.Instant // the clock; the system's by default
+	Log      *slog.Logger              // the default logger by default
+}
+
+// Service takes in the messages of the partitions assigned to this process.
+type Service struct {
+	Config
+	stats counters
+
+	mu         sync.Mutex
+	trouble    string
+	partitions map[place]*PartitionStatus
+}
+
+type place struct {
+	topic     string
+	partition int32
+}
+
+// PartitionStatus tells how far one assigned partition has come.
+type PartitionStatus struct {
+	Topic     string
+	Partition int32
+	Next      int64  // next offset to read; everything before it is durable
+	End       int64  // of the partition's log when last seen
+	Error     string // why it is not moving, or what was wrong with its log
+}
+
+// New returns the service.
+func New(c Config) *Service {
+	if c.Now == nil {
+		c.Now = systemClock
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Service{Config: c, partitions: make(map[place]*PartitionStatus)}
+}
+
+// Run takes in messages, and replays dead letters that are ready for it, until ctx ends. What was begun by then is
+// finished and saved before it returns, which takes a few seconds at most.
+func (s *Service) Run(ctx context.Context) error {
+	var desk sync.WaitGroup
+	defer desk.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	desk.Go(func() { _ = s.Desk.Run(ctx) })
+	return s.Consumer.Run(ctx, s.takeIn, s.noteTrouble)
+}
+
+// Status tells how far each assigned partition has come, in order of topic and partition.
+func (s *Service) Status() []PartitionStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]PartitionStatus, 0, len(s.partitions))
+	for _, p := range s.partitions {
+		list = append(list, *p)
+	}
+	slices.SortFunc(list, func(a, b PartitionStatus) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return list
+}
+
+// Trouble says why no partitions can be read, "" when nothing is wrong.
+func (s *Service) Trouble() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
+func (s *Service) noteTrouble(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	s.mu.Lock()
+	changed := s.trouble != text
+	s.trouble = text
+	s.mu.Unlock()
+	switch {
+	case changed && err != nil:
+		s.Log.Error("message log cannot be read, will try again", "error", err)
+	case changed:
+		s.Log.Info("message log can be read again")
+	}
+}
+
+// note changes the status of a partition.
+func (s *Service) note(at place, change func(*PartitionStatus)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partitions[at]
+	if p == nil {
+		p = &PartitionStatus{Topic: at.topic, Partition: at.partition}
+		s.partitions[at] = p
+	}
+	change(p)
+}
+
+func (s *Service) drop(at place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.partitions, at)
+}

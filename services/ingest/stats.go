@@ -1,0 +1,52 @@
+package ingest
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats counts what a part of ingest did since it was made.
+type Stats struct {
+	Messages   uint64            // taken in: recorded, duplicate or kept as dead letter
+	Facts      uint64            // recorded now
+	Duplicates uint64            // facts recorded before
+	Retries    uint64            // messages tried again after trouble with the store
+	Lost       uint64            // messages that a log deleted before they were read: an alarm
+	Replaced   uint64            // logs found replaced or cut at their end: an alarm
+	Kept       map[string]uint64 // dead letters kept, by reason
+	Replayed   uint64            // dead letters applied by a replay
+}
+
+type counters struct {
+	messages, facts, duplicates, retries, lost, replaced, replayed atomic.Uint64
+
+	mu      sync.Mutex
+	reasons map[string]uint64
+}
+
+// kept counts a dead letter; the reasons are few.
+func (c *counters) kept(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reasons == nil {
+		c.reasons = make(map[string]uint64)
+	}
+	c.reasons[reason]++
+}
+
+// Stats returns the desk's part of the counts.
+func (d *DeadLetterDesk) Stats() Stats {
+	d.stats.mu.Lock()
+	defer d.stats.mu.Unlock()
+	return Stats{Kept: maps.Clone(d.stats.reasons), Replayed: d.stats.replayed.Load()}
+}
+
+// Stats returns the counts, those of the desk included.
+func (s *Service) Stats() Stats {
+	all := s.Desk.Stats()
+	c := &s.stats
+	all.Messages, all.Facts, all.Duplicates = c.messages.Load(), c.facts.Load(), c.duplicates.Load()
+	all.Retries, all.Lost, all.Replaced = c.retries.Load(), c.lost.Load(), c.replaced.Load()
+	return all
+}

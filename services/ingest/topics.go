@@ -1,0 +1,19 @@
+package ingest
+
+// Topics that the service reads, a contract.
+const (
+	TopicMovements = "stockfold.movements.v1" // one Movement per message
+	TopicSales     = "stockfold.sales.v1"     // one Sale per message
+)
+
+// Types of CloudEvents that the service understands, on either topic, a contract.
+const (
+	TypeMovement = "stockfold.movement.v1" // data is a Movement
+	TypeSale     = "stockfold.sale.v1"     // data is a Sale
+)
+
+// TopicRPC is the origin of a dead letter that came by StockService.RecordMovements.
+const TopicRPC = "rpc"
+
+// Group is the consumer group of the service's processes.
+const Group = "stockfold"

@@ -1,0 +1,78 @@
+package publication
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+	projection "github.com/stockfold/stockfold/projections/availability"
+)
+
+// Topic and type of the messages, a contract.
+const (
+	Topic = "stockfold.availability.v1"
+	Type  = "stockfold.availability.v1"
+)
+
+// message is the CloudEvent of a value.
+func message(source string, a *projection.Availability) Message {
+	at := a.RecordedAt.Time().Format(time.RFC3339Nano)
+	return Message{
+		Topic: Topic,
+		Key:   []byte(a.SKU),
+		Value: appendChanged(make([]byte, 0, 160+len(a.SKU)+len(a.Channel)), a, at),
+		Headers: []Header{
+			{"ce_specversion", []byte("1.0")},
+			{"ce_id", []byte(eventID(a))},
+			{"ce_source", []byte(source)},
+			{"ce_type", []byte(Type)},
+			{"ce_subject", []byte(a.SKU)},
+			{"ce_time", []byte(at)},
+			{"content-type", []byte("application/json")},
+		},
+	}
+}
+
+// eventID follows from the value, so that readers recognise one that is published again. The position alone does not
+// tell: a change of policy changes many values.
+func eventID(a *projection.Availability) string {
+	f := aggregates.Fingerprint(a.SKU, a.Channel, strconv.FormatInt(a.ATS, 10), strconv.FormatBool(a.Known))
+	return strconv.FormatUint(a.Position, 10) + "-" + strconv.FormatUint(f, 16)
+}
+
+// appendChanged appends the JSON mapping of an AvailabilityChanged. It is written by hand: the library takes ten times as
+// long and reflects on every field.
+func appendChanged(b []byte, a *projection.Availability, at string) []byte {
+	b = append(b, `{"availability":{"sku":`...)
+	b = appendText(b, a.SKU)
+	b = append(b, `,"channel":`...)
+	b = appendText(b, a.Channel)
+	b = append(b, `,"ats":"`...)
+	b = strconv.AppendInt(b, a.ATS, 10)
+	b = append(b, `","decimals":`...)
+	b = strconv.AppendInt(b, int64(a.Decimals), 10)
+	b = append(b, `,"known":`...)
+	b = strconv.AppendBool(b, a.Known)
+	b = append(b, `,"position":"`...)
+	b = strconv.AppendUint(b, a.Position, 10)
+	b = append(b, `","asOf":"`...)
+	b = append(b, at...)
+	return append(b, `"}}`...)
+}
+
+// appendText appends a JSON string.
+func appendText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(text)
+			if err != nil { // never: a string always has a JSON form
+				quoted = []byte(`""`)
+			}
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}

@@ -1,0 +1,166 @@
+package publication
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stockfold/stockfold/projections"
+)
+
+// Checkpoint is the name under which the position is kept.
+const Checkpoint = "publication"
+
+// DefaultSource is the CloudEvents source of what is published, when the configuration does not say.
+const DefaultSource = "stockfold"
+
+// Pauses between tries.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// Config says what the service works with. Changes, Producer and Checkpoints must be set.
+type Config struct {
+	Changes     Changes
+	Producer    Producer
+	Checkpoints projections.Checkpoints
+	Source      string // of the events; DefaultSource when empty
+	Log         *slog.Logger
+}
+
+// Service publishes changes of availability.
+type Service struct {
+	Config
+
+	position  atomic.Uint64
+	published atomic.Uint64
+	retries   atomic.Uint64
+	mu        sync.Mutex
+	trouble   string
+}
+
+// Status tells how far publishing has come.
+type Status struct {
+	Position  uint64 // everything up to here is published
+	Published uint64 // messages since the start
+	Retries   uint64 // tries after trouble with the brokers or the store
+	Error     string // why it is not moving, when it is not
+}
+
+// New returns the service.
+func New(c Config) *Service {
+	if c.Source == "" {
+		c.Source = DefaultSource
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Service{Config: c}
+}
+
+// Status tells how far publishing has come.
+func (s *Service) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Status{Position: s.position.Load(), Published: s.published.Load(), Retries: s.retries.Load(), Error: s.trouble}
+}
+
+// Run publishes until ctx ends. Trouble of any kind pauses it; it goes on from the last position that was saved.
+func (s *Service) Run(ctx context.Context) error {
+	for tries := 0; ; tries++ {
+		before := s.published.Load()
+		err := s.follow(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if s.published.Load() != before {
+			tries = 0
+		}
+		s.note(err)
+		s.retries.Add(1)
+		pause := min(firstPause<<min(tries, 16), lastPause)
+		if err := sleep(ctx, pause-rand.N(pause/4)); err != nil {
+			return err
+		}
+	}
+}
+
+// follow publishes from the saved position on, until something fails.
+func (s *Service) follow(ctx context.Context) error {
+	position, _, err := s.Checkpoints.LoadCheckpoint(ctx, Checkpoint)
+	if err != nil {
+		return fmt.Errorf("load the position of publication: %w", err)
+	}
+	watch, err := s.Changes.Watch(ctx, "", nil, position)
+	if err != nil {
+		return fmt.Errorf("watch availability from position %d: %w", position, err)
+	}
+	defer watch.Close()
+	s.position.Store(position)
+	var messages []Message
+	for {
+		changes, next, _, err := watch.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("watch availability: %w", err)
+		}
+		messages = messages[:0]
+		for i := range changes {
+			messages = append(messages, message(s.Source, &changes[i]))
+		}
+		if err := s.publish(ctx, messages); err != nil {
+			return err
+		}
+		if next == position {
+			continue
+		}
+		if err := s.Checkpoints.SaveCheckpoint(ctx, Checkpoint, next); err != nil {
+			return fmt.Errorf("save the position of publication: %w", err)
+		}
+		position = next
+		s.position.Store(next)
+	}
+}
+
+func (s *Service) publish(ctx context.Context, messages []Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	if err := s.Producer.Publish(ctx, messages); err != nil {
+		return fmt.Errorf("publish %d changes of availability: %w", len(messages), err)
+	}
+	s.published.Add(uint64(len(messages)))
+	s.note(nil)
+	return nil
+}
+
+// note keeps why publishing does not move, and says when that changes.
+func (s *Service) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil && s.trouble != "":
+		s.trouble = ""
+		s.Log.Info("publication goes on")
+	case err != nil:
+		if s.trouble == "" {
+			s.Log.Error("publication pauses, will try again", "error", err)
+		}
+		s.trouble = err.Error()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

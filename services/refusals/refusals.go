@@ -1,0 +1,86 @@
+// Package refusals holds the refusals that more than one service gives, typed, so that the transport can tell the
+// caller what it was about. What only one service or aggregate refuses is its own error.
+package refusals
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// UnknownSKU says that nothing was ever registered or recorded for a SKU.
+type UnknownSKU struct{ SKU string }
+
+func (e *UnknownSKU) Error() string {
+	return fmt.Sprintf("SKU %q is not known: nothing was ever registered or recorded for it", e.SKU)
+}
+
+// UnknownChannel says that a channel is not defined.
+type UnknownChannel struct{ Channel string }
+
+func (e *UnknownChannel) Error() string {
+	return fmt.Sprintf("channel %q is not defined; define it with PutChannel", e.Channel)
+}
+
+// UnknownLocations says that locations are not defined.
+type UnknownLocations struct{ Locations []string }
+
+// maxNamed is how many locations an error names.
+const maxNamed = 20
+
+func (e *UnknownLocations) Error() string {
+	named := make([]string, 0, maxNamed)
+	for _, l := range e.Locations[:min(len(e.Locations), maxNamed)] {
+		named = append(named, fmt.Sprintf("%q", l))
+	}
+	text := strings.Join(named, ", ")
+	if more := len(e.Locations) - len(named); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	if len(e.Locations) == 1 {
+		return "location " + text + " is not defined; define it with PutLocation"
+	}
+	return "locations " + text + " are not defined; define them with PutLocation"
+}
+
+// UnknownReservation says that no reservation has an id.
+type UnknownReservation struct{ ReservationID string }
+
+func (e *UnknownReservation) Error() string {
+	return fmt.Sprintf("there is no reservation %q", e.ReservationID)
+}
+
+// ErrStopping says that the service is about to stop; another replica, or the same one in a moment, can serve.
+var ErrStopping = errors.New("service is stopping")
+
+// Matter is an error with what it was about.
+type Matter struct {
+	Facts []Fact
+	Err   error
+}
+
+// Fact is a name, lower_snake, and a value.
+type Fact struct{ Name, Value string }
+
+// About says what an error was about. Nil stays nil.
+func About(err error, facts ...Fact) error {
+	if err == nil {
+		return nil
+	}
+	return &Matter{Facts: facts, Err: err}
+}
+
+func (e *Matter) Error() string {
+	var b strings.Builder
+	for i, f := range e.Facts {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %q", f.Name, f.Value)
+	}
+	b.WriteString(": ")
+	b.WriteString(e.Err.Error())
+	return b.String()
+}
+
+func (e *Matter) Unwrap() error { return e.Err }

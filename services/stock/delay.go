@@ -1,0 +1,72 @@
+package stock
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// MaxSources is for how many sources delays are measured; the ones beyond share the name OtherSources.
+const MaxSources = 1_000
+
+// OtherSources names the sources beyond MaxSources.
+const OtherSources = "(others)"
+
+// Delay is how long the facts of one source took from occurring to being recorded.
+type Delay struct {
+	Source         string
+	Facts          int64 // recorded since the service started
+	Last           time.Duration
+	Max            time.Duration
+	LastOccurredAt aggregates.Instant // latest time at which a fact occurred
+}
+
+// Delays measures the delay of every source. The zero value is ready; it is safe for concurrent use.
+type Delays struct {
+	mu      sync.Mutex
+	sources map[string]*Delay
+}
+
+func (d *Delays) observe(source string, occurred, recorded aggregates.Instant) {
+	delay := time.Duration(recorded-occurred) * time.Microsecond
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.of(source)
+	s.Facts++
+	s.Last = delay
+	s.Max = max(s.Max, delay)
+	s.LastOccurredAt = max(s.LastOccurredAt, occurred)
+}
+
+func (d *Delays) of(source string) *Delay {
+	if s := d.sources[source]; s != nil {
+		return s
+	}
+	if len(d.sources) >= MaxSources {
+		source = OtherSources
+		if s := d.sources[source]; s != nil {
+			return s
+		}
+	}
+	if d.sources == nil {
+		d.sources = make(map[string]*Delay)
+	}
+	s := &Delay{Source: source}
+	d.sources[source] = s
+	return s
+}
+
+// List returns the delays of all sources, in order of their names.
+func (d *Delays) List() []Delay {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]Delay, 0, len(d.sources))
+	for _, s := range d.sources {
+		list = append(list, *s)
+	}
+	slices.SortFunc(list, func(a, b Delay) int { return cmp.Compare(a.Source, b.Source) })
+	return list
+}
