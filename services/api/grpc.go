@@ -1,0 +1,54 @@
+package api
+
+import (
+	"time"
+
+	"google.golang.org/grpc"
+	health "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+// Bounds of the gRPC transport.
+const (
+	// MaxRequestBytes is the most bytes of one request, over gRPC and as a REST body.
+	MaxRequestBytes = 4 << 20
+	// maxStreams is how many calls one connection may have under way; more wait on the caller's side.
+	maxStreams = 16_384
+	// maxHeaderBytes bounds the headers of a request.
+	maxHeaderBytes = 16 << 10
+
+	connectTimeout = 10 * time.Second
+	pingAfter      = 30 * time.Second // of silence, to find out whether the caller is still there
+	pingTimeout    = 10 * time.Second
+	minPing        = 10 * time.Second // between pings of a caller
+)
+
+// newGRPC makes a gRPC server with all services on it.
+func (s *Server) newGRPC() *grpc.Server {
+	g := grpc.NewServer(
+		grpc.ForceServerCodecV2(codec{}),
+		grpc.UnaryInterceptor(s.unary),
+		grpc.StreamInterceptor(s.stream),
+		grpc.MaxRecvMsgSize(MaxRequestBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.ConnectionTimeout(connectTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.SharedWriteBuffer(true),
+		grpc.WaitForHandlers(true),
+	)
+	c := &s.config
+	pb.RegisterAvailabilityServiceServer(g, c.Availability)
+	pb.RegisterReservationServiceServer(g, c.Reservation)
+	pb.RegisterStockServiceServer(g, c.Stock)
+	pb.RegisterPolicyServiceServer(g, c.Policy)
+	pb.RegisterHistoryServiceServer(g, c.History)
+	pb.RegisterOperationsServiceServer(g, c.Operations)
+	health.RegisterHealthServer(g, &healthService{server: s})
+	reflection.Register(g)
+	return g
+}

@@ -1,0 +1,75 @@
+package availability
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/stockfold/stockfold/aggregates"
+	projection "github.com/stockfold/stockfold/projections/availability"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/validation"
+)
+
+// GetAvailability returns the ATS of one SKU on one channel. It returns *validation.Error, *refusals.UnknownChannel,
+// what tokens.Codec.Await returns, and the errors of the view and the store.
+func (s *Service) GetAvailability(ctx context.Context, r *pb.GetAvailabilityRequest) (*pb.GetAvailabilityResponse, error) {
+	if err := checkGet(r); err != nil {
+		return nil, err
+	}
+	if err := s.Tokens.Await(ctx, r.Token, s.View); err != nil {
+		return nil, err
+	}
+	var found projection.Availability
+	var err error
+	if r.Consistency == pb.Consistency_CONSISTENCY_STRONG {
+		found, err = s.decide(ctx, r.Sku, r.Channel)
+	} else {
+		found, err = s.View.Get(ctx, r.Sku, r.Channel)
+	}
+	if err != nil {
+		return nil, refusal(err, r.Channel)
+	}
+	return respond(&found), nil
+}
+
+func checkGet(r *pb.GetAvailabilityRequest) error {
+	var c validation.Checker
+	c.ID("sku", r.Sku)
+	c.ID("channel", r.Channel)
+	checkConsistency(&c, r.Consistency)
+	return c.Err()
+}
+
+func checkConsistency(c *validation.Checker, consistency pb.Consistency) {
+	if _, ok := pb.Consistency_name[int32(consistency)]; !ok {
+		c.Fail("consistency", "must be one of the values of Consistency, is %d", consistency)
+	}
+}
+
+// value is a message with what hangs on it, in one piece of memory.
+type value struct {
+	availability pb.Availability
+	asOf         timestamppb.Timestamp
+}
+
+func (v *value) set(a *projection.Availability) *pb.Availability {
+	p := &v.availability
+	p.Sku, p.Channel, p.Ats, p.Decimals = a.SKU, a.Channel, a.ATS, int32(a.Decimals)
+	p.Known, p.Position = a.Known, a.Position
+	if a.RecordedAt > 0 {
+		v.asOf.Seconds = int64(a.RecordedAt / aggregates.Second)
+		v.asOf.Nanos = int32(a.RecordedAt%aggregates.Second) * 1000
+		p.AsOf = &v.asOf
+	}
+	return p
+}
+
+func respond(a *projection.Availability) *pb.GetAvailabilityResponse {
+	answer := &struct {
+		response pb.GetAvailabilityResponse
+		value    value
+	}{}
+	answer.response.Availability = answer.value.set(a)
+	return &answer.response
+}

@@ -1,0 +1,79 @@
+// Package availability answers what a channel can sell: of one SKU, of many, and as a stream of changes.
+//
+// Answers come from the availability projection. With a token they include the write it stands for, and asked for
+// strongly they are decided on the SKU's own stream, by the same function that decides reservations. It leaves the
+// formula to aggregates/stock and keeping the values to projections/availability.
+package availability
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/stockfold/stockfold/aggregates/stock"
+	projection "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/policies"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/refusals"
+	"github.com/stockfold/stockfold/services/tokens"
+)
+
+// Bounds.
+const (
+	// MaxBatch is the most SKUs of one BatchGetAvailability.
+	MaxBatch = 1_000
+	// MaxWatched is the most SKUs that one watch names.
+	MaxWatched = 1_000
+	// MaxWatches is how many watches may be open at once.
+	MaxWatches = 16_384
+)
+
+// ErrTooManyWatches says that MaxWatches are open.
+var ErrTooManyWatches = errors.New("too many watches are open")
+
+// View is what the service reads; *projection.Projection is one. Its errors are projection.ErrUnknownChannel and those of
+// the store.
+type View interface {
+	tokens.View
+	Get(ctx context.Context, sku, channel string) (projection.Availability, error)
+	BatchGet(ctx context.Context, channel string, skus []string, dst []projection.Availability) ([]projection.Availability, error)
+	Watch(ctx context.Context, channel string, skus []string, after uint64) (*projection.Watcher, error)
+}
+
+// Channels finds a channel and its policy now; *policies.Directory does.
+type Channels interface {
+	Channel(id string) (*policies.Channel, bool)
+}
+
+// Config says what the service works with. All of it must be set.
+type Config struct {
+	View     View
+	Channels Channels
+	SKUs     commands.Doer[stock.State]
+	Tokens   *tokens.Codec
+}
+
+// Service implements the contract's AvailabilityService.
+type Service struct {
+	pb.UnimplementedAvailabilityServiceServer
+	Config
+	watches atomic.Int64
+}
+
+var (
+	_ pb.AvailabilityServiceServer = (*Service)(nil)
+	_ View                         = (*projection.Projection)(nil)
+	_ Channels                     = (*policies.Directory)(nil)
+)
+
+// New returns the service.
+func New(c Config) *Service { return &Service{Config: c} }
+
+// refusal names the channel that the view does not know.
+func refusal(err error, channel string) error {
+	if errors.Is(err, projection.ErrUnknownChannel) {
+		return &refusals.UnknownChannel{Channel: channel}
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package availability
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	projection "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/policies"
+	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/refusals"
+)
+
+// readKey stands for an idempotency key where nothing is recorded.
+const readKey = "read"
+
+// look is the intention of a strong answer: it decides the ATS and records nothing.
+type look struct {
+	channels Channels
+	channel  string
+
+	ats      int64
+	decimals int
+	known    bool
+	policy   *policies.Channel
+	at       aggregates.Instant
+}
+
+// Decide reads the SKU at its latest revision, under the channel's policy of this moment.
+func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+	policy, ok := l.channels.Channel(l.channel)
+	if !ok {
+		return nil, &refusals.UnknownChannel{Channel: l.channel}
+	}
+	l.ats, l.decimals, l.known = s.Available(policy.Policy, now), s.Item.Decimals, s.Version > 0
+	l.policy, l.at = policy, now
+	return nil, nil
+}
+
+func (l *look) availability(sku string, position uint64) projection.Availability {
+	return projection.Availability{
+		SKU: sku, Channel: l.channel, ATS: l.ats, Decimals: l.decimals, Known: l.known,
+		Position: max(position, l.policy.Position), RecordedAt: l.at,
+	}
+}
+
+// decide answers for one SKU on its own stream.
+func (s *Service) decide(ctx context.Context, sku, channel string) (projection.Availability, error) {
+	l := look{channels: s.Channels, channel: channel}
+	outcome, err := s.SKUs.Do(ctx, sku, aggregates.Metadata{IdempotencyKey: readKey}, &l)
+	if err != nil {
+		return projection.Availability{}, err
+	}
+	return l.availability(sku, outcome.Position), nil
+}
+
+// decideAll answers for many SKUs, each on its own stream, all at once.
+func (s *Service) decideAll(ctx context.Context, skus []string, channel string) ([]projection.Availability, error) {
+	g := gathering{done: make(chan struct{}), found: make([]projection.Availability, len(skus))}
+	g.left.Store(int64(len(skus)))
+	looks := make([]look, len(skus))
+	for i, sku := range skus {
+		looks[i] = look{channels: s.Channels, channel: channel}
+		answer := func(o commands.Outcome, err error) {
+			if err == nil {
+				g.found[i] = looks[i].availability(sku, o.Position)
+			}
+			g.answer(err)
+		}
+		if err := s.SKUs.Submit(sku, aggregates.Metadata{IdempotencyKey: readKey}, &looks[i], answer); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case <-g.done:
+		if err := g.err.Load(); err != nil {
+			return nil, *err
+		}
+		return g.found, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// gathering waits for the answers of one batch. Those that come after the caller has left go nowhere.
+type gathering struct {
+	left  atomic.Int64
+	done  chan struct{}
+	err   atomic.Pointer[error]
+	found []projection.Availability
+}
+
+func (g *gathering) answer(err error) {
+	if err != nil {
+		g.err.CompareAndSwap(nil, &err)
+	}
+	if g.left.Add(-1) == 0 {
+		close(g.done)
+	}
+}

@@ -1,0 +1,217 @@
+package expiry_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stockfold/stockfold/adapters/pebble"
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/proto/codec"
+	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/expiry"
+	"github.com/stockfold/stockfold/services/servicetest"
+)
+
+// shop is a world without a transport, whose expiry runs, and a SKU with plenty.
+type shop struct {
+	*servicetest.World
+	t       *testing.T
+	process *expiry.Process
+	policy  *stock.Policy
+}
+
+func open(t *testing.T, o servicetest.Options) *shop {
+	t.Helper()
+	o.Quiet = true
+	s := &shop{World: servicetest.Start(t, o), t: t, policy: stock.NewPolicy("web", []string{"berlin"}, 0, 60)}
+	s.process = expiry.New(expiry.Config{Index: s.Reservations, SKUs: s.SKUs, Now: s.Now, Log: s.Log})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.process.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// intention makes an intention of a function.
+type intention func(s *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error)
+
+func (f intention) Decide(s *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+	return f(s, m, now)
+}
+
+func (s *shop) do(sku, key string, f intention) {
+	s.t.Helper()
+	if _, err := s.SKUs.Do(context.Background(), sku, aggregates.Metadata{IdempotencyKey: key}, f); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) stocked(sku string) {
+	s.t.Helper()
+	s.do(sku, "stock", func(*stock.State, aggregates.Metadata, aggregates.Instant) ([]aggregates.Event, error) {
+		return []aggregates.Event{&stock.StockReceived{Location: "berlin", Quantity: 1_000_000}}, nil
+	})
+}
+
+func (s *shop) hold(sku, id string, seconds int64) {
+	s.t.Helper()
+	s.do(sku, id, func(st *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+		_, events, err := stock.Reserve(st, stock.ReserveRequest{ReservationID: id, Quantity: 1, HoldSeconds: seconds}, m, s.policy, now)
+		return events, err
+	})
+}
+
+// expired reads the stream for the ends that were recorded: when, by reservation.
+func (s *shop) expired(sku string) map[string]aggregates.Metadata {
+	s.t.Helper()
+	found := map[string]aggregates.Metadata{}
+	err := s.World.Store.ReadStream(context.Background(), "sku-"+sku, 0, func(r aggregates.Record) bool {
+		e, m, err := codec.Decode(r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if x, ok := e.(*stock.ReservationExpired); ok {
+			if _, twice := found[x.ReservationID]; twice {
+				s.t.Errorf("%s expired twice", x.ReservationID)
+			}
+			found[x.ReservationID] = m
+			if m.OccurredAt != x.ExpiresAt || m.RecordedAt < x.ExpiresAt || m.RecordedAt > x.ExpiresAt+aggregates.Second || m.Actor == "" {
+				s.t.Errorf("%s ended at %s, occurred %s, recorded %s by %q", x.ReservationID, x.ExpiresAt.Time(), m.OccurredAt.Time(), m.RecordedAt.Time(), m.Actor)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+func TestEndsAreRecordedWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, servicetest.Options{})
+		s.stocked("milk")
+		s.stocked("bread")
+		for i := range int64(30) {
+			s.hold("milk", fmt.Sprintf("m-%d", i), 1+i%10)
+			s.hold("bread", fmt.Sprintf("b-%d", i), 1+i)
+		}
+		time.Sleep(5500 * time.Millisecond) // simulated
+		if n := len(s.expired("milk")); n != 15 {
+			t.Errorf("%d of milk's holds ended", n)
+		}
+		time.Sleep(30 * time.Second)
+		if m, b := len(s.expired("milk")), len(s.expired("bread")); m != 30 || b != 30 {
+			t.Errorf("%d and %d ended", m, b)
+		}
+		if got := s.process.Stats(); got.Expired != 60 || got.Failed != 0 {
+			t.Errorf("stats %+v", got)
+		}
+	})
+}
+
+func TestAHoldPlacedWhileTheProcessSleepsEndsOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, servicetest.Options{})
+		s.stocked("milk")
+		s.hold("milk", "late", 3600)
+		time.Sleep(10 * time.Minute)
+		s.hold("milk", "soon", 1)
+		time.Sleep(2100 * time.Millisecond)
+		if _, ok := s.expired("milk")["soon"]; !ok {
+			t.Error("soon has not ended")
+		}
+	})
+}
+
+func TestWhatWasConfirmedExtendedOrReleasedDoesNotExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, servicetest.Options{})
+		s.stocked("milk")
+		for _, id := range []string{"confirmed", "extended", "released", "left alone"} {
+			s.hold("milk", id, 5)
+		}
+		s.do("milk", "1", func(st *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+			_, events, err := stock.Confirm(st, stock.ConfirmRequest{ReservationID: "confirmed"}, m, now)
+			return events, err
+		})
+		s.do("milk", "2", func(st *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+			_, events, err := stock.Extend(st, stock.ExtendRequest{ReservationID: "extended", ExpiresAt: now + 100*aggregates.Second}, m, now)
+			return events, err
+		})
+		s.do("milk", "3", func(st *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+			_, events, err := stock.Release(st, stock.ReleaseRequest{ReservationID: "released"}, m, now)
+			return events, err
+		})
+		time.Sleep(10 * time.Second)
+		if got := s.expired("milk"); len(got) != 1 || got["left alone"].RecordedAt == 0 {
+			t.Errorf("expired %v", got)
+		}
+		time.Sleep(100 * time.Second)
+		if got := s.expired("milk"); len(got) != 2 || got["extended"].RecordedAt == 0 {
+			t.Errorf("expired %v", got)
+		}
+	})
+}
+
+func TestManyHoldsThatEndAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, servicetest.Options{})
+		const skus, holds = 5, 700 // more than one round and one command take
+		for i := range skus {
+			sku := fmt.Sprint(i)
+			s.stocked(sku)
+			for j := range holds {
+				s.hold(sku, fmt.Sprintf("%d-%d", i, j), 5)
+			}
+		}
+		time.Sleep(7 * time.Second)
+		for i := range skus {
+			if n := len(s.expired(fmt.Sprint(i))); n != holds {
+				t.Errorf("%d of SKU %d", n, i)
+			}
+		}
+	})
+}
+
+// flaky is a store that refuses appends while it is off.
+type flaky struct {
+	*pebble.Store
+	off *atomic.Bool
+}
+
+func (f flaky) Append(ctx context.Context, stream string, next uint64, events []aggregates.NewEvent) (commands.Appended, error) {
+	if f.off.Load() {
+		return commands.Appended{}, commands.ErrUnavailable
+	}
+	return f.Store.Append(ctx, stream, next, events)
+}
+
+func TestTroubleWithTheStoreDelaysEndsAndLosesNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var off atomic.Bool
+		s := open(t, servicetest.Options{Store: func(p *pebble.Store) commands.Store { return flaky{p, &off} }})
+		s.stocked("milk")
+		s.hold("milk", "cart", 5)
+		off.Store(true)
+		time.Sleep(5500 * time.Millisecond)
+		off.Store(false)
+		if s.process.Stats().Failed == 0 {
+			t.Error("nothing failed")
+		}
+		time.Sleep(500 * time.Millisecond)
+		if len(s.expired("milk")) != 1 {
+			t.Error("cart has not ended")
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package operations
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/stockfold/stockfold/proto/codec"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+// logTopic stands for the message log as a whole in the status, where it is in trouble.
+const logTopic = "(message log)"
+
+// GetStatus tells how far each process has come. It returns the errors of the store.
+func (s *Service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.GetStatusResponse, error) {
+	end, err := s.Store.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open, err := s.Desk.CountOpen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer := &pb.GetStatusResponse{
+		Version: s.Version, StartedAt: timestamppb.New(s.StartedAt), StorePosition: end, OpenDeadLetters: open,
+		Partitions: s.partitions(), Sources: s.sources(),
+	}
+	for _, p := range s.Projections {
+		x := p.Status(ctx)
+		answer.Projections = append(answer.Projections, &pb.ProjectionStatus{
+			Name: x.Name, Position: x.Position, Lag: x.Lag, DelayMs: x.Delay.Milliseconds(), Error: x.Error,
+		})
+	}
+	return answer, nil
+}
+
+func (s *Service) partitions() (list []*pb.PartitionStatus) {
+	if s.Trouble != nil {
+		if trouble := s.Trouble(); trouble != "" {
+			list = append(list, &pb.PartitionStatus{Topic: logTopic, Partition: -1, Error: trouble})
+		}
+	}
+	if s.Partitions == nil {
+		return list
+	}
+	for _, x := range s.Partitions() {
+		list = append(list, &pb.PartitionStatus{
+			Topic: x.Topic, Partition: x.Partition, NextOffset: x.Next, EndOffset: x.End, Error: x.Error,
+		})
+	}
+	return list
+}
+
+func (s *Service) sources() (list []*pb.SourceStatus) {
+	if s.Sources == nil {
+		return nil
+	}
+	for _, x := range s.Sources() {
+		list = append(list, &pb.SourceStatus{
+			Source: x.Source, Facts: x.Facts, LastDelayMs: x.Last.Milliseconds(), MaxDelayMs: x.Max.Milliseconds(),
+			LastOccurredAt: codec.Timestamp(x.LastOccurredAt),
+		})
+	}
+	return list
+}

@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/policies"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/refusals"
+	"github.com/stockfold/stockfold/services/tokens"
+	"github.com/stockfold/stockfold/services/validation"
+)
+
+// PutChannel says what a channel may sell and how. Every location of its sourcing list must be defined. It returns
+// *validation.Error, *refusals.UnknownLocations, *tokens.NotYetVisibleError when it is durable but not yet in force here,
+// and the errors of the store.
+func (s *Service) PutChannel(ctx context.Context, r *pb.PutChannelRequest) (*pb.PutChannelResponse, error) {
+	if err := s.checkChannel(r); err != nil {
+		return nil, err
+	}
+	in := putChannel{defined: channel.Defined{
+		Name: r.Channel.Name, Sourcing: r.Channel.Sourcing, HoldSeconds: r.Channel.HoldSeconds, Buffer: r.Channel.Buffer,
+	}}
+	outcome, err := s.Channels.Do(ctx, r.Channel.ChannelId, metadata(ctx, r.Actor), &in)
+	if err != nil {
+		return nil, err
+	}
+	if err := tokens.Await(ctx, outcome.Position, s.Directory); err != nil {
+		return nil, err
+	}
+	return &pb.PutChannelResponse{Channel: channelMessage(r.Channel.ChannelId, &in.result), Token: s.Tokens.Encode(outcome.Position)}, nil
+}
+
+func (s *Service) checkChannel(r *pb.PutChannelRequest) error {
+	var c validation.Checker
+	c.Text("actor", r.Actor, validation.MaxID)
+	if r.Channel == nil {
+		c.Fail("channel", "must be given")
+		return c.Err()
+	}
+	c.ID("channel.channel_id", r.Channel.ChannelId)
+	c.Text("channel.name", r.Channel.Name, validation.MaxNote)
+	if r.Channel.HoldSeconds != 0 {
+		c.Range("channel.hold_seconds", r.Channel.HoldSeconds, 1, stock.MaxHoldSeconds)
+	}
+	c.Range("channel.buffer", r.Channel.Buffer, 0, validation.MaxQuantity)
+	if c.Count("channel.sourcing", len(r.Channel.Sourcing), 0, MaxSourcing); len(r.Channel.Sourcing) <= MaxSourcing {
+		checkSourcing(&c, r.Channel.Sourcing)
+	}
+	if err := c.Err(); err != nil {
+		return err
+	}
+	return s.checkDefined(r.Channel.Sourcing)
+}
+
+func checkSourcing(c *validation.Checker, sourcing []string) {
+	first := make(map[string]int, len(sourcing))
+	for i, id := range sourcing {
+		field := fmt.Sprintf("channel.sourcing[%d]", i)
+		c.ID(field, id)
+		if at, repeated := first[id]; repeated {
+			c.Fail(field, "must not be repeated, %q is also channel.sourcing[%d]", id, at)
+			continue
+		}
+		first[id] = i
+	}
+}
+
+// checkDefined names the locations that are not defined.
+func (s *Service) checkDefined(sourcing []string) error {
+	var unknown []string
+	for _, id := range sourcing {
+		if _, ok := s.Directory.Location(id); !ok {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		return &refusals.UnknownLocations{Locations: unknown}
+	}
+	return nil
+}
+
+// putChannel is the intention.
+type putChannel struct {
+	defined channel.Defined
+	result  channel.State
+}
+
+// Decide defines.
+func (x *putChannel) Decide(s *channel.State, m aggregates.Metadata, _ aggregates.Instant) ([]aggregates.Event, error) {
+	events := channel.Define(s, x.defined)
+	x.result = *s
+	for _, e := range events {
+		x.result.Evolve(e, m)
+	}
+	return events, nil
+}
+
+// GetChannel returns a channel in force. It returns *validation.Error and *refusals.UnknownChannel.
+func (s *Service) GetChannel(_ context.Context, r *pb.GetChannelRequest) (*pb.GetChannelResponse, error) {
+	var c validation.Checker
+	c.ID("channel_id", r.ChannelId)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	found, ok := s.Directory.Channel(r.ChannelId)
+	if !ok {
+		return nil, &refusals.UnknownChannel{Channel: r.ChannelId}
+	}
+	return &pb.GetChannelResponse{Channel: channelMessage(r.ChannelId, &found.State)}, nil
+}
+
+var channelList = tokens.NewList("channels")
+
+// ListChannels lists the channels in force, in bytewise order of id. It returns *validation.Error.
+func (s *Service) ListChannels(_ context.Context, r *pb.ListChannelsRequest) (*pb.ListChannelsResponse, error) {
+	size, after, err := checkPage(channelList, r.PageSize, r.PageToken)
+	if err != nil {
+		return nil, err
+	}
+	list, next := page(s.Directory.Channels(), func(c *policies.Channel) string { return c.ID }, after, size,
+		func(c *policies.Channel) (*pb.Channel, int) {
+			m := channelMessage(c.ID, &c.State)
+			return m, m.SizeVT()
+		})
+	answer := &pb.ListChannelsResponse{Channels: list}
+	if next != "" {
+		answer.NextPageToken = channelList.Encode(next)
+	}
+	return answer, nil
+}
+
+func channelMessage(id string, s *channel.State) *pb.Channel {
+	return &pb.Channel{ChannelId: id, Name: s.Name, Sourcing: s.Sourcing, HoldSeconds: s.HoldSeconds, Buffer: s.Buffer}
+}

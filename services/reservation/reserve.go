@@ -1,0 +1,114 @@
+package reservation
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/provenance"
+	"github.com/stockfold/stockfold/services/refusals"
+	"github.com/stockfold/stockfold/services/validation"
+)
+
+// Reserve takes units of one SKU for one channel, or none. It returns *validation.Error, *refusals.UnknownSKU,
+// *refusals.UnknownChannel, what stock.Reserve returns, and the errors of the index and the store.
+func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.ReserveResponse, error) {
+	if err := checkReserve(r); err != nil {
+		return nil, err
+	}
+	if err := s.claims.take(r.ReservationId, r.Sku); err != nil {
+		return nil, err
+	}
+	in := reserve{policies: s.Policies, channel: r.Channel, request: stock.ReserveRequest{
+		ReservationID: r.ReservationId, Quantity: r.Quantity, Decimal: r.Decimal,
+		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed,
+	}}
+	outcome, err := s.reserve(ctx, r, &in)
+	s.claims.settle(r.ReservationId, judge(err), outcome.Position)
+	if err != nil {
+		return nil, about(r, err)
+	}
+	return &pb.ReserveResponse{Reservation: message(r.Sku, &in.result), Token: s.Tokens.Encode(outcome.Position)}, nil
+}
+
+func checkReserve(r *pb.ReserveRequest) error {
+	var c validation.Checker
+	c.ID("reservation_id", r.ReservationId)
+	c.ID("sku", r.Sku)
+	c.ID("channel", r.Channel)
+	c.Amount(r.Quantity, r.Decimal, 1)
+	if r.HoldSeconds != 0 {
+		c.Range("hold_seconds", r.HoldSeconds, 1, stock.MaxHoldSeconds)
+	}
+	c.Text("actor", r.Actor, validation.MaxID)
+	c.Text("correlation_id", r.CorrelationId, validation.MaxID)
+	return c.Err()
+}
+
+func (s *Service) reserve(ctx context.Context, r *pb.ReserveRequest, in *reserve) (commands.Outcome, error) {
+	var err error
+	if in.known, err = s.owned(ctx, r.ReservationId, r.Sku); err != nil {
+		return commands.Outcome{}, err
+	}
+	correlation := r.CorrelationId
+	if correlation == "" {
+		correlation = r.ReservationId
+	}
+	m := provenance.Metadata(ctx, r.Actor, correlation)
+	m.IdempotencyKey = "reserve:" + r.ReservationId
+	m.Fingerprint = aggregates.Fingerprint(r.Sku, r.Channel, strconv.FormatInt(r.Quantity, 10), r.Decimal,
+		strconv.FormatInt(r.HoldSeconds, 10), strconv.FormatBool(r.Confirmed))
+	return s.SKUs.Do(ctx, r.Sku, m, in)
+}
+
+// reserve is the intention to place a reservation.
+type reserve struct {
+	policies Policies
+	channel  string
+	request  stock.ReserveRequest
+	known    bool // the index has the reservation
+
+	result stock.Reservation
+}
+
+// Decide reserves under the channel's policy of this moment.
+func (x *reserve) Decide(s *stock.State, m aggregates.Metadata, now aggregates.Instant) (events []aggregates.Event, err error) {
+	channel, ok := x.policies.Channel(x.channel)
+	if !ok {
+		return nil, &refusals.UnknownChannel{Channel: x.channel}
+	}
+	if x.known {
+		if _, err := stock.Find(s, x.request.ReservationID, now); err != nil {
+			return nil, &stock.KeyReusedError{Key: x.request.ReservationID} // it ended so long ago that the state forgot it
+		}
+	}
+	x.result, events, err = stock.Reserve(s, x.request, m, channel.Policy, now)
+	return events, err
+}
+
+// judge tells what an error of the store says about whether the reservation was placed.
+func judge(err error) verdict {
+	switch {
+	case err == nil:
+		return recorded
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, commands.ErrUnavailable):
+		return doubtful
+	}
+	return refused
+}
+
+// about adds to a refusal what was to be reserved.
+func about(r *pb.ReserveRequest, err error) error {
+	if errors.Is(err, stock.ErrUnknownSKU) {
+		return &refusals.UnknownSKU{SKU: r.Sku}
+	}
+	var short *stock.InsufficientError
+	if errors.As(err, &short) {
+		return refusals.About(err, refusals.Fact{Name: "sku", Value: r.Sku}, refusals.Fact{Name: "channel", Value: r.Channel})
+	}
+	return err
+}

@@ -1,0 +1,265 @@
+// Package servicetest starts all services of the contract for tests: over the real embedded store and read models in
+// memory, behind the real transport on loopback ports.
+package servicetest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/stockfold/stockfold/adapters/pebble"
+	"github.com/stockfold/stockfold/adapters/pebble/views"
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	view "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/policies"
+	"github.com/stockfold/stockfold/projections/reservations"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/api"
+	"github.com/stockfold/stockfold/services/availability"
+	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/history"
+	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/operations"
+	"github.com/stockfold/stockfold/services/policy"
+	"github.com/stockfold/stockfold/services/reservation"
+	stockservice "github.com/stockfold/stockfold/services/stock"
+	"github.com/stockfold/stockfold/services/tokens"
+)
+
+// Options change what a World is like. The zero value is what production is like.
+type Options struct {
+	Now       func() aggregates.Instant
+	Ready     func() error
+	Heartbeat time.Duration
+	Log       *slog.Logger
+	Store     func(*pebble.Store) commands.Store               // wraps what commands write to
+	Configure func(*api.Config)                                // changes what is served
+	Index     func(*reservations.Projection) reservation.Index // wraps where reservations are found
+	// Hold keeps the read models of availability and reservations from being run, until World.Follow.
+	Hold bool
+	// Quiet leaves the transport out: nothing is served, for tests with simulated time.
+	Quiet bool
+}
+
+// World is everything, started.
+type World struct {
+	Options
+	Store     *pebble.Store
+	SKUs      *commands.Streams[stock.State]
+	Channels  *commands.Streams[channel.State]
+	Locations *commands.Streams[location.State]
+
+	Policies     *policies.Directory
+	View         *view.Projection
+	Reservations *reservations.Projection
+	Recorder     *stockservice.Recorder
+	Desk         *ingest.DeadLetterDesk
+	Tokens       *tokens.Codec
+
+	Server *api.Server
+	Conn   *grpc.ClientConn
+	URL    string // of REST, without a path
+	GRPC   string // address
+
+	t       testing.TB
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	ctx     context.Context
+}
+
+// Start starts a world; it ends with the test.
+func Start(t testing.TB, o Options) *World {
+	t.Helper()
+	w := &World{Options: o, t: t}
+	if w.Now == nil {
+		w.Now = func() aggregates.Instant { return aggregates.At(time.Now()) }
+	}
+	if w.Log == nil {
+		w.Log = slog.New(slog.DiscardHandler)
+	}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	w.open()
+	if !w.Quiet {
+		w.serve()
+	}
+	return w
+}
+
+// open opens the store and the read models, and runs them.
+func (w *World) open() {
+	var err error
+	if w.Store, err = pebble.Open("events", pebble.Options{FS: vfs.NewMem(), Log: w.Log}); err != nil {
+		w.t.Fatal(err)
+	}
+	db, err := views.Open("views", views.Options{FS: vfs.NewMem(), StoreID: w.Store.ID(), Log: w.Log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	clock := func() time.Time { return w.Now().Time() }
+	w.Policies = policies.New(policies.Config{Store: w.Store, Model: db.Policies(), Now: clock, Log: w.Log})
+	w.View = view.New(view.Config{Store: w.Store, Model: db.Availability(), Policies: w.Policies, Heartbeat: w.Heartbeat, Now: clock, Log: w.Log})
+	w.Reservations = reservations.New(reservations.Config{Store: w.Store, Model: db.Reservations(), Now: clock, Log: w.Log})
+	var written commands.Store = w.Store
+	if w.Options.Store != nil {
+		written = w.Options.Store(w.Store)
+	}
+	opts := commands.Options{Now: w.Now, Exclusive: true}
+	w.SKUs = commands.NewStreams(written, commands.SKUs(), opts)
+	w.Channels = commands.NewStreams(written, commands.Channels(), opts)
+	w.Locations = commands.NewStreams(written, commands.Locations(), opts)
+	w.t.Cleanup(func() { w.close(db) })
+	w.run(w.Policies.Run)
+	if !w.Hold {
+		w.Follow()
+	}
+}
+
+// Follow runs the read models of availability and reservations.
+func (w *World) Follow() {
+	w.run(w.View.Run)
+	w.run(w.Reservations.Run)
+}
+
+func (w *World) run(f func(context.Context) error) {
+	w.running.Go(func() {
+		if err := f(w.ctx); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+func (w *World) close(db *views.DB) {
+	for _, closing := range []func(context.Context) error{w.SKUs.Close, w.Channels.Close, w.Locations.Close} {
+		if err := closing(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+	}
+	w.stop()
+	w.running.Wait()
+	if err := db.Close(); err != nil {
+		w.t.Error(err)
+	}
+	if err := w.Store.Close(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// config is what the world serves.
+func (w *World) config() api.Config {
+	w.Tokens = tokens.New(w.Store.ID())
+	w.Recorder = stockservice.NewRecorder(w.SKUs, w.Policies, stockservice.Options{Now: w.Now})
+	var index reservation.Index = w.Reservations
+	if w.Options.Index != nil {
+		index = w.Options.Index(w.Reservations)
+	}
+	w.Desk = ingest.NewDeadLetterDesk(w.Store.DeadLetters(), w.Recorder, w.Now, w.Log)
+	c := api.Config{
+		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
+		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now}),
+		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
+		Policy: policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Directory: w.Policies,
+			Items: w.View, Tokens: w.Tokens}),
+		History: history.New(w.Store),
+		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays,
+			Projections: []operations.Projection{w.Policies, w.View, w.Reservations}, Version: "test", StartedAt: w.Now().Time()}),
+		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
+	}
+	if w.Configure != nil {
+		w.Configure(&c)
+	}
+	return c
+}
+
+func (w *World) serve() {
+	var err error
+	if w.Server, err = api.New(w.config()); err != nil {
+		w.t.Fatal(err)
+	}
+	calls, web := w.listen(), w.listen()
+	w.GRPC, w.URL = calls.Addr().String(), "http://"+web.Addr().String()
+	done := make(chan error, 1)
+	go func() { done <- w.Server.Serve(calls, web) }()
+	w.Conn = w.Dial()
+	w.t.Cleanup(func() {
+		_ = w.Conn.Close()
+		http.DefaultClient.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := w.Server.Shutdown(ctx); err != nil {
+			w.t.Error(err)
+		}
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+// Dial makes a connection of its own.
+func (w *World) Dial() *grpc.ClientConn {
+	conn, err := grpc.NewClient(w.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return conn
+}
+
+func (w *World) listen() net.Listener {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return l
+}
+
+// AvailabilityClient calls the service over gRPC.
+func (w *World) AvailabilityClient() pb.AvailabilityServiceClient {
+	return pb.NewAvailabilityServiceClient(w.Conn)
+}
+
+// ReservationClient calls the service over gRPC.
+func (w *World) ReservationClient() pb.ReservationServiceClient {
+	return pb.NewReservationServiceClient(w.Conn)
+}
+
+// StockClient calls the service over gRPC.
+func (w *World) StockClient() pb.StockServiceClient { return pb.NewStockServiceClient(w.Conn) }
+
+// PolicyClient calls the service over gRPC.
+func (w *World) PolicyClient() pb.PolicyServiceClient { return pb.NewPolicyServiceClient(w.Conn) }
+
+// HistoryClient calls the service over gRPC.
+func (w *World) HistoryClient() pb.HistoryServiceClient { return pb.NewHistoryServiceClient(w.Conn) }
+
+// OperationsClient calls the service over gRPC.
+func (w *World) OperationsClient() pb.OperationsServiceClient {
+	return pb.NewOperationsServiceClient(w.Conn)
+}
+
+// Clock is a clock that a test moves.
+type Clock struct{ now atomic.Int64 }
+
+// NewClock returns a clock that shows the system's time, on a whole second, and stands.
+func NewClock() *Clock {
+	c := &Clock{}
+	c.now.Store(int64(aggregates.At(time.Now()).CeilSecond()))
+	return c
+}
+
+// Now is the time it shows.
+func (c *Clock) Now() aggregates.Instant { return aggregates.Instant(c.now.Load()) }
+
+// Advance moves it on.
+func (c *Clock) Advance(d time.Duration) { c.now.Add(d.Microseconds()) }
