@@ -10,7 +10,7 @@ import (
 const benchStart = aggregates.Instant(1_767_600_000) * aggregates.Second
 
 // benchState is a SKU with ten locations that are stocked well, and some sales.
-func benchState(b *testing.B) (*State, *Policy) {
+func benchState(b testing.TB) (*State, *Policy) {
 	b.Helper()
 	s := &State{}
 	var sites []string
@@ -23,7 +23,7 @@ func benchState(b *testing.B) (*State, *Policy) {
 	return s, NewPolicy("web", sites, 0, 900)
 }
 
-func benchFold(b *testing.B, s *State, r Movement, m aggregates.Metadata) {
+func benchFold(b testing.TB, s *State, r Movement, m aggregates.Metadata) {
 	b.Helper()
 	_, events, err := Move(s, r, m, m.RecordedAt)
 	if err != nil {
@@ -80,7 +80,7 @@ func BenchmarkReserveConfirm(b *testing.B) {
 	}
 }
 
-func benchReserve(b *testing.B, s *State, p *Policy, id string, seconds int64, now aggregates.Instant) {
+func benchReserve(b testing.TB, s *State, p *Policy, id string, seconds int64, now aggregates.Instant) {
 	b.Helper()
 	m := aggregates.Metadata{OccurredAt: now, RecordedAt: now, IdempotencyKey: id, Fingerprint: 7}
 	_, events, err := Reserve(s, ReserveRequest{ReservationID: id, Quantity: 1, HoldSeconds: seconds}, m, p, now)
@@ -90,8 +90,46 @@ func benchReserve(b *testing.B, s *State, p *Policy, id string, seconds int64, n
 	s.Evolve(events[0], m)
 }
 
+// What is allocated is the events: their list, the event, and the splits of a reservation. However many holds there are.
+func TestDecisionsAllocateTheirEventsOnly(t *testing.T) {
+	for _, holds := range []int{10, 20_000} {
+		s, p := benchState(t)
+		for i := range holds {
+			benchReserve(t, s, p, fmt.Sprint("held", i), int64(i)+1, benchStart)
+		}
+		m := aggregates.Metadata{OccurredAt: benchStart, RecordedAt: benchStart, IdempotencyKey: "pos-berlin|000000000042|1"}
+		decisions := map[string]struct {
+			most float64
+			do   func() error
+		}{
+			"sale": {2, func() error {
+				_, _, err := Move(s, Movement{Kind: KindSold, Location: "store-004", Quantity: 1}, m, benchStart)
+				return err
+			}},
+			"reservation": {3, func() error {
+				_, _, err := Reserve(s, ReserveRequest{ReservationID: "cart", Quantity: 1}, m, p, benchStart)
+				return err
+			}},
+			"confirmation": {2, func() error {
+				_, _, err := Confirm(s, ConfirmRequest{ReservationID: "held5"}, m, benchStart)
+				return err
+			}},
+		}
+		for what, x := range decisions {
+			allocations := testing.AllocsPerRun(100, func() {
+				if err := x.do(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocations > x.most {
+				t.Errorf("a %s among %d holds allocates %g times", what, holds, allocations)
+			}
+		}
+	}
+}
+
 // benchCall confirms and hands over, so that the number of live reservations stays.
-func benchCall(b *testing.B, s *State, id string, now aggregates.Instant) {
+func benchCall(b testing.TB, s *State, id string, now aggregates.Instant) {
 	b.Helper()
 	m := aggregates.Metadata{OccurredAt: now, RecordedAt: now, IdempotencyKey: id + "c", Fingerprint: 8}
 	_, events, err := Confirm(s, ConfirmRequest{ReservationID: id}, m, now)

@@ -48,7 +48,7 @@ func (q *inquiry) before(location string, c Condition, at aggregates.Instant) (i
 	}
 	change, known, fits := x.journal.changeAfter(c, at)
 	if !known {
-		answer := q.ask(question{location: location, condition: c, at: at, wantBalance: true})
+		answer := q.ask(question{location: location, condition: c, at: at})
 		if answer.overflow {
 			return 0, &OverflowError{Location: location, What: "balance"}
 		}

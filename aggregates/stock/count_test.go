@@ -239,6 +239,31 @@ func TestJournalDropsWholeInstants(t *testing.T) {
 	}
 }
 
+func TestJournalKeepsTheLatestCounts(t *testing.T) {
+	var j journal
+	for i := range countsMost - 1 {
+		j.addCount(countRef{asOf: aggregates.Instant(100 + (i+1)/2), condition: Condition(i % 2), revision: uint64(i)})
+	}
+	j.addCount(countRef{asOf: 90, revision: 1})
+	if found, known := j.firstCountAfter(Sellable, 89); !known || found != (AbsorbedBy{Revision: 1, AsOf: 90}) {
+		t.Fatal(found, known)
+	}
+	j.addCount(countRef{asOf: 200, condition: Damaged, revision: 99})
+	if j.counts[0].asOf != j.countFloor || len(j.counts) != countsKeep-1 {
+		t.Fatalf("%+v from %d", j.counts, j.countFloor)
+	}
+	if _, known := j.firstCountAfter(Sellable, j.countFloor-2); known {
+		t.Fatal("knows what it dropped")
+	}
+	if found, known := j.firstCountAfter(Sellable, j.countFloor-1); !known || found.AsOf != j.countFloor {
+		t.Fatal(found, known)
+	}
+	j.addCount(countRef{asOf: j.countFloor - 1, revision: 100})
+	if len(j.counts) != countsKeep-1 {
+		t.Fatal("a count below the floor was kept")
+	}
+}
+
 func TestJournalSumsUpOneInstant(t *testing.T) {
 	var j journal
 	j.add(entry{at: 5, delta: 2})

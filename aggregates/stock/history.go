@@ -12,10 +12,9 @@ type History struct {
 // question is about one location and condition at an instant: which count covers what occurred then, or which balance
 // the counts of the instant left.
 type question struct {
-	location    string
-	condition   Condition
-	at          aggregates.Instant
-	wantBalance bool
+	location  string
+	condition Condition
+	at        aggregates.Instant
 
 	absorber AbsorbedBy
 	balance  int64
@@ -23,7 +22,7 @@ type question struct {
 }
 
 func (q *question) same(x question) bool {
-	return q.location == x.location && q.condition == x.condition && q.at == x.at && q.wantBalance == x.wantBalance
+	return q.location == x.location && q.condition == x.condition && q.at == x.at
 }
 
 // newHistory starts a history about open questions and those that an earlier one was about.
@@ -31,7 +30,7 @@ func newHistory(open []question, earlier *History) *History {
 	h := &History{questions: open}
 	if earlier != nil {
 		for _, x := range earlier.questions {
-			h.questions = append(h.questions, question{location: x.location, condition: x.condition, at: x.at, wantBalance: x.wantBalance})
+			h.questions = append(h.questions, question{location: x.location, condition: x.condition, at: x.at})
 		}
 	}
 	return h

@@ -124,14 +124,6 @@ func (h *Holds) Len() int {
 	return n
 }
 
-// Next is the end that comes first; ok is false when nothing is held.
-func (h *Holds) Next() (until aggregates.Instant, ok bool) {
-	if len(h.runs) == 0 {
-		return 0, false
-	}
-	return h.runs[0].holds[0].Until, true
-}
-
 func (h *Holds) clone() Holds {
 	if len(h.runs) == 0 {
 		return Holds{}

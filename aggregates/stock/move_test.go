@@ -143,36 +143,6 @@ func TestMovementOutOfBounds(t *testing.T) {
 	}
 }
 
-func TestSumsNeverWrap(t *testing.T) {
-	s := &State{}
-	m := aggregates.Metadata{OccurredAt: clock("09:00"), RecordedAt: clock("09:00")}
-	most := int64(1<<63 - 1)
-	s.Evolve(&ItemRegistered{Unit: "each"}, m)
-	s.Evolve(&StockReceived{Location: "berlin", Quantity: most}, m)
-	s.Evolve(&TransferShipped{Location: "hamburg", Destination: "munich", Quantity: most}, m)
-	refusals := map[string]Movement{
-		"stock on hand":           {Kind: KindReceived, Location: "berlin", Quantity: 1},
-		"stock in transit":        {Kind: KindTransferShipped, Location: "berlin", Other: "munich", Quantity: 1},
-		"difference of the count": {Kind: KindCounted, Location: "hamburg", Quantity: MaxQuantity},
-	}
-	for what, r := range refusals {
-		t.Run(what, func(t *testing.T) {
-			late := m
-			late.OccurredAt = clock("10:00")
-			w := &world{t: t, state: s, now: clock("11:00")}
-			w.result, w.events, w.err = three(Move(s, r, late, w.now))
-			location := r.Location
-			if what == "stock in transit" {
-				location = "munich"
-			}
-			refused(&OverflowError{Location: location, What: what})(w)
-		})
-	}
-	if got := s.Available(NewPolicy("web", []string{"berlin"}, 0, 0), clock("11:00")); got != most {
-		t.Fatalf("available %d", got)
-	}
-}
-
 func TestSoldFulfilsTheReservationItNames(t *testing.T) {
 	hold := func(t *testing.T) given {
 		return scenario(t).given(counted("berlin", 10), counted("hamburg", 10), reserve("cart", 4))

@@ -237,6 +237,10 @@ func TestFulfil(t *testing.T) {
 		when(fulfil("cart", 0)).then(onHand("hamburg", 2), reserved("hamburg", 0)).
 		when(fulfil("cart", 0)).then(nothingRecorded()).
 		when(fulfil("cart", 1)).then(refused(&NotLiveError{"cart", StatusFulfilled}))
+	split(t).when(fulfil("cart", 2)).
+		then(recorded(&ReservationFulfilled{ReservationID: "cart", ExpiresAt: until, Splits: []FulfilledSplit{
+			{Location: "berlin", ReservedAt: "berlin", Quantity: 2},
+		}}))
 	split(t).when(fulfilFrom("cart", 3, "hamburg")).
 		then(recorded(&ReservationFulfilled{ReservationID: "cart", ExpiresAt: until, Splits: []FulfilledSplit{
 			{Location: "hamburg", ReservedAt: "hamburg", Quantity: 2}, {Location: "hamburg", ReservedAt: "berlin", Quantity: 1},

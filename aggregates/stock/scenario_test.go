@@ -67,7 +67,7 @@ func (g given) given(steps ...step) given {
 func (g given) when(s step) when {
 	g.w.t.Helper()
 	g.w.do(s)
-	return when{g.w}
+	return when(g)
 }
 
 func (x when) when(s step) when {

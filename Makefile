@@ -1,0 +1,50 @@
+# make help lists every target. Only Go is needed; the tools come from .ci/tools/go.mod.
+
+BINARY ?= ./stockfold
+TOOL   := go tool -modfile=.ci/tools/go.mod
+
+# Our own packages: everything but what is generated.
+OURS := $(addprefix ./,$(addsuffix /...,adapters aggregates deploy projections services proto/codec))
+# Where goroutines share memory.
+CONCURRENT := ./adapters/... ./projections/... ./services/...
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-race lint generate check-generated check-breaking bench clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build, serve, load real data when there is none yet, and say what to try.
+	$(BINARY) serve --demo
+
+build: ## Build ./stockfold.
+	go build -o $(BINARY) ./services/stockfold
+
+test: ## Run every test.
+	go test ./...
+
+test-race: ## Run the tests of the concurrent packages under the race detector.
+	go test -race -skip 'TestREADME|TestEndedInTheMiddle' $(CONCURRENT)
+
+lint: ## Check format, vet, staticcheck and the contract's style.
+	@files=$$(gofmt -l $(patsubst %/...,%,$(OURS))); if [ -n "$$files" ]; then echo "gofmt is needed:"; echo "$$files"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck $(OURS)
+	$(TOOL) buf lint
+
+generate: ## Generate Go, REST and OpenAPI from the contract.
+	$(TOOL) buf generate
+
+check-generated: ## Prove that what is generated is current.
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(TOOL) buf generate -o "$$tmp" && \
+		diff -r "$$tmp/proto/gen" proto/gen || { echo "run make generate and commit what it changes"; exit 1; }
+
+check-breaking: ## Prove that the contract still serves those who use the previous commit's.
+	@if git cat-file -e HEAD~1:buf.yaml 2>/dev/null; then $(TOOL) buf breaking --against '.git#ref=HEAD~1'; \
+		else echo "there is no previous contract to compare with"; fi
+
+bench: build ## Measure, beside a bare gRPC echo on this machine.
+	$(BINARY) bench
+
+clean: ## Remove what make built; the data directory stays.
+	rm -f $(BINARY)

@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// echoBaseline names the baseline of calls.
+const echoBaseline = "gRPC echo"
+
+// duel compares calls with the echo, round by round.
+type duel struct {
+	inFlight int
+	// calls returns a worker's calls. Round 0 warms up.
+	calls func(w *wire, round, worker int) call
+	// before and after run around each of the row's own windows, outside the time measured; nil for nothing.
+	before func(ctx context.Context)
+	after  func(ctx context.Context) error
+}
+
+// run measures and fills in the figure.
+func (d duel) run(ctx context.Context, b *bench, f *Figure) error {
+	s, err := b.stocked(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, unwatch := s.watch(ctx)
+	defer unwatch()
+	if err := d.rounds(ctx, b, s, f); err != nil {
+		return because(ctx, err)
+	}
+	return nil
+}
+
+func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error {
+	echoes, err := d.warmUp(ctx, b, s, f)
+	if err != nil {
+		return err
+	}
+	bares, owns := wires(b.echo.conns), wires(s.conns)
+	ours, theirs := empty(), empty()
+	bareCPU, ownCPU := meter{pid: b.echo.pid()}, meter{pid: s.pid()}
+	for round := 1; round <= b.rounds; round++ {
+		var bare, own sample
+		err := bareCPU.around(func() (n int64, err error) {
+			bare, err = drive(ctx, d.inFlight, b.window, func(w int) call { return echoes.call(bares[w%connections], w) })
+			return bare.calls, err
+		})
+		if err != nil {
+			return fmt.Errorf("echo, round %d: %w", round, err)
+		}
+		err = ownCPU.around(func() (n int64, err error) {
+			own, err = d.window(ctx, b.window, f, func(w int) call { return d.calls(owns[w%connections], round, w) })
+			return own.calls, err
+		})
+		if err != nil {
+			return fmt.Errorf("round %d: %w", round, err)
+		}
+		f.Rounds = append(f.Rounds, newRound(own.rate(), bare.rate()))
+		theirs.Merge(bare.timings)
+		ours.Merge(own.timings)
+		b.say("  round %d of %d: %s, echo %s", round, b.rounds, amount(own.rate()), amount(bare.rate()))
+	}
+	f.Latency, f.BaselineLatency = latency(ours), latency(theirs)
+	f.CPU = &CPU{ownCPU.perCall(), bareCPU.perCall()}
+	return nil
+}
+
+// warmUp runs both sides for a while, and learns the sizes of the row's messages.
+func (d duel) warmUp(ctx context.Context, b *bench, s *server, f *Figure) (*echoes, error) {
+	var learned []*wire
+	for _, cc := range s.conns {
+		learned = append(learned, learning(cc))
+	}
+	if _, err := d.window(ctx, b.warmUp, f, func(w int) call { return d.calls(learned[w%connections], 0, w) }); err != nil {
+		return nil, fmt.Errorf("warm-up: %w", err)
+	}
+	var exchanges []exchange
+	for _, w := range learned {
+		exchanges = append(exchanges, w.seen...)
+	}
+	f.Sizes = meanSizes(exchanges)
+	e, err := newEchoes(exchanges)
+	if err != nil {
+		return nil, err
+	}
+	bares := wires(b.echo.conns)
+	_, err = drive(ctx, d.inFlight, b.warmUp, func(w int) call { return e.call(bares[w%connections], w) })
+	if err != nil {
+		return nil, fmt.Errorf("warm-up of the echo: %w", err)
+	}
+	return e, nil
+}
+
+// window drives the row's own calls once.
+func (d duel) window(ctx context.Context, length time.Duration, f *Figure, worker func(int) call) (sample, error) {
+	if d.before != nil {
+		d.before(ctx)
+	}
+	s, err := drive(ctx, d.inFlight, length, worker)
+	f.count(s)
+	if err != nil || d.after == nil {
+		return s, err
+	}
+	return s, d.after(ctx)
+}
+
+// empty is a histogram to merge others into.
+func empty() *hdrhistogram.Histogram { return hdrhistogram.New(shortest, longest, figuresKept) }

@@ -1,0 +1,100 @@
+package bench
+
+import "fmt"
+
+// Figure is one row of the report.
+type Figure struct {
+	Row   string `json:"row"`
+	Title string `json:"title"`
+	Unit  string `json:"unit"` // of value and baseline
+	// Value is the median over the rounds.
+	Value           float64          `json:"value"`
+	BaselineName    string           `json:"baseline_name,omitempty"`
+	Baseline        float64          `json:"baseline,omitempty"`
+	Ratio           float64          `json:"ratio,omitempty"` // median of the rounds' ratios
+	Target          *Target          `json:"target,omitempty"`
+	Met             *bool            `json:"met,omitempty"` // whether the target is; absent without one
+	Latency         *Latency         `json:"latency,omitempty"`
+	BaselineLatency *Latency         `json:"baseline_latency,omitempty"`
+	Sizes           *Sizes           `json:"sizes,omitempty"`
+	CPU             *CPU             `json:"cpu,omitempty"`
+	Calls           int64            `json:"calls,omitempty"`    // made, those outside the windows included
+	Errors          int64            `json:"errors"`             // of them failed
+	Failures        map[string]int64 `json:"failures,omitempty"` // by reason
+	Rounds          []Round          `json:"rounds,omitempty"`
+	Notes           []string         `json:"notes,omitempty"`
+}
+
+// Target is what a row should reach: a share of its baseline, or a value.
+type Target struct {
+	Ratio float64 `json:"ratio,omitempty"` // of the baseline, at least
+	Value float64 `json:"value,omitempty"` // in the row's unit, at least
+}
+
+func (t *Target) String() string {
+	switch {
+	case t == nil:
+		return ""
+	case t.Ratio > 0:
+		return fmt.Sprintf("≥ %.2f", t.Ratio)
+	default:
+		return "≥ " + amount(t.Value)
+	}
+}
+
+// met tells whether a figure reaches a target.
+func (t *Target) met(f *Figure) *bool {
+	if t == nil {
+		return nil
+	}
+	ok := f.Value >= t.Value && f.Ratio >= t.Ratio
+	return &ok
+}
+
+// conclude works out what follows from the rounds.
+func (f *Figure) conclude() {
+	m := medians(f.Rounds)
+	f.Value, f.Baseline, f.Ratio = m.Value, m.Baseline, m.Ratio
+	f.Met = f.Target.met(f)
+}
+
+// count adds what a window saw beside its rate.
+func (f *Figure) count(s sample) {
+	f.Calls += s.calls
+	for reason, n := range s.failed {
+		if f.Failures == nil {
+			f.Failures = map[string]int64{}
+		}
+		f.Failures[reason] += n
+		f.Errors += n
+	}
+}
+
+func (f *Figure) note(format string, args ...any) {
+	f.Notes = append(f.Notes, fmt.Sprintf(format, args...))
+}
+
+// amount writes a figure for people: three significant digits below 1,000, separators above.
+func amount(v float64) string {
+	switch {
+	case v >= 999.5:
+		return grouped(int64(v + 0.5))
+	case v >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
+}
+
+// grouped writes a number with a comma between groups of three digits.
+func grouped(n int64) string {
+	if n < 0 {
+		return "-" + grouped(-n)
+	}
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
+}

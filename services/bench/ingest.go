@@ -1,0 +1,116 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+const (
+	ingestTimeout = 2 * time.Minute
+	// slowIngest is the rate that the estimate reckons with, lines/s.
+	slowIngest = 20_000
+)
+
+var ingestRow = Row{
+	Name: "ingest", Title: "Ingest, Kafka to durable and readable", Unit: "lines/s", Baseline: "kafka-go reading",
+	Target: &Target{Value: 30_000},
+	takes: func(e effort) time.Duration {
+		return time.Duration(e.loadRounds) * (4*time.Second + time.Duration(e.ingestLines)*time.Second/slowIngest)
+	},
+	measure: measureIngest,
+}
+
+// measureIngest publishes sales while nobody takes them, reads them back for the baseline, and then starts the
+// service with them waiting, until all of them are readable.
+func measureIngest(ctx context.Context, b *bench, f *Figure) error {
+	if _, err := b.stocked(ctx); err != nil {
+		return err
+	}
+	tills := newTills(b.catalogue)
+	for round := 1; round <= b.loadRounds; round++ {
+		s, err := b.serve(ctx, false)
+		if err != nil {
+			return err
+		}
+		spans, err := b.publishSales(ctx, s, tills)
+		if err != nil {
+			return err
+		}
+		bare, err := readAndDiscard(ctx, s.settings.Broker, spans)
+		if err != nil {
+			return err
+		}
+		rate, err := b.takeIn(ctx, spans)
+		if err != nil {
+			return err
+		}
+		f.Rounds = append(f.Rounds, newRound(rate, float64(b.ingestLines)/bare.Seconds()))
+		b.say("  round %d of %d: %s lines/s", round, b.loadRounds, amount(rate))
+	}
+	f.note("%s lines a round, in baskets of %.1f on average", grouped(int64(b.ingestLines)),
+		float64(b.ingestLines*b.loadRounds)/float64(tills.last))
+	return nil
+}
+
+// publishSales makes one round's sales and publishes them.
+func (b *bench) publishSales(ctx context.Context, s *server, t *tills) ([]span, error) {
+	all, err := messages(t.sell(b.ingestLines), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	b.say("  publishing %s sales", grouped(int64(len(all))))
+	return publish(ctx, s.settings.Broker, all)
+}
+
+// takeIn starts the service with ingest, waits until it has taken in the spans, and checks the sums. It returns the
+// rate in lines/s.
+func (b *bench) takeIn(ctx context.Context, spans []span) (float64, error) {
+	before, err := b.server.status.GetStatus(ctx, &pb.GetStatusRequest{})
+	if err != nil {
+		return 0, fmt.Errorf("status before ingest: %w", err)
+	}
+	s, err := b.serve(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	work := stretch{started: s.started}
+	err = s.await(ctx, ingestTimeout, "all sales are readable", func(now *pb.GetStatusResponse) bool {
+		work.see(time.Now(), position(now, availabilityProjection)-min(before.StorePosition, position(now, availabilityProjection)))
+		return takenIn(now, spans) && position(now, availabilityProjection) >= now.StorePosition
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := s.settle(ctx); err != nil {
+		return 0, err
+	}
+	if n, err := s.deadLetters(ctx); err != nil || n > before.OpenDeadLetters {
+		return 0, wrong("%d sales became dead letters (%v)", n-before.OpenDeadLetters, err)
+	}
+	return work.rate(float64(b.ingestLines)), b.checkReadable(ctx, s.conns[0])
+}
+
+// takenIn tells whether every partition was taken in up to the end of its span.
+func takenIn(now *pb.GetStatusResponse, spans []span) bool {
+	next := map[int]int64{}
+	for _, p := range now.Partitions {
+		if p.Topic == salesTopic {
+			next[int(p.Partition)] = p.NextOffset
+		}
+	}
+	for _, s := range spans {
+		if next[s.partition] < s.until {
+			return false
+		}
+	}
+	return true
+}
+
+// deadLetters is how many are open.
+func (s *server) deadLetters(ctx context.Context) (int64, error) {
+	now, err := s.status.GetStatus(ctx, &pb.GetStatusRequest{})
+	return now.GetOpenDeadLetters(), err
+}

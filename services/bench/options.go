@@ -1,0 +1,85 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds of what may be asked for.
+const (
+	MaxRounds  = 101
+	MinSeconds = 0.05
+	MaxSeconds = 600
+)
+
+// Options say what is measured, and how thoroughly.
+type Options struct {
+	Only    []string // names of rows; all when empty
+	Quick   bool     // smaller stock, fewer and shorter rounds: the whole in a minute
+	Rounds  int      // rounds of each row; 0 takes the default
+	Seconds float64  // length of a round's window; 0 takes the default
+	Dir     string   // where data is kept while it runs; the system's temporary directory when empty
+	Keep    bool     // leave data and logs in place
+	Command string   // as it was given, for the report
+	Version string   // of the program, for the report
+}
+
+// effort is how much is done: Options with every default filled in.
+type effort struct {
+	rounds      int
+	window      time.Duration
+	warmUp      time.Duration
+	skus        int // of the catalogue, each at shelvesPerSKU locations
+	ingestLines int // published per round of ingest
+	loadRounds  int // rounds of ingest and of replay
+	replay      int // events to fold, at least
+}
+
+var (
+	thorough = effort{rounds: 5, window: 2 * time.Second, warmUp: time.Second,
+		skus: 50_000, ingestLines: 100_000, loadRounds: 3, replay: 1_000_000}
+	quick = effort{rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
+		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000}
+)
+
+// effort fills in the defaults, and refuses what is out of bounds.
+func (o Options) effort() (effort, error) {
+	e := thorough
+	if o.Quick {
+		e = quick
+	}
+	if o.Rounds < 0 || o.Rounds > MaxRounds {
+		return e, fmt.Errorf("%d rounds: must be 1 to %d", o.Rounds, MaxRounds)
+	}
+	if o.Rounds > 0 {
+		e.rounds, e.loadRounds = o.Rounds, o.Rounds
+	}
+	if o.Seconds != 0 {
+		if !(o.Seconds >= MinSeconds && o.Seconds <= MaxSeconds) {
+			return e, fmt.Errorf("rounds of %g seconds: must be %g to %d", o.Seconds, MinSeconds, MaxSeconds)
+		}
+		e.window = time.Duration(o.Seconds * float64(time.Second))
+	}
+	return e, nil
+}
+
+// Programs says how the children are started. All of them are Executable, each with arguments of its own.
+type Programs struct {
+	Executable string
+	// Serve gives the arguments of the service for these settings.
+	Serve func(ServeSettings) []string
+	// Echo are the arguments of the process that runs ServeEcho.
+	Echo []string
+	// Views is the folder of the read model within the data directory: removing it costs a replay.
+	Views string
+}
+
+// ServeSettings are what the bench decides about a server.
+type ServeSettings struct {
+	Data    string // data directory
+	GRPC    string // addresses, host and port
+	REST    string
+	Broker  string
+	Metrics string
+	Ingest  bool // whether it takes messages from Kafka
+}

@@ -1,0 +1,106 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+)
+
+const (
+	replayTimeout = 2 * time.Minute
+	// Rates that the estimate reckons with, events/s.
+	slowReplay = 200_000
+	slowTopUp  = 20_000
+)
+
+var replayRow = Row{
+	Name: "replay", Title: "Replay: availability rebuilt from every event", Unit: "events/s", Target: &Target{Value: 300_000},
+	takes: func(e effort) time.Duration {
+		return time.Duration(e.loadRounds)*(2*time.Second+time.Duration(e.replay)*time.Second/slowReplay) +
+			time.Duration(e.replay)*time.Second/slowTopUp/2
+	},
+	measure: measureReplay,
+}
+
+// measureReplay removes the read model of the stopped service and starts it again.
+func measureReplay(ctx context.Context, b *bench, f *Figure) error {
+	if _, err := b.stocked(ctx); err != nil {
+		return err
+	}
+	if err := b.topUp(ctx, f); err != nil {
+		return err
+	}
+	for round := 1; round <= b.loadRounds; round++ {
+		if err := b.stopServer(); err != nil {
+			return err
+		}
+		if err := removeViews(b.data(), b.programs.Views); err != nil {
+			return err
+		}
+		rate, err := b.rebuild(ctx, f)
+		if err != nil {
+			return err
+		}
+		f.Rounds = append(f.Rounds, newRound(rate, 0))
+		b.say("  round %d of %d: %s events/s", round, b.loadRounds, amount(rate))
+		if err := b.checkReadable(ctx, b.server.conns[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// topUp records receipts until there are as many events as are to be replayed.
+func (b *bench) topUp(ctx context.Context, f *Figure) error {
+	now, err := b.server.status.GetStatus(ctx, &pb.GetStatusRequest{})
+	if err != nil {
+		return fmt.Errorf("count the events: %w", err)
+	}
+	missing := b.replay - int(now.StorePosition)
+	if missing <= 0 {
+		return nil
+	}
+	b.say("  recording %s more events", grouped(int64(missing)))
+	tills := newTills(b.catalogue)
+	movements := make([]*pb.Movement, missing)
+	for i := range movements {
+		shop := tills.r.IntN(locationCount)
+		sku, units := tills.stocked(shop), lineQuantity(tills.r)
+		b.catalogue.onHand[sku][shop] += units
+		movements[i] = b.stocker.received(b.catalogue.skus[sku], b.catalogue.locations[shop], units)
+	}
+	from := time.Now()
+	if err := b.stocker.record(ctx, movements); err != nil {
+		return err
+	}
+	f.note("recorded %s movements/s through RecordMovements", amount(float64(missing)/time.Since(from).Seconds()))
+	return b.server.settle(ctx)
+}
+
+// rebuild starts the service without a read model, and returns how many events per second the availability
+// projection folds from its first progress to the end of the store.
+func (b *bench) rebuild(ctx context.Context, f *Figure) (float64, error) {
+	s, err := b.serve(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	work := stretch{started: s.started}
+	err = s.await(ctx, replayTimeout, "the read model is rebuilt", func(now *pb.GetStatusResponse) bool {
+		work.see(time.Now(), position(now, availabilityProjection))
+		return position(now, availabilityProjection) >= now.StorePosition
+	})
+	if err != nil {
+		return 0, err
+	}
+	all := time.Since(s.started)
+	if err := s.settle(ctx); err != nil {
+		return 0, err
+	}
+	if len(f.Rounds) == 0 {
+		f.note("%s events; %s from starting the process until availability is complete, %s until all read models are",
+			grouped(int64(work.last)), all.Round(time.Millisecond), time.Since(s.started).Round(time.Millisecond))
+	}
+	return work.rate(float64(work.last)), nil
+}

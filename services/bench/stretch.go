@@ -1,0 +1,48 @@
+package bench
+
+import "time"
+
+// stretch times work that is looked at from outside, now and then: it counts from the last moment at which nothing
+// was done or, when it was under way before anybody could look, from what was done by then.
+type stretch struct {
+	started time.Time // when the work can have begun at the earliest
+	from    time.Time
+	first   uint64 // done at from
+	seen    bool
+	until   time.Time
+	last    uint64 // done at until
+}
+
+// see notes what is done by now; it never shrinks.
+func (s *stretch) see(now time.Time, done uint64) {
+	if done == 0 || !s.seen {
+		s.from, s.first, s.seen = now, done, true
+	}
+	if done > s.last || s.until.IsZero() {
+		s.until, s.last = now, done
+	}
+}
+
+// share is which part of what is done fell between from and until. It is 1 when all was done before anybody looked.
+func (s *stretch) share() float64 {
+	if s.first >= s.last {
+		return 1
+	}
+	return float64(s.last-s.first) / float64(s.last)
+}
+
+// took is how long that part took; all of it since the start when it was done before anybody looked.
+func (s *stretch) took() time.Duration {
+	if s.first >= s.last {
+		return s.until.Sub(s.started)
+	}
+	return s.until.Sub(s.from)
+}
+
+// rate is amount, of which what was seen is a measure, per second.
+func (s *stretch) rate(amount float64) float64 {
+	if s.took() <= 0 {
+		return 0
+	}
+	return amount * s.share() / s.took().Seconds()
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/stockfold/stockfold/services/bench"
+	"github.com/stockfold/stockfold/services/stockfold/node"
+)
+
+// stdoutFile as a file name means standard output.
+const stdoutFile = "-"
+
+// benchCmd measures the service beside a bare gRPC echo.
+type benchCmd struct {
+	Quick    bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
+	Only     []string `placeholder:"ROW,…" help:"Measure only these rows."`
+	Rounds   int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 3, quick: 1)."`
+	Seconds  float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
+	Dir      string   `placeholder:"DIR" type:"path" help:"Keep data in this directory while it runs; the disk is part of what is measured (default: the system's temporary directory)."`
+	Keep     bool     `help:"Leave data and logs in place."`
+	JSON     string   `name:"json" placeholder:"FILE" help:"Write the report as JSON to this file; - is standard output."`
+	Markdown string   `placeholder:"FILE" help:"Write the report as Markdown to this file; - is standard output."`
+}
+
+// Help is shown below the flags.
+func (*benchCmd) Help() string {
+	return `It starts a service of its own on free loopback ports, with a data directory of its own that is removed at the end, and
+a bare gRPC echo; both are measured in turns, on the same machine, with messages of equal size. Every answer is checked:
+a wrong one fails the run. A target that is missed is shown and does not fail it.
+
+Rows: ` + strings.Join(bench.RowNames(), ", ") + `.
+
+Examples:
+  stockfold bench
+  stockfold bench --quick
+  stockfold bench --only get,hot --rounds 9 --seconds 5
+  stockfold bench --dir /mnt/data --json bench.json --markdown bench.md`
+}
+
+// Run measures and prints the report. What was measured before something failed is printed too.
+func (c *benchCmd) Run(ctx context.Context, std streams) error {
+	programs, err := benchPrograms()
+	if err != nil {
+		return err
+	}
+	report, err := bench.Run(ctx, programs, bench.Options{Only: c.Only, Quick: c.Quick, Rounds: c.Rounds, Seconds: c.Seconds,
+		Dir: c.Dir, Keep: c.Keep, Command: "stockfold " + strings.Join(os.Args[1:], " "), Version: programVersion()}, std.err)
+	if report != nil {
+		err = errors.Join(err, c.write(report, std))
+	}
+	return err
+}
+
+// write prints the table, and the other forms where they were asked for. When one of those takes standard output,
+// the table goes where progress went.
+func (c *benchCmd) write(r *bench.Report, std streams) error {
+	table := std.out
+	if c.JSON == stdoutFile || c.Markdown == stdoutFile {
+		table = std.err
+	}
+	return errors.Join(r.WriteText(table), writeReport(c.JSON, std.out, r.WriteJSON), writeReport(c.Markdown, std.out, r.WriteMarkdown))
+}
+
+// writeReport writes to a file, or to standard output; without a name it does nothing.
+func writeReport(name string, out io.Writer, write func(io.Writer) error) error {
+	switch name {
+	case "":
+		return nil
+	case stdoutFile:
+		return write(out)
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// benchPrograms says how this program starts itself.
+func benchPrograms() (bench.Programs, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return bench.Programs{}, fmt.Errorf("find this program: %w", err)
+	}
+	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder}, nil
+}
+
+// benchServe are the arguments of the service under test: the defaults but for where it listens and keeps its data.
+func benchServe(s bench.ServeSettings) []string {
+	roles := slices.DeleteFunc(slices.Clone(node.Roles), func(role string) bool { return role == node.RoleIngest && !s.Ingest })
+	return []string{"serve", "--data", s.Data, "--grpc", s.GRPC, "--rest", s.REST, "--broker", s.Broker, "--metrics", s.Metrics,
+		"--roles", strings.Join(roles, ",")}
+}
+
+// benchEchoCmd is the echo's process; bench starts it.
+type benchEchoCmd struct{}
+
+// Run serves until ctx ends.
+func (*benchEchoCmd) Run(ctx context.Context, std streams) error {
+	return bench.ServeEcho(ctx, std.out)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/stockfold/stockfold/services/stockfold/load"
+)
+
+// Where a service with default settings is.
+const (
+	defaultGRPC   = "127.0.0.1:9090"
+	defaultBroker = "127.0.0.1:9092"
+)
+
+// brokers says where messages are published: the same settings as those of serve.
+type brokers struct {
+	Broker       string   `default:"127.0.0.1:9092" placeholder:"ADDR" group:"service" help:"Address of the service's embedded broker (default: ${default})."`
+	KafkaBrokers []string `placeholder:"ADDR" group:"service" help:"Publish to these Kafka brokers instead."`
+}
+
+func (b *brokers) addresses() []string {
+	if len(b.KafkaBrokers) > 0 {
+		return b.KafkaBrokers
+	}
+	return []string{b.Broker}
+}
+
+// loadCmd publishes a file of till receipts.
+type loadCmd struct {
+	POS     string `name:"pos" required:"" placeholder:"FILE" type:"existingfile" group:"data" help:"Till receipts: CSV, compressed by gzip or not, with the columns ts, store_id, basket_id, product_id and quantity, in order of time."`
+	Items   string `placeholder:"FILE" type:"existingfile" group:"data" help:"Descriptions: CSV with product_id, department, product_category, product_type and package_size."`
+	Opening string `default:"150%,9:100%,0:90%" placeholder:"RULE" group:"data" help:"Opening count of each SKU and store, as a share of what the file sells there, with other shares for SKUs with certain endings, or none (default: ${default})."`
+	Verify  bool   `group:"data" help:"Compare every final balance with a sum of its own over the file."`
+	GRPC    string `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"service" help:"Address of the service (default: ${default})."`
+	brokers `embed:""`
+}
+
+// Help is shown below the flags.
+func (*loadCmd) Help() string {
+	return `Defines the file's stores, the channels "store" and "web", and the described items; then publishes an opening count per SKU and
+store, and every basket, through Kafka, and waits until all of it is applied. Loading the same file again changes nothing.
+With --verify the exit code is 1 when a balance differs.
+
+Examples:
+  stockfold load --pos pos-sales.csv.gz --items items.csv.gz --verify
+  stockfold load --pos pos-sales.csv.gz --opening 120%
+  stockfold load --pos pos-sales.csv.gz --opening none --kafka-brokers kafka-1:9092`
+}
+
+// Run loads the file and says what became of it.
+func (c *loadCmd) Run(ctx context.Context, std streams, log *slog.Logger) error {
+	opening, err := load.ParseOpening(c.Opening)
+	if err != nil {
+		return err
+	}
+	conn, err := dial(c.GRPC)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	o := load.Options{POS: load.Disk(c.POS), Opening: opening, Verify: c.Verify, Conn: conn, Brokers: c.addresses(),
+		Log: log, Progress: progress(std.out)}
+	if c.Items != "" {
+		items := load.Disk(c.Items)
+		o.Items = &items
+	}
+	summary, err := load.Run(ctx, o)
+	if err != nil {
+		return explain(err, c.GRPC)
+	}
+	if err := summary.Print(std.out); err != nil {
+		return err
+	}
+	if summary.Failed() {
+		return &silentError{1}
+	}
+	return nil
+}
+
+// progress shows bars on a terminal, and lines otherwise.
+func progress(out io.Writer) load.Progress {
+	if isTerminal(out) {
+		return load.NewBars(out)
+	}
+	return load.NewLines(out)
+}
+
+// retryRefused makes a client repeat what the service refused for the moment, with growing pauses.
+const retryRefused = `{"methodConfig":[{"name":[{}],"retryPolicy":{"maxAttempts":5,"initialBackoff":"0.1s","maxBackoff":"2s",
+	"backoffMultiplier":2,"retryableStatusCodes":["UNAVAILABLE","RESOURCE_EXHAUSTED"]}}]}`
+
+// dial prepares a connection to a service on this machine.
+func dial(addr string) (*grpc.ClientConn, error) {
+	return grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultServiceConfig(retryRefused))
+}

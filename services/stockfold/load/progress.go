@@ -1,0 +1,80 @@
+package load
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// Progress shows how far a load has come, one stage after the other.
+type Progress interface {
+	// Stage begins a stage of total steps. The returned functions count steps, and end the stage; both may be
+	// called from any goroutine.
+	Stage(name string, total int) (add func(steps int), done func())
+}
+
+// Silent shows nothing.
+type Silent struct{}
+
+// Stage begins a stage that nobody sees.
+func (Silent) Stage(string, int) (func(int), func()) { return func(int) {}, func() {} }
+
+// NewBars shows a bar for each stage, for a terminal.
+func NewBars(out io.Writer) Progress { return bars{out} }
+
+type bars struct{ out io.Writer }
+
+const (
+	barWidth  = 72
+	nameWidth = 18
+)
+
+func (b bars) Stage(name string, total int) (func(int), func()) {
+	p := mpb.New(mpb.WithOutput(b.out), mpb.WithWidth(barWidth), mpb.WithAutoRefresh())
+	bar := p.AddBar(int64(total),
+		mpb.PrependDecorators(decor.Name(name, decor.WC{W: nameWidth, C: decor.DindentRight})),
+		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d"), decor.AverageSpeed(0, "  %.0f/s")))
+	return func(n int) { bar.IncrBy(n) }, func() {
+		bar.SetTotal(-1, true)
+		p.Wait()
+	}
+}
+
+// linesEvery is the least time between two lines of one stage.
+const linesEvery = 2 * time.Second
+
+// NewLines prints a line now and then, for a log.
+func NewLines(out io.Writer) Progress { return &lines{out: out, now: time.Now} }
+
+type lines struct {
+	out io.Writer
+	now func() time.Time
+}
+
+func (l *lines) Stage(name string, total int) (func(int), func()) {
+	var mu sync.Mutex
+	began, steps := l.now(), 0
+	last := began
+	print := func() {
+		rate := float64(steps) / max(l.now().Sub(began).Seconds(), 0.001)
+		fmt.Fprintf(l.out, "%-*s %d / %d  %.0f/s\n", nameWidth, name, steps, total, rate)
+	}
+	add := func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		steps += n
+		if l.now().Sub(last) >= linesEvery {
+			last = l.now()
+			print()
+		}
+	}
+	return add, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		print()
+	}
+}

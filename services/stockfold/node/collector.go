@@ -1,0 +1,172 @@
+package node
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/services/commands"
+)
+
+// collectTimeout bounds what a scrape may wait for.
+const collectTimeout = 2 * time.Second
+
+// collector tells the counts of every part at each scrape.
+type collector struct{ *Node }
+
+func (n *Node) newCollector() prometheus.Collector { return collector{n} }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("stockfold_"+name, help, labels, nil)
+}
+
+var (
+	events      = describe("events_appended_total", "Events appended to the event store.")
+	groups      = describe("store_groups_total", "Groups of appends handed to the event store's log.")
+	conflicts   = describe("store_conflicts_total", "Appends refused for their expected revision.")
+	storeEnd    = describe("store_position", "Position of the last durable event.")
+	storeBytes  = describe("store_disk_bytes", "Space that the event store takes on disk.")
+	storeFull   = describe("store_disk_full", "1 while writes are refused because the disk is too full.")
+	storeStalls = describe("store_write_stalls_total", "Times that writes waited for the event store to make room.")
+
+	position = describe("projection_position", "Position up to which a projection is readable.", "projection")
+	lag      = describe("projection_lag_events", "Positions between a projection and the store's end.", "projection")
+	delay    = describe("projection_delay_seconds", "From the recording of the last event applied to its being readable.", "projection")
+	stuck    = describe("projection_stuck", "1 while a projection does not move for an error.", "projection")
+
+	ingestLag     = describe("ingest_lag_messages", "Messages of a partition that are not taken in yet.", "topic", "partition")
+	ingestTotal   = describe("ingest_messages_total", "Messages taken in: recorded, duplicate or dead letter.")
+	ingestFacts   = describe("ingest_facts_total", "Facts recorded from messages.")
+	ingestDoubles = describe("ingest_duplicates_total", "Facts of messages that were recorded before.")
+	ingestLost    = describe("ingest_lost_total", "Messages that a log deleted before they were read.")
+	letters       = describe("dead_letters_open", "Dead letters that wait for somebody.")
+	lettersKept   = describe("dead_letters_kept_total", "Dead letters kept, by reason.", "reason")
+
+	sourceDelay = describe("source_delay_seconds", "From occurring to being recorded, of a source's last fact.", "source")
+	sourceFacts = describe("source_facts_total", "Facts recorded, by source.", "source")
+
+	waiting  = describe("commands_waiting", "Commands waiting in mailboxes.", "kind")
+	decided  = describe("commands_total", "Commands decided, retries and reads included.", "kind")
+	refused  = describe("commands_refused_total", "Commands refused for overload or while stopping.", "kind")
+	memory   = describe("commands_state_bytes", "Estimated memory of the states that commands decide on.", "kind")
+	redone   = describe("commands_conflicts_total", "Batches decided again because others wrote.", "kind")
+	loads    = describe("commands_loads_total", "States folded from their streams.", "kind")
+	expired  = describe("holds_expired_total", "Holds whose end was recorded.")
+	sent     = describe("publication_messages_total", "Changes of availability published.")
+	sentUpTo = describe("publication_position", "Position up to which everything is published.")
+	isReady  = describe("ready", "1 once the read models have caught up with the store as of the start.")
+)
+
+// Describe sends nothing: which series there are depends on partitions and sources.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect asks every part.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	s := sink(out)
+	s.gauge(isReady, boolean(c.ready.Load()))
+	c.collectStore(s)
+	c.collectProjections(ctx, s)
+	c.collectIngest(ctx, s)
+	collectStreams(s, "sku", c.skus.Stats())
+	collectStreams(s, "channel", c.channels.Stats())
+	collectStreams(s, "location", c.locations.Stats())
+	if c.expiry != nil {
+		s.counter(expired, float64(c.expiry.Stats().Expired))
+	}
+	if c.publication != nil {
+		status := c.publication.Status()
+		s.counter(sent, float64(status.Published))
+		s.gauge(sentUpTo, float64(status.Position))
+	}
+}
+
+func (c collector) collectStore(s sink) {
+	x := c.Node.events.Stats()
+	s.counter(events, float64(x.Events))
+	s.counter(groups, float64(x.Groups))
+	s.counter(conflicts, float64(x.Conflicts))
+	s.counter(storeStalls, float64(x.WriteStalls))
+	s.gauge(storeEnd, float64(x.End))
+	s.gauge(storeBytes, float64(x.DiskBytes))
+	s.gauge(storeFull, boolean(x.DiskFull))
+}
+
+func (c collector) collectProjections(ctx context.Context, s sink) {
+	for _, p := range c.projections() {
+		x := p.Status(ctx)
+		s.gauge(position, float64(x.Position), x.Name)
+		s.gauge(lag, float64(x.Lag), x.Name)
+		s.gauge(delay, x.Delay.Seconds(), x.Name)
+		s.gauge(stuck, boolean(x.Error != ""), x.Name)
+	}
+}
+
+func (c collector) collectIngest(ctx context.Context, s sink) {
+	if n, err := c.desk.CountOpen(ctx); err == nil {
+		s.gauge(letters, float64(n))
+	}
+	for _, d := range c.recorder.Delays() {
+		s.gauge(sourceDelay, d.Last.Seconds(), d.Source)
+		s.counter(sourceFacts, float64(d.Facts), d.Source)
+	}
+	if c.ingest == nil {
+		return
+	}
+	for _, p := range c.ingest.Status() {
+		s.gauge(ingestLag, float64(p.End-p.Next), p.Topic, strconv.Itoa(int(p.Partition)))
+	}
+	x := c.ingest.Stats()
+	s.counter(ingestTotal, float64(x.Messages))
+	s.counter(ingestFacts, float64(x.Facts))
+	s.counter(ingestDoubles, float64(x.Duplicates))
+	s.counter(ingestLost, float64(x.Lost))
+	for reason, n := range x.Kept {
+		s.counter(lettersKept, float64(n), reason)
+	}
+}
+
+func collectStreams(s sink, kind string, x commands.Stats) {
+	s.gauge(waiting, float64(x.Waiting), kind)
+	s.gauge(memory, float64(x.Memory), kind)
+	s.counter(decided, float64(x.Commands), kind)
+	s.counter(refused, float64(x.Refused), kind)
+	s.counter(redone, float64(x.Conflicts), kind)
+	s.counter(loads, float64(x.Loads), kind)
+}
+
+// projection is what every read model tells of itself.
+type projection interface {
+	Status(context.Context) projections.Status
+}
+
+// projections lists the read models that this node keeps.
+func (n *Node) projections() []projection {
+	list := []projection{n.policies}
+	if n.config.has(RoleProject) {
+		list = append(list, n.availability, n.reservations)
+	}
+	return list
+}
+
+// sink takes metrics.
+type sink chan<- prometheus.Metric
+
+func (s sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (s sink) counter(d *prometheus.Desc, v float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,100 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+)
+
+// Roles of a process. By default it has all of them.
+const (
+	RoleAPI     = "api"     // answers gRPC and REST
+	RoleIngest  = "ingest"  // records what comes by Kafka
+	RoleProject = "project" // keeps the read models
+	RoleExpire  = "expire"  // records that holds have ended
+	RolePublish = "publish" // publishes changes of availability
+)
+
+// Roles lists every role.
+var Roles = []string{RoleAPI, RoleIngest, RoleProject, RoleExpire, RolePublish}
+
+// Config says where a process listens and keeps its data, and what it does. The tags are those of the command line,
+// whose names are also the names in a settings file and in the environment.
+type Config struct {
+	GRPC    string `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"addresses" help:"Serve gRPC here (default: ${default})."`
+	REST    string `name:"rest" default:"127.0.0.1:8080" placeholder:"ADDR" group:"addresses" help:"Serve REST, the OpenAPI page, /healthz and /readyz here (default: ${default})."`
+	Broker  string `default:"127.0.0.1:9092" placeholder:"ADDR" group:"addresses" help:"The embedded Kafka broker listens here (default: ${default})."`
+	Metrics string `default:"127.0.0.1:9464" placeholder:"ADDR" group:"addresses" help:"Serve Prometheus metrics and profiles here (default: ${default})."`
+
+	Roles                  []string `default:"api,ingest,project,expire,publish" enum:"api,ingest,project,expire,publish" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
+	KafkaBrokers           []string `placeholder:"ADDR" group:"work" help:"Use these Kafka brokers; without them, the embedded one."`
+	AcceptUnknownLocations bool     `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
+
+	Version string `kong:"-"` // of the program, for GetStatus
+
+	Data           string `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`
+	StateMemory    int64  `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
+	DocumentMemory int64  `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
+	EventCache     int64  `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
+	ViewCache      int64  `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
+}
+
+// Check finds what is wrong with the settings before anything is started.
+func (c *Config) Check() error {
+	for _, a := range []struct{ flag, addr string }{
+		{"grpc", c.GRPC}, {"rest", c.REST}, {"broker", c.Broker}, {"metrics", c.Metrics}} {
+		if err := checkLoopback(a.flag, a.addr); err != nil {
+			return err
+		}
+	}
+	if c.Data == "" {
+		return fmt.Errorf("--data is empty; name the directory to keep data in")
+	}
+	for _, m := range []struct {
+		flag string
+		mib  int64
+	}{{"state-memory", c.StateMemory}, {"document-memory", c.DocumentMemory}, {"event-cache", c.EventCache}, {"view-cache", c.ViewCache}} {
+		if m.mib < minMemory || m.mib > maxMemory {
+			return fmt.Errorf("--%s must be %d to %d MiB, is %d", m.flag, minMemory, maxMemory, m.mib)
+		}
+	}
+	return c.checkRoles()
+}
+
+// Bounds of each memory setting, in MiB.
+const (
+	minMemory = 8
+	maxMemory = 1 << 20
+)
+
+// checkRoles refuses roles that are nothing without each other: the read models are in this process.
+func (c *Config) checkRoles() error {
+	if len(c.Roles) == 0 {
+		return fmt.Errorf("--roles is empty; choose from %s", strings.Join(Roles, ", "))
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains(Roles, r) {
+			return fmt.Errorf("--roles has %q; choose from %s", r, strings.Join(Roles, ", "))
+		}
+		if r != RoleIngest && !c.has(RoleProject) {
+			return fmt.Errorf("--roles has %s without %s; its read models are kept in this process, add %s", r, RoleProject, RoleProject)
+		}
+	}
+	return nil
+}
+
+func (c *Config) has(role string) bool { return slices.Contains(c.Roles, role) }
+
+// checkLoopback refuses an address that other machines could reach: nobody who calls is asked who he is.
+func checkLoopback(flag, addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("--%s %q must be HOST:PORT, e.g. 127.0.0.1:9090: %w", flag, addr, err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("--%s %q would be reachable from other machines, and no authentication is configured: anybody there could "+
+		"change your stock. Listen on loopback, e.g. 127.0.0.1, and let a proxy or tunnel that asks who is calling reach it there", flag, addr)
+}

@@ -1,0 +1,109 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/stockfold/stockfold/adapters/pebble"
+	"github.com/stockfold/stockfold/adapters/pebble/views"
+	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/policies"
+	"github.com/stockfold/stockfold/projections/reservations"
+	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/tokens"
+)
+
+// Folders of the data directory.
+const (
+	eventsFolder = "events" // the event store; the only one that cannot be built again
+	ViewsFolder  = "views"  // read models; removing the folder costs a replay
+	brokerFolder = "broker" // the embedded broker's log
+)
+
+const mebibyte = 1 << 20
+
+// storage is what a node keeps, and what is folded from it.
+type storage struct {
+	events *pebble.Store
+	views  *views.DB
+	syncs  *syncMetrics
+
+	skus      *commands.Streams[stock.State]
+	channels  *commands.Streams[channel.State]
+	locations *commands.Streams[location.State]
+
+	policies     *policies.Directory
+	availability *availability.Projection
+	reservations *reservations.Projection
+	tokens       *tokens.Codec
+}
+
+// openStorage opens the event store and the read models.
+func (n *Node) openStorage(ctx context.Context) (err error) {
+	n.syncs = newSyncMetrics(n.metrics)
+	n.events, err = pebble.Open(filepath.Join(n.config.Data, eventsFolder), pebble.Options{
+		CacheBytes: n.config.EventCache * mebibyte, Log: n.log, OnSync: n.syncs.observe})
+	if err != nil {
+		return err
+	}
+	n.parts.add("event store", func(context.Context) error { return n.events.Close() })
+	end, err := n.events.End(ctx)
+	if err != nil {
+		return err
+	}
+	n.fresh, n.tokens = end == 0, tokens.New(n.events.ID())
+	n.views, err = views.Open(filepath.Join(n.config.Data, ViewsFolder), views.Options{
+		CacheBytes: n.config.ViewCache * mebibyte, StoreID: n.events.ID(), Log: n.log})
+	if err != nil {
+		return fmt.Errorf("read models: %w", err)
+	}
+	n.parts.add("read models", func(context.Context) error { return n.views.Close() })
+	return nil
+}
+
+// startCommands makes the ways in for changes. They are the only writers of the data directory.
+func (n *Node) startCommands(context.Context) error {
+	n.skus = commands.NewStreams(n.events, commands.SKUs(), commands.Options{Now: now, Exclusive: true, MaxMemory: n.config.StateMemory * mebibyte})
+	n.channels = commands.NewStreams(n.events, commands.Channels(), commands.Options{Now: now, Exclusive: true})
+	n.locations = commands.NewStreams(n.events, commands.Locations(), commands.Options{Now: now, Exclusive: true})
+	n.parts.add("commands on locations", n.locations.Close)
+	n.parts.add("commands on channels", n.channels.Close)
+	n.parts.add("commands on SKUs", n.skus.Close)
+	return nil
+}
+
+// startProjections runs the read models. It waits for the directory of channels and locations: without it, facts at
+// known locations would be taken for facts at unknown ones.
+func (n *Node) startProjections(ctx context.Context) error {
+	n.policies = policies.New(policies.Config{Store: n.events, Model: n.views.Policies(), Log: n.log})
+	n.availability = availability.New(availability.Config{Store: n.events, Model: n.views.Availability(), Policies: n.policies,
+		CacheBytes: n.config.DocumentMemory * mebibyte, Log: n.log})
+	n.reservations = reservations.New(reservations.Config{Store: n.events, Model: n.views.Reservations(), Log: n.log})
+	n.parts.loop("projection policies", n.fail, n.policies.Run)
+	if n.config.has(RoleProject) {
+		n.parts.loop("projection availability", n.fail, n.availability.Run)
+		n.parts.loop("projection reservations", n.fail, n.reservations.Run)
+	}
+	return n.policies.WaitForEnd(ctx)
+}
+
+// catchUp waits until the read models show everything that the store holds now.
+func (n *Node) catchUp(ctx context.Context) error {
+	if !n.config.has(RoleProject) {
+		return nil
+	}
+	end, err := n.events.End(ctx)
+	if err != nil {
+		return err
+	}
+	for _, wait := range []func(context.Context, uint64) error{n.availability.WaitFor, n.reservations.WaitFor} {
+		if err := wait(ctx, end); err != nil {
+			return fmt.Errorf("catch up with the event store: %w", err)
+		}
+	}
+	return nil
+}

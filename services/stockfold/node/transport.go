@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"github.com/stockfold/stockfold/services/api"
+	"github.com/stockfold/stockfold/services/availability"
+	"github.com/stockfold/stockfold/services/history"
+	"github.com/stockfold/stockfold/services/operations"
+	"github.com/stockfold/stockfold/services/policy"
+	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/stock"
+)
+
+// errStarting says that the read models have not caught up yet.
+var errStarting = errors.New("the read models have not caught up with the event store yet")
+
+// serveAPI puts the services on gRPC and REST. Until the node is ready it refuses most calls, and /readyz says so.
+func (n *Node) serveAPI(_ context.Context, ls listeners) error {
+	if !n.config.has(RoleAPI) {
+		return nil
+	}
+	server, err := api.New(api.Config{
+		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens}),
+		Reservation: reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Tokens: n.tokens, Now: now,
+			AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
+		Stock: stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
+		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Directory: n.policies,
+			Items: n.availability, Tokens: n.tokens}),
+		History:    history.New(n.events),
+		Operations: operations.New(n.operations()),
+		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.parts.serve("api", n.fail, func() error { return server.Serve(ls.grpc, ls.rest) }, server.Shutdown)
+	return nil
+}
+
+func (n *Node) operations() operations.Config {
+	c := operations.Config{Desk: n.desk, Store: n.events, Sources: n.recorder.Delays, Version: n.config.Version, StartedAt: n.began}
+	for _, p := range n.projections() {
+		c.Projections = append(c.Projections, p)
+	}
+	if n.ingest != nil {
+		c.Partitions, c.Trouble = n.ingest.Status, n.ingest.Trouble
+	}
+	return c
+}
+
+// Ready is nil once the node can serve, or says why it cannot.
+func (n *Node) Ready() error {
+	if !n.ready.Load() {
+		return errStarting
+	}
+	return n.events.Health()
+}

@@ -1,0 +1,135 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	"github.com/stockfold/stockfold/adapters/broker"
+	"github.com/stockfold/stockfold/adapters/kafka"
+	"github.com/stockfold/stockfold/services/expiry"
+	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/publication"
+	"github.com/stockfold/stockfold/services/stock"
+)
+
+// Pauses between tries to have the topics, doubled each time.
+const (
+	firstTopicsPause = 100 * time.Millisecond
+	lastTopicsPause  = 5 * time.Second
+)
+
+// work is what a node does by itself.
+type work struct {
+	recorder    *stock.Recorder
+	desk        *ingest.DeadLetterDesk
+	ingest      *ingest.Service      // nil without the role
+	publication *publication.Service // nil without the role
+	expiry      *expiry.Process      // nil without the role
+}
+
+// startBroker starts the embedded broker, when this node needs one and no other is named.
+func (n *Node) startBroker(context.Context) error {
+	if !n.config.has(RoleIngest) && !n.config.has(RolePublish) {
+		return nil
+	}
+	if len(n.config.KafkaBrokers) > 0 {
+		n.Brokers = n.config.KafkaBrokers
+		return nil
+	}
+	b, err := broker.Start(broker.Options{Dir: filepath.Join(n.config.Data, brokerFolder), Addr: n.config.Broker, Log: n.log,
+		Topics: []broker.Topic{
+			{Name: ingest.TopicMovements, Reader: ingest.Group},
+			{Name: ingest.TopicSales, Reader: ingest.Group},
+			{Name: publication.Topic},
+		}})
+	var taken *broker.InUseError
+	if errors.As(err, &taken) {
+		return portTaken("broker", taken.Addr)
+	}
+	if err != nil {
+		return err
+	}
+	n.Brokers = []string{b.Addr()}
+	n.parts.add("embedded broker", func(context.Context) error { return b.Close() })
+	return nil
+}
+
+// startWork starts expiry, publication and ingest.
+func (n *Node) startWork(ctx context.Context) error {
+	n.recorder = stock.NewRecorder(n.skus, n.policies, stock.Options{AcceptUnknownLocations: n.config.AcceptUnknownLocations, Now: now})
+	n.desk = ingest.NewDeadLetterDesk(n.events.DeadLetters(), n.recorder, now, n.log)
+	n.policies.OnChange(n.desk.PolicyChanged)
+	if n.config.has(RoleExpire) {
+		n.expiry = expiry.New(expiry.Config{Index: n.reservations, SKUs: n.skus, Now: now, Log: n.log})
+		n.parts.loop("expiry", n.fail, n.expiry.Run)
+	}
+	if n.config.has(RolePublish) {
+		if err := n.startPublication(); err != nil {
+			return err
+		}
+	}
+	if n.config.has(RoleIngest) {
+		return n.startIngest()
+	}
+	return nil
+}
+
+func (n *Node) startPublication() error {
+	producer, err := kafka.NewProducer(n.kafka())
+	if err != nil {
+		return err
+	}
+	n.parts.add("producer", func(context.Context) error { return producer.Close() })
+	n.publication = publication.New(publication.Config{Changes: n.availability, Producer: producer, Checkpoints: n.events, Log: n.log})
+	n.parts.loop("publication", n.fail, func(ctx context.Context) error {
+		if err := n.awaitTopics(ctx, publication.Topic); err != nil {
+			return err
+		}
+		return n.publication.Run(ctx)
+	})
+	return nil
+}
+
+func (n *Node) startIngest() error {
+	consumer, err := kafka.NewConsumer(n.kafka(), ingest.Group, ingest.TopicMovements, ingest.TopicSales)
+	if err != nil {
+		return err
+	}
+	n.parts.add("consumer", func(context.Context) error { return consumer.Close() })
+	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
+	n.parts.loop("ingest", n.fail, func(ctx context.Context) error {
+		if err := n.awaitTopics(ctx, ingest.TopicMovements, ingest.TopicSales); err != nil {
+			return err
+		}
+		return n.ingest.Run(ctx)
+	})
+	return nil
+}
+
+func (n *Node) kafka() kafka.Config { return kafka.Config{Brokers: n.Brokers} }
+
+// awaitTopics tries until the brokers have the topics, or may not create them. Brokers that are down do not keep the rest
+// of the service from working.
+func (n *Node) awaitTopics(ctx context.Context, names ...string) error {
+	topics := make([]kafka.Topic, len(names))
+	for i, name := range names {
+		topics[i].Name = name
+	}
+	for pause := firstTopicsPause; ; pause = min(2*pause, lastTopicsPause) {
+		err := kafka.EnsureTopics(ctx, n.kafka(), topics...)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		n.log.Warn("Kafka brokers cannot be asked for topics, will try again", "brokers", n.Brokers, "topics", names, "error", err)
+		timer := time.NewTimer(pause - rand.N(pause/4))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
