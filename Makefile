@@ -24,7 +24,7 @@ test: ## Run every test.
 	go test ./...
 
 test-race: ## Run the tests of the concurrent packages under the race detector.
-	go test -race -skip 'TestREADME|TestEndedInTheMiddle' $(CONCURRENT)
+	go test -race -skip 'TestREADME|TestEndedInTheMiddle|TestBench' $(CONCURRENT)
 
 lint: ## Check format, vet, staticcheck and the contract's style.
 	@files=$$(gofmt -l $(patsubst %/...,%,$(OURS))); if [ -n "$$files" ]; then echo "gofmt is needed:"; echo "$$files"; exit 1; fi

@@ -64,8 +64,12 @@ func TestRunnerGoesOnFromItsProgress(t *testing.T) {
 	for range 5 {
 		store.sold(t, "sku-a", 1)
 	}
+	store.handed = 0
 	r, _ = run(t, p, Config{Store: store, Workers: 2})
 	reached(t, r, 25)
+	if store.handed > 5+store.batch {
+		t.Fatalf("read %d events to go on with 5", store.handed)
+	}
 	p.wantPublished(t, map[string]int64{"sku-a": 25})
 }
 
@@ -291,6 +295,54 @@ func TestRunnerFoldsWhileItWrites(t *testing.T) {
 		reached(t, r, 101)
 		if p.writes != 2 {
 			t.Fatalf("%d writes, want 2", p.writes)
+		}
+	})
+}
+
+// A write cut short by the stop must not be taken for done: its events are folded again by the next run.
+func TestRunnerForgetsNothingWhenAWriteFailsAsItStops(t *testing.T) {
+	store, p := newJournal(), newTally(1)
+	begun := make(chan struct{})
+	p.writing = func(ctx context.Context) error {
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	store.sold(t, "sku-a", 1)
+	_, stop := run(t, p, Config{Store: store, Workers: 1})
+	<-begun
+	stop()
+	if p.progress.Position != 0 {
+		t.Fatalf("progress %d without its document", p.progress.Position)
+	}
+	p.writing = nil
+	again, _ := run(t, p, Config{Store: store, Workers: 1})
+	reached(t, again, 1)
+	p.wantPublished(t, map[string]int64{"sku-a": 1})
+}
+
+// Everything before an unreadable event is written, even if a write under way fails as the projection halts.
+func TestRunnerHaltsOnlyOnceAllBeforeIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, p, writes := newJournal(), newTally(1), 0
+		for range 10 {
+			store.sold(t, "sku-a", 1)
+		}
+		store.put("sku-a", "StockTeleported", nil)
+		p.unwritten = catchUpBytes // so that it writes although it is behind
+		p.writing = func(ctx context.Context) error {
+			if writes++; writes > 3 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		r, _ := run(t, p, Config{Store: store, Workers: 1})
+		reached(t, r, 10)
+		p.wantPublished(t, map[string]int64{"sku-a": 10})
+		time.Sleep(time.Minute)
+		if s := r.Status(t.Context()); !strings.Contains(s.Error, "StockTeleported") || s.Position != 10 {
+			t.Fatalf("status %+v", s)
 		}
 	})
 }

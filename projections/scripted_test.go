@@ -25,6 +25,7 @@ type journal struct {
 	endErr  error
 	opened  int // subscriptions
 	closed  int
+	handed  int // records handed out
 }
 
 func newJournal() *journal {
@@ -116,6 +117,7 @@ func (r *reading) take() (b Batch, err error) {
 		}
 	}
 	r.given = b.Records
+	r.handed += len(b.Records)
 	return b, nil
 }
 
@@ -134,6 +136,8 @@ type tally struct {
 	failWrite []error // the next writes fail with these
 	failFold  error   // the next fold fails
 	hold      chan struct{}
+	writing   func(context.Context) error // called by each write first
+	unwritten int
 	tend      func(ctx context.Context, touch Touch) error
 }
 
@@ -186,7 +190,7 @@ func (p *tally) Fold(_ context.Context, worker int, e *Event) error {
 	return nil
 }
 
-func (p *tally) Unwritten() int { return 0 }
+func (p *tally) Unwritten() int { return p.unwritten }
 
 func (p *tally) Cut() Pending {
 	p.mu.Lock()
@@ -213,8 +217,13 @@ type tallied struct {
 
 func (c *tallied) Empty() bool { return len(c.sums) == 0 }
 
-func (c *tallied) Write(_ context.Context, progress Progress) error {
+func (c *tallied) Write(ctx context.Context, progress Progress) error {
 	p := c.tally
+	if p.writing != nil {
+		if err := p.writing(ctx); err != nil {
+			return err
+		}
+	}
 	if p.hold != nil {
 		<-p.hold
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestWaitersAreWokenByTheirPosition(t *testing.T) {
@@ -85,6 +86,25 @@ func TestWaitersMissNothing(t *testing.T) {
 		w.set(i)
 	}
 	all.Wait()
+}
+
+// A waiter who joins while the position is set for the last time is not forgotten.
+func TestWaiterJoinsAsThePositionIsSet(t *testing.T) {
+	for range 5_000 {
+		w := newWaiters()
+		var both sync.WaitGroup
+		both.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := w.wait(ctx, 1); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() { w.set(1) })
+		if both.Wait(); t.Failed() {
+			return
+		}
+	}
 }
 
 func BenchmarkWaitersAdvanceWith10000Waiting(b *testing.B) {

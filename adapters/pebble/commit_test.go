@@ -53,10 +53,11 @@ func fill(t *testing.T, s *Store, h *holder) []*pending {
 	t.Helper()
 	h.hold()
 	var list []*pending
+	before := s.stats.groups.Load()
 	for n := range maxInFlight {
 		stream := fmt.Sprintf("filler-%d", n)
 		list = append(list, start(background, t, s, stream, 0, facts(stream, 0, 1, 0)))
-		for len(s.free) != maxInFlight-1-n || len(s.queue) != 0 {
+		for s.stats.groups.Load() == before || len(s.applied) < n { // the publisher has one, the others wait for it
 			runtime.Gosched()
 		}
 	}
@@ -223,7 +224,7 @@ func TestConflictIsAnsweredOnceReadable(t *testing.T) {
 	h.syncing()
 	other := start(background, t, s, "sku-a", 0, facts("sku-a", 100, 1, 0))
 	again := start(background, t, s, "sku-a", 0, facts("sku-a", 0, 2, 0))
-	for s.Stats().Conflicts+s.Stats().Repeats < 2 {
+	for s.stats.conflicts.Load()+s.stats.repeats.Load() < 2 {
 		runtime.Gosched()
 	}
 	other.running()

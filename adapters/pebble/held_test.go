@@ -71,10 +71,12 @@ func (h *holder) syncing() {
 func openHeld(t *testing.T) (*Store, *holder) {
 	t.Helper()
 	h := newHolder()
-	s := openOn(t, errorfs.Wrap(vfs.NewMem(), h))
+	s := openOn(t, holding(vfs.NewMem(), h))
 	t.Cleanup(h.release) // before the store is closed
 	return s, h
 }
+
+func holding(fs vfs.FS, h *holder) vfs.FS { return errorfs.Wrap(fs, h) }
 
 func openOn(t *testing.T, fs vfs.FS) *Store {
 	t.Helper()

@@ -23,11 +23,15 @@ func (s *Store) SaveOffset(ctx context.Context, topic string, partition int32, p
 	if err := checkName("topic", topic, MaxNameBytes); err != nil {
 		return err
 	}
-	value := []byte{progressVersion}
+	return s.setLazily(ctx, offsetKey(topic, partition), encodeProgress(p))
+}
+
+func encodeProgress(p ingest.Progress) []byte {
+	b := []byte{progressVersion}
 	for _, x := range []int64{p.Next, p.Epoch, int64(p.SavedAt), p.AppliedBelow, int64(p.AppliedBefore)} {
-		value = binary.AppendVarint(value, x)
+		b = binary.AppendVarint(b, x)
 	}
-	return s.setLazily(ctx, offsetKey(topic, partition), append(value, p.LogID...))
+	return append(b, p.LogID...)
 }
 
 // LoadOffset is ingest.Offsets'.

@@ -31,6 +31,7 @@ var (
 // commands.ErrUnavailable (wrapped) after Close, and after the disk failed.
 type Store struct {
 	db      *pebbledb.DB
+	files   *guardedFS
 	id      string
 	log     *slog.Logger
 	onSync  func(time.Duration, int)
@@ -73,10 +74,10 @@ func Open(dir string, opts Options) (*Store, error) {
 
 func (s *Store) open(dir string, opts Options) (err error) {
 	defer s.failure.rescue(&err)
-	tuned := tune(opts, s.failure)
+	tuned := s.tune(opts)
 	s.disk = disk{dir: dir, reserve: opts.ReserveBytes, free: opts.FreeBytes, log: opts.Log}
 	if s.disk.free == nil {
-		s.disk.free = freeBytes(tuned.FS)
+		s.disk.free = freeBytes(s.files)
 	}
 	if s.db, err = pebbledb.Open(dir, tuned); err != nil {
 		if inUse(err) {
@@ -87,6 +88,7 @@ func (s *Store) open(dir string, opts Options) (err error) {
 	if err = s.load(); err != nil {
 		return firstError(err, s.db.Close())
 	}
+	s.files.armed.Store(true)
 	return nil
 }
 
@@ -185,26 +187,26 @@ func (s *Store) Close() error {
 	if !s.gate.close() {
 		return nil
 	}
-	idle := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
 		s.gate.calls.Wait()
 		close(s.queue)
 		s.owned.Wait()
-		close(idle)
+		done <- s.closeDatabase()
 	}()
 	select {
-	case <-idle:
-		return s.closeDatabase()
+	case err := <-done:
+		return err
 	case <-s.failure.down:
 		return s.failure.get()
 	}
 }
 
 func (s *Store) closeDatabase() (err error) {
-	defer s.failure.rescue(&err)
 	if err := s.failure.get(); err != nil {
 		return err
 	}
+	defer s.failure.rescue(&err)
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close the event store: %w", err)
 	}

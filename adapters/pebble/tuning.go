@@ -20,7 +20,8 @@ const (
 	blockBytes = 16 << 10
 )
 
-func tune(opts Options, f *failure) *pebbledb.Options {
+// tune returns the options of the database, with the file system that it is to use.
+func (s *Store) tune(opts Options) *pebbledb.Options {
 	o := &pebbledb.Options{
 		FS:                          opts.FS,
 		FormatMajorVersion:          formatVersion,
@@ -30,8 +31,14 @@ func tune(opts Options, f *failure) *pebbledb.Options {
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
 		LBaseMaxBytes:               64 << 20,
-		Logger:                      pebbleLog{failure: f},
+		Logger:                      pebbleLog{failure: s.failure},
+		EventListener:               s.listener(),
 	}
+	if o.FS == nil {
+		o.WithFSDefaults()
+	}
+	s.files = &guardedFS{FS: o.FS, failure: s.failure}
+	o.FS = s.files
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = blockBytes
 		o.Levels[i].IndexBlockSize = indexBlockBytes
@@ -40,4 +47,21 @@ func tune(opts Options, f *failure) *pebbledb.Options {
 	}
 	o.EnsureDefaults()
 	return o
+}
+
+// listener counts and logs what an operator should know of the database.
+func (s *Store) listener() *pebbledb.EventListener {
+	return &pebbledb.EventListener{
+		BackgroundError: func(err error) {
+			s.stats.background.Add(1)
+			s.log.Error("the event store could not write a table and tries again", "error", err)
+		},
+		WriteStallBegin: func(info pebbledb.WriteStallBeginInfo) {
+			s.stats.stalls.Add(1)
+			s.log.Warn("writes wait for the event store to write tables", "reason", info.Reason)
+		},
+		DiskSlow: func(info pebbledb.DiskSlowInfo) {
+			s.log.Warn("disk is slow", "operation", info.String())
+		},
+	}
 }

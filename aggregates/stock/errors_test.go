@@ -85,6 +85,10 @@ func TestSumsNeverWrap(t *testing.T) {
 			Movement{Kind: KindTransferShipped, Location: "hamburg", Other: "munich", Quantity: 1}, &OverflowError{"munich", "stock in transit"},
 		},
 		{
+			"no longer in transit", []aggregates.Event{&TransferReceived{Location: "berlin", Quantity: most, Condition: Damaged}},
+			Movement{Kind: KindTransferReceived, Location: "berlin", Other: "munich", Quantity: 2}, &OverflowError{"berlin", "stock in transit"},
+		},
+		{
 			"the difference of a count", []aggregates.Event{&StockSold{Location: "berlin", Quantity: most}},
 			Movement{Kind: KindCounted, Location: "berlin", Quantity: MaxQuantity}, &OverflowError{"berlin", "difference of the count"},
 		},

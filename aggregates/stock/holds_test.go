@@ -122,3 +122,17 @@ func firstDue(in []*reservation, now aggregates.Instant, most int) []*reservatio
 	})
 	return due[:min(most, len(due))]
 }
+
+// Runs are full when holds come in order of their ends, as they do when all last as long, and at least half full
+// otherwise.
+func TestHoldsFillTheirRuns(t *testing.T) {
+	const n = 20 * holdRun
+	var ordered, mixed Holds
+	for i := range n {
+		ordered.Add(aggregates.Instant(i)*aggregates.Second, 1)
+		mixed.Add(aggregates.Instant(i*7919%n)*aggregates.Second, 1)
+	}
+	if len(ordered.runs) != n/holdRun || mixed.Len() != n || len(mixed.runs) > 2*n/holdRun {
+		t.Fatalf("%d runs in order, %d mixed", len(ordered.runs), len(mixed.runs))
+	}
+}

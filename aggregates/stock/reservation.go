@@ -80,8 +80,8 @@ const (
 	endedByExpiry
 )
 
-func newReservation(e *ReservationPlaced, m *aggregates.Metadata, revision uint64) *reservation {
-	return &reservation{
+func newReservation(e *ReservationPlaced, m *aggregates.Metadata, revision uint64) reservation {
+	return reservation{
 		id: e.ReservationID, channel: e.Channel, fingerprint: m.Fingerprint, revision: revision,
 		placedAt: m.RecordedAt, placedUntil: e.ExpiresAt, until: e.ExpiresAt,
 		quantity: e.Quantity, placed: e.Splits, splits: e.Splits,

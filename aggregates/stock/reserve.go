@@ -42,7 +42,8 @@ func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now a
 	e := &ReservationPlaced{
 		ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: until,
 	}
-	return newReservation(e, &m, s.Version).view(), []aggregates.Event{e}, nil
+	placed := newReservation(e, &m, s.Version)
+	return placed.view(), []aggregates.Event{e}, nil
 }
 
 // end is when the hold ends, 0 for never.
@@ -65,7 +66,7 @@ func (s *State) promise(quantity int64, p *Policy, now aggregates.Instant) ([]Sp
 	if s.Live() >= MaxLiveReservations {
 		return nil, &TooManyError{Limit: MaxLiveReservations}
 	}
-	var room [8]Free
+	var room [16]Free
 	free := s.Free(p, now, room[:0])
 	var pool int64
 	for _, x := range free {

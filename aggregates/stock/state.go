@@ -48,7 +48,8 @@ func (s *State) record(e aggregates.Event, at aggregates.Instant) {
 
 func (s *State) evolveReservation(e aggregates.Event, m *aggregates.Metadata) {
 	if placed, ok := e.(*ReservationPlaced); ok {
-		s.place(newReservation(placed, m, s.Version))
+		r := newReservation(placed, m, s.Version)
+		s.place(&r)
 		return
 	}
 	id := reservationOf(e)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -53,8 +55,9 @@ type hub struct {
 	logs     map[string]*changeLog
 	waiting  map[string]waiting // by channel; "" is all
 	watched  map[string][]subject
-	watchers int
-	restarts int // the logs were emptied so often
+	watchers int    // now
+	entered  uint64 // watchers so far
+	restarts int    // the logs were emptied so often
 }
 
 // subject is a SKU that a watcher named.
@@ -166,6 +169,8 @@ func (h *hub) enter(w *Watcher, after uint64) error {
 		return fmt.Errorf("%w: %d are there", ErrTooManyWatchers, h.watchers)
 	}
 	h.watchers++
+	h.entered++
+	w.number = h.entered
 	for i, sku := range w.skus {
 		h.watched[sku] = append(h.watched[sku], subject{w, i})
 	}
@@ -194,22 +199,18 @@ func (h *hub) leave(w *Watcher) {
 	defer h.mu.Unlock()
 	h.watchers--
 	delete(h.waiting[w.channel], w)
-	for i, sku := range w.skus {
-		h.removeSubject(sku, subject{w, i})
+	for _, sku := range w.skus {
+		h.removeSubject(sku, w)
 	}
 }
 
-func (h *hub) removeSubject(sku string, s subject) {
+// removeSubject takes a watcher out of those of a SKU, who are in order of their numbers.
+func (h *hub) removeSubject(sku string, w *Watcher) {
 	list := h.watched[sku]
-	for i := range list {
-		if list[i] == s {
-			list[i] = list[len(list)-1]
-			list[len(list)-1] = subject{}
-			list = list[:len(list)-1]
-			break
-		}
-	}
-	if h.watched[sku] = list; len(list) == 0 {
+	i := sort.Search(len(list), func(i int) bool { return list[i].number >= w.number })
+	if list = slices.Delete(list, i, i+1); len(list) == 0 {
 		delete(h.watched, sku)
+		return
 	}
+	h.watched[sku] = list
 }

@@ -34,6 +34,7 @@ type scenario struct {
 	workers   int
 	cache     int64
 	heartbeat time.Duration
+	keep      int // changes to resume from; the default when 0
 	dir       *policies.Directory
 	*availability.Projection
 	stop func()
@@ -64,6 +65,9 @@ func (s *scenario) run() {
 	s.dir = policies.New(policies.Config{Store: s.Store, Model: db.Policies(), Log: quiet})
 	s.Projection = availability.New(availability.Config{Store: s.Store, Model: s.wrap(db.Availability()), Policies: s.dir,
 		Workers: s.workers, CacheBytes: s.cache, Heartbeat: s.heartbeat, Log: quiet})
+	if s.keep > 0 {
+		s.KeepChanges(s.keep)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { report(s, s.dir.Run(ctx)) })

@@ -38,6 +38,7 @@ func (p *Projection) Watch(_ context.Context, channel string, skus []string, aft
 // it.
 type Watcher struct {
 	hub     *hub
+	number  uint64 // in order of entering
 	channel string
 	skus    []string // sorted, no repeats; none for all
 	source  source

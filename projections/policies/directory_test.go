@@ -287,6 +287,36 @@ func TestChangesAreToldEvenIfAWriteFails(t *testing.T) {
 	}
 }
 
+// behind is a read model whose progress seems to have been lost: it is written by somebody who is ahead.
+type behind struct{ policies.ReadModel }
+
+func (b behind) Load(ctx context.Context) (policies.Contents, projections.Progress, error) {
+	c, _, err := b.ReadModel.Load(ctx)
+	return c, projections.Progress{}, err
+}
+
+func TestEventsThatADocumentIncludesDoNotCountAgain(t *testing.T) {
+	s := start(t)
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 1, "berlin")
+	s.Channel(t, "web", 2, "berlin")
+	s.Add(t, "location-berlin", &location.Disabled{})
+	last := s.Add(t, "location-berlin", &location.Enabled{})
+	s.seen()
+	s.stop()
+	s.model = behind{s.model}
+	s.changes = nil
+	s.restart()
+	s.seen()
+	s.wantSites("web", "berlin")
+	s.wantPosition("web", last)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.changes) != 0 {
+		t.Fatalf("told again of %v", s.changes)
+	}
+}
+
 // However the events of a history are cut into batches and runs, the directory and what is stored of it are the same.
 func TestDirectoryDependsOnTheEventsAlone(t *testing.T) {
 	s := start(t)

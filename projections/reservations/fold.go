@@ -65,7 +65,7 @@ func (f *fold) restart(newest aggregates.Instant) {
 	}
 	f.cutAt = newest
 	f.swept.Store(0)
-	f.early.Store(0)
+	f.early.reset()
 	f.cache.Clear()
 }
 
@@ -206,21 +206,11 @@ func (c *pending) Publish(uint64) {
 		for k, d := range drafts {
 			c.fold.cache.Put(k.id, c.fold.cache.Get(k.id).with(k.sku, d.now))
 			if d.now != nil && d.now.ExpiresAt != 0 && d.now.Live() {
-				c.fold.mindEnd(d.now.ExpiresAt)
+				c.fold.early.lower(d.now.ExpiresAt)
 			}
 		}
 	}
 	c.fold.mindSweep(c.newest)
-}
-
-// mindEnd notes that a hold ends at an instant.
-func (p *Projection) mindEnd(at aggregates.Instant) {
-	for {
-		early := p.early.Load()
-		if int64(at) >= early || p.early.CompareAndSwap(early, int64(at)) {
-			return
-		}
-	}
 }
 
 var _ projections.Projection = (*fold)(nil)

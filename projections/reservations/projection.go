@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -53,7 +52,7 @@ type Projection struct {
 	runner *projections.Runner
 	model  ReadModel
 	cache  *projections.Cache[known]
-	early  atomic.Int64 // no live hold ends before this instant
+	early  horizon
 }
 
 // known is what is cached of an id.
@@ -96,6 +95,10 @@ func (p *Projection) Get(ctx context.Context, id string) ([]*Record, error) {
 	return records, err
 }
 
+// Find returns at once the reservations with an id that are readable now, one per SKU, in bytewise order of SKU; none
+// when there is none.
+func (p *Projection) Find(ctx context.Context, id string) ([]*Record, error) { return p.byID(ctx, id) }
+
 // List returns up to limit (at most MaxPage) reservations of a SKU, oldest first, that were placed after a position;
 // 0 starts. next is the position to go on after, 0 on the last page.
 func (p *Projection) List(ctx context.Context, sku string, liveOnly bool, after uint64, limit int) (page []*Record, next uint64, err error) {
@@ -118,9 +121,9 @@ func (p *Projection) List(ctx context.Context, sku string, liveOnly bool, after 
 // Due returns up to limit (at most MaxPage) holds whose end is not after now, the earliest first, and when the next one
 // after those ends, 0 when none is known.
 func (p *Projection) Due(ctx context.Context, now aggregates.Instant, limit int) (due []DueHold, next aggregates.Instant, err error) {
-	early := p.early.Load()
+	early, published := p.early.now()
 	limit = max(1, min(limit, MaxPage))
-	held, err := p.model.Due(ctx, aggregates.Instant(early), limit+1)
+	held, err := p.model.Due(ctx, early, limit+1)
 	if err != nil {
 		return nil, 0, fmt.Errorf("find holds due by %s: %w", now.Time(), err)
 	}
@@ -131,11 +134,11 @@ func (p *Projection) Due(ctx context.Context, now aggregates.Instant, limit int)
 		}
 		due = append(due, DueHold{SKU: r.SKU, ReservationID: r.ID, ExpiresAt: r.ExpiresAt})
 	}
-	first := int64(math.MaxInt64)
+	first := aggregates.Instant(math.MaxInt64)
 	if len(held) > 0 {
-		first = int64(held[0].ExpiresAt)
+		first = held[0].ExpiresAt
 	}
-	p.early.CompareAndSwap(early, first)
+	p.early.raise(first, published)
 	return due, next, nil
 }
 

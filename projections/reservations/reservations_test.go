@@ -295,6 +295,25 @@ func TestRecordsAgreeWithTheDomain(t *testing.T) {
 	}
 }
 
+// behind is a read model whose progress seems to have been lost: it is written by somebody who is ahead.
+type behind struct{ reservations.ReadModel }
+
+func (behind) Progress(context.Context) (projections.Progress, error) {
+	return projections.Progress{}, nil
+}
+
+func TestEventsThatARecordIncludesAreNotCountedAgain(t *testing.T) {
+	s := start(t)
+	facts := viewtest.NewFacts(12)
+	facts.Add(t, s.History, 300)
+	s.seen()
+	s.wrap = func(m reservations.ReadModel) reservations.ReadModel { return behind{m} }
+	s.restart()
+	s.wantOracle()
+	facts.Add(t, s.History, 50)
+	s.wantOracle()
+}
+
 func TestSameEventsSameRecords(t *testing.T) {
 	s := prepare(t)
 	viewtest.NewFacts(8).Add(t, s.History, 800)

@@ -17,6 +17,9 @@ const (
 	MaxRequestBytes = 4 << 20
 	// maxStreams is how many calls one connection may have under way; more wait on the caller's side.
 	maxStreams = 16_384
+	// streamWorkers are goroutines kept for calls, so that a call does not have to grow a stack of its own first. More
+	// calls than that at once have new ones.
+	streamWorkers = 512
 	// maxHeaderBytes bounds the headers of a request.
 	maxHeaderBytes = 16 << 10
 
@@ -40,6 +43,7 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
+		grpc.NumStreamWorkers(streamWorkers),
 	)
 	c := &s.config
 	pb.RegisterAvailabilityServiceServer(g, c.Availability)

@@ -21,7 +21,7 @@ type bench struct {
 	dir       string // everything it writes is in here
 	progress  io.Writer
 	catalogue *catalogue
-	echo      *echoServer
+	echo      *peer
 	server    *server // nil while none runs
 
 	stocker  *stocker
@@ -136,7 +136,7 @@ func (b *bench) stocked(ctx context.Context) (*server, error) {
 	if b.stocker == nil {
 		b.stocker = &stocker{now: countedAt(time.Now())}
 	}
-	b.stocker.cc = s.conns[0]
+	b.stocker.cc = s.typed()
 	if !b.filled {
 		b.say("  counting the stock")
 		from := time.Now()
@@ -164,7 +164,7 @@ func (b *bench) checkReserved(ctx context.Context) error {
 		return err
 	}
 	for _, l := range []*ledger{b.reserved, b.hot} {
-		if err := l.check(ctx, b.server.conns[0], token); err != nil {
+		if err := l.check(ctx, b.server.typed(), token); err != nil {
 			return err
 		}
 	}

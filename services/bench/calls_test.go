@@ -222,21 +222,41 @@ func TestEveryPageIsChecked(t *testing.T) {
 }
 
 // The ledger's check must fail for one unit too many and for one too few, and not for what was left open.
-func TestTheLedgerIsComparedWithTheStreams(t *testing.T) {
+func TestTheLedgerIsComparedWithTheService(t *testing.T) {
 	for reserved, ok := range map[int64]bool{9: false, 10: true, 12: true, 13: false} {
 		l := newLedger([]string{"untouched", "1000001"})
 		l.add(1, 10, nil)
 		l.add(1, 2, status.Error(codes.DeadlineExceeded, ""))
-		streams := &line{answer: func(m proto.Message) (proto.Message, error) {
-			if r := m.(*pb.GetStockRequest); r.Sku != "1000001" || r.Token != "99" {
-				return nil, fmt.Errorf("asked for %v", r)
-			}
-			return &pb.GetStockResponse{Stock: &pb.Stock{Locations: []*pb.StockAtLocation{{Reserved: 4}, {Reserved: reserved - 4}}}}, nil
-		}}
-		if err := l.check(context.Background(), streams, "99"); (err == nil) != ok || err != nil && !errors.Is(err, ErrWrong) {
+		service := &line{answer: func(m proto.Message) (proto.Message, error) { return recount(m, "99", reserved, 12) }}
+		err := l.check(context.Background(), service, "99")
+		if (err == nil) != ok || err != nil && !errors.Is(err, ErrWrong) {
 			t.Errorf("%d reserved: %v", reserved, err)
 		}
+		if err != nil && !strings.HasSuffix(err.Error(), "asked again 12; its stream holds reservations of 11") {
+			t.Errorf("what else is known is missing: %v", err)
+		}
 	}
+}
+
+// recount answers what is reserved, with a token and without, and a stream of two pages in which 11 are.
+func recount(m proto.Message, token string, with, without int64) (proto.Message, error) {
+	placed := func(units int64) *pb.Event {
+		return &pb.Event{Payload: &pb.Event_ReservationPlaced{ReservationPlaced: &pb.ReservationPlaced{Quantity: units}}}
+	}
+	switch r := m.(type) {
+	case *pb.GetStockRequest:
+		units := without
+		if r.Token == token {
+			units = with
+		}
+		return &pb.GetStockResponse{Stock: &pb.Stock{Locations: []*pb.StockAtLocation{{Reserved: 4}, {Reserved: units - 4}}}}, nil
+	case *pb.ListEventsRequest:
+		if r.PageToken == "" {
+			return &pb.ListEventsResponse{Events: []*pb.Event{{}, placed(4)}, NextPageToken: "2"}, nil
+		}
+		return &pb.ListEventsResponse{Events: []*pb.Event{placed(5), placed(2)}}, nil
+	}
+	return nil, fmt.Errorf("asked for %v", m)
 }
 
 // stockerFor is a stocker over a service that records everything, or answers some movements with a status.

@@ -142,7 +142,7 @@ func at(store, projection uint64) *pb.GetStatusResponse {
 
 func TestAwaitPollsUntilItIsSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{settings: ServeSettings{Metrics: "nowhere"}, child: &child{done: make(chan struct{})}, status: &polled{answers: []*pb.GetStatusResponse{at(5, 0), at(5, 3), at(5, 5)}},
+		s := &server{peer: peer{child: &child{done: make(chan struct{})}}, status: &polled{answers: []*pb.GetStatusResponse{at(5, 0), at(5, 3), at(5, 5)}},
 			health: &starting{refusals: 3}}
 		from := time.Now()
 		if err := s.settle(context.Background()); err != nil || time.Since(from) != 5*pollEvery {
@@ -153,7 +153,7 @@ func TestAwaitPollsUntilItIsSo(t *testing.T) {
 
 func TestAwaitGivesUpAndSaysWhatItSaw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{child: &child{done: make(chan struct{})}, status: &polled{answers: []*pb.GetStatusResponse{at(5, 3)}}}
+		s := &server{peer: peer{child: &child{done: make(chan struct{})}}, status: &polled{answers: []*pb.GetStatusResponse{at(5, 3)}}}
 		err := s.settle(context.Background())
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "every projection has caught up") ||
 			!strings.Contains(err.Error(), "store_position:5") {

@@ -40,20 +40,19 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 	if err != nil {
 		return err
 	}
-	bares, owns := wires(b.echo.conns), wires(s.conns)
 	ours, theirs := empty(), empty()
 	bareCPU, ownCPU := meter{pid: b.echo.pid()}, meter{pid: s.pid()}
 	for round := 1; round <= b.rounds; round++ {
 		var bare, own sample
 		err := bareCPU.around(func() (n int64, err error) {
-			bare, err = drive(ctx, d.inFlight, b.window, func(w int) call { return echoes.call(bares[w%connections], w) })
+			bare, err = drive(ctx, d.inFlight, b.window, func(w int) call { return echoes.call(b.echo.wire(w), w) })
 			return bare.calls, err
 		})
 		if err != nil {
 			return fmt.Errorf("echo, round %d: %w", round, err)
 		}
 		err = ownCPU.around(func() (n int64, err error) {
-			own, err = d.window(ctx, b.window, f, func(w int) call { return d.calls(owns[w%connections], round, w) })
+			own, err = d.window(ctx, b.window, f, func(w int) call { return d.calls(s.wire(w), round, w) })
 			return own.calls, err
 		})
 		if err != nil {
@@ -72,10 +71,10 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 // warmUp runs both sides for a while, and learns the sizes of the row's messages.
 func (d duel) warmUp(ctx context.Context, b *bench, s *server, f *Figure) (*echoes, error) {
 	var learned []*wire
-	for _, cc := range s.conns {
-		learned = append(learned, learning(cc))
+	for _, w := range s.wires {
+		learned = append(learned, learning(w.cc))
 	}
-	if _, err := d.window(ctx, b.warmUp, f, func(w int) call { return d.calls(learned[w%connections], 0, w) }); err != nil {
+	if _, err := d.window(ctx, b.warmUp, f, func(w int) call { return d.calls(learned[w%len(learned)], 0, w) }); err != nil {
 		return nil, fmt.Errorf("warm-up: %w", err)
 	}
 	var exchanges []exchange
@@ -87,8 +86,7 @@ func (d duel) warmUp(ctx context.Context, b *bench, s *server, f *Figure) (*echo
 	if err != nil {
 		return nil, err
 	}
-	bares := wires(b.echo.conns)
-	_, err = drive(ctx, d.inFlight, b.warmUp, func(w int) call { return e.call(bares[w%connections], w) })
+	_, err = drive(ctx, d.inFlight, b.warmUp, func(w int) call { return e.call(b.echo.wire(w), w) })
 	if err != nil {
 		return nil, fmt.Errorf("warm-up of the echo: %w", err)
 	}

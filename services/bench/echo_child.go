@@ -8,18 +8,10 @@ import (
 	"io"
 	"strings"
 	"time"
-
-	"google.golang.org/grpc"
 )
 
-// echoServer is a running echo.
-type echoServer struct {
-	*child
-	conns []*grpc.ClientConn
-}
-
 // startEcho starts the echo and waits for the line that tells its address.
-func startEcho(ctx context.Context, p Programs, log string) (*echoServer, error) {
+func startEcho(ctx context.Context, p Programs, log string) (*peer, error) {
 	r, w := io.Pipe()
 	c, err := startChild("echo", p.Executable, p.Echo, w, log)
 	if err != nil {
@@ -39,20 +31,12 @@ func startEcho(ctx context.Context, p Programs, log string) (*echoServer, error)
 	if err == nil && !ok {
 		err = fmt.Errorf("echo said %q", line)
 	}
-	e := &echoServer{child: c}
+	e := &peer{child: c}
 	if err == nil {
-		e.conns, err = dial(address)
+		err = e.dial(address)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 	return e, nil
-}
-
-// close hangs up and stops the process.
-func (e *echoServer) close() error {
-	for _, c := range e.conns {
-		_ = c.Close()
-	}
-	return e.stop()
 }

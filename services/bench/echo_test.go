@@ -56,7 +56,7 @@ func TestAnEchoRequestMustBeAbleToAsk(t *testing.T) {
 }
 
 // echoFor starts an echo process for a test.
-func echoFor(t *testing.T) *echoServer {
+func echoFor(t *testing.T) *peer {
 	e, err := startEcho(context.Background(), fakePrograms(t, honest), filepath.Join(t.TempDir(), "echo.log"))
 	if err != nil {
 		t.Fatal(err)

@@ -95,7 +95,7 @@ func (f *fake) Reserve(_ context.Context, r *pb.ReserveRequest) (*pb.ReserveResp
 	defer f.mu.Unlock()
 	units, lying := r.Quantity, f.hundredth()
 	switch {
-	case f.lie == refuses:
+	case f.lie == refuses, f.lie == refusesSome && lying:
 		return nil, status.Error(codes.ResourceExhausted, "too much is waiting")
 	case f.lie == dies && lying:
 		os.Exit(3)

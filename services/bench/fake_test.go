@@ -59,6 +59,7 @@ const (
 	losesLines      lie = "loses-lines"      // the last line of a sale is not taken in
 	deadLetters     lie = "dead-letters"     // one sale in a hundred is kept as a dead letter
 	refuses         lie = "refuses"          // every reservation fails
+	refusesSome     lie = "refuses-some"     // one reservation in a hundred fails
 	dies            lie = "dies"             // the process ends at the hundredth reservation
 )
 
@@ -145,9 +146,13 @@ func fakeBroker(address, dir string) (*kfake.Cluster, error) {
 	return kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(n), kfake.SeedTopics(partitions, salesTopic), kfake.DataDir(dir))
 }
 
-func openFake(data string, l lie) (*fake, error) {
-	f := &fake{lie: l, books: books{OnHand: map[string]map[string]int64{}, Reserved: map[string]map[string]int64{},
+func newFake(l lie) *fake {
+	return &fake{lie: l, books: books{OnHand: map[string]map[string]int64{}, Reserved: map[string]map[string]int64{},
 		Channels: map[string]*pb.Channel{}, Next: map[int32]int64{}}}
+}
+
+func openFake(data string, l lie) (*fake, error) {
+	f := newFake(l)
 	text, err := os.ReadFile(filepath.Join(data, "books.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &f.books)

@@ -1,6 +1,9 @@
 package bench
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Figure is one row of the report.
 type Figure struct {
@@ -77,6 +80,8 @@ func (f *Figure) note(format string, args ...any) {
 // amount writes a figure for people: three significant digits below 1,000, separators above.
 func amount(v float64) string {
 	switch {
+	case v > 1e15 || math.IsNaN(v):
+		return fmt.Sprint(v) // nothing that was measured
 	case v >= 999.5:
 		return grouped(int64(v + 0.5))
 	case v >= 99.95:

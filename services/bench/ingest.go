@@ -90,7 +90,7 @@ func (b *bench) takeIn(ctx context.Context, spans []span) (float64, error) {
 	if n, err := s.deadLetters(ctx); err != nil || n > before.OpenDeadLetters {
 		return 0, wrong("%d sales became dead letters (%v)", n-before.OpenDeadLetters, err)
 	}
-	return work.rate(float64(b.ingestLines)), b.checkReadable(ctx, s.conns[0])
+	return work.rate(float64(b.ingestLines)), b.checkReadable(ctx, s.typed())
 }
 
 // takenIn tells whether every partition was taken in up to the end of its span.

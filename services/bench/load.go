@@ -74,7 +74,7 @@ func drive(ctx context.Context, inFlight int, window time.Duration, worker func(
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return s, err
 	}
-	if s.done == 0 {
+	if s.timings.TotalCount() == 0 {
 		return s, fmt.Errorf("no call was answered well in %s: %s", window, describe(s.failed))
 	}
 	return s, nil

@@ -49,6 +49,16 @@ func TestDriveWaitsForCallsInFlight(t *testing.T) {
 	})
 }
 
+// Slow is a figure, too.
+func TestCallsThatAllEndAfterTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := drive(context.Background(), 3, time.Second, takes(5*time.Second))
+		if err != nil || s.done != 0 || s.calls != 3 || s.rate() != 0 || s.timings.TotalCount() != 3 {
+			t.Errorf("%+v (%v)", s, err)
+		}
+	})
+}
+
 func TestDriveCountsFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := drive(context.Background(), 1, time.Second, func(int) call {

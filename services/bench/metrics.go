@@ -28,6 +28,9 @@ const (
 
 // metrics returns the service's metrics that have no labels. It is empty when they cannot be had.
 func (s *server) metrics(ctx context.Context) map[string]float64 {
+	if s.settings.Metrics == "" {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, metricsTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.settings.Metrics+"/metrics", nil)

@@ -10,6 +10,10 @@ const (
 	MaxRounds  = 101
 	MinSeconds = 0.05
 	MaxSeconds = 600
+
+	MinSKUs, MaxSKUs     = 100, 1_000_000
+	MinLines, MaxLines   = 1_000, 10_000_000
+	MinEvents, MaxEvents = 1_000, 100_000_000
 )
 
 // Options say what is measured, and how thoroughly.
@@ -18,6 +22,9 @@ type Options struct {
 	Quick   bool     // smaller stock, fewer and shorter rounds: the whole in a minute
 	Rounds  int      // rounds of each row; 0 takes the default
 	Seconds float64  // length of a round's window; 0 takes the default
+	SKUs    int      // of the catalogue; 0 takes the default
+	Lines   int      // published in each round of ingest; 0 takes the default
+	Events  int      // to fold in each round of replay, at least; 0 takes the default
 	Dir     string   // where data is kept while it runs; the system's temporary directory when empty
 	Keep    bool     // leave data and logs in place
 	Command string   // as it was given, for the report
@@ -48,17 +55,28 @@ func (o Options) effort() (effort, error) {
 	if o.Quick {
 		e = quick
 	}
-	if o.Rounds < 0 || o.Rounds > MaxRounds {
-		return e, fmt.Errorf("%d rounds: must be 1 to %d", o.Rounds, MaxRounds)
-	}
-	if o.Rounds > 0 {
-		e.rounds, e.loadRounds = o.Rounds, o.Rounds
+	for _, x := range []struct {
+		what             string
+		asked, low, high int
+		into             *int
+	}{
+		{"rounds", o.Rounds, 1, MaxRounds, &e.rounds}, {"rounds", o.Rounds, 1, MaxRounds, &e.loadRounds}, {"SKUs", o.SKUs, MinSKUs, MaxSKUs, &e.skus},
+		{"lines", o.Lines, MinLines, MaxLines, &e.ingestLines}, {"events", o.Events, MinEvents, MaxEvents, &e.replay},
+	} {
+		if x.asked == 0 {
+			continue
+		}
+		if x.asked < x.low || x.asked > x.high {
+			return e, fmt.Errorf("%d %s: must be %d to %d", x.asked, x.what, x.low, x.high)
+		}
+		*x.into = x.asked
 	}
 	if o.Seconds != 0 {
 		if !(o.Seconds >= MinSeconds && o.Seconds <= MaxSeconds) {
 			return e, fmt.Errorf("rounds of %g seconds: must be %g to %d", o.Seconds, MinSeconds, MaxSeconds)
 		}
 		e.window = time.Duration(o.Seconds * float64(time.Second))
+		e.warmUp = min(e.warmUp, e.window)
 	}
 	return e, nil
 }

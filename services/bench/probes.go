@@ -44,20 +44,21 @@ type probe struct {
 	times   *probeTimes
 }
 
-// run repeats until end, every so often. Calls that fail are for the ledger; only a wrong answer ends it early.
+// run repeats until end, every so often, once at least. Calls that fail are for the ledger; only a wrong answer ends it
+// early.
 func (p *probe) run(ctx context.Context, end <-chan struct{}) error {
 	ticks := time.NewTicker(probeEvery)
 	defer ticks.Stop()
 	for {
+		if err := p.once(ctx); errors.Is(err, ErrWrong) {
+			return err
+		}
 		select {
 		case <-end:
 			return nil
 		case <-ctx.Done():
 			return nil
 		case <-ticks.C:
-			if err := p.once(ctx); errors.Is(err, ErrWrong) {
-				return err
-			}
 		}
 	}
 }

@@ -33,7 +33,7 @@ var readableRow = Row{
 // measureReadable measures, round by round, how long after a write's reply a read with its token answers, beside a
 // read without a token at the same time, while reservations keep coming at half of the highest rate.
 func measureReadable(ctx context.Context, b *bench, s *server, f *Figure) error {
-	x, owns := newReservations(b), wires(s.conns)
+	x := newReservations(b)
 	q, err := newQuestions(b.catalogue, drawn)
 	if err != nil {
 		return err
@@ -47,10 +47,10 @@ func measureReadable(ctx context.Context, b *bench, s *server, f *Figure) error 
 		times := newProbeTimes()
 		all := make([]*probe, probes)
 		for i := range all {
-			all[i] = newProbe(x, s.conns[i%connections], i, first+i, q, times)
+			all[i] = newProbe(x, s.wire(i).cc, i, first+i, q, times)
 		}
 		load, err := loaded(ctx, b.window, pace{rate: b.peak / 2, workers: backgroundMost},
-			func(w int) call { return x.many(owns[w%connections], round, w) },
+			func(w int) call { return x.many(s.wire(w), round, w) },
 			func(ctx context.Context, end <-chan struct{}) error { return runProbes(ctx, all, end) })
 		if err != nil {
 			return err
@@ -81,8 +81,7 @@ func findPeak(ctx context.Context, b *bench, s *server, x *reservations, f *Figu
 	if b.peak > 0 {
 		return nil
 	}
-	owns := wires(s.conns)
-	seen, err := drive(ctx, peakInFlight, b.warmUp, func(w int) call { return x.many(owns[w%connections], 0, w) })
+	seen, err := drive(ctx, peakInFlight, b.warmUp, func(w int) call { return x.many(s.wire(w), 0, w) })
 	f.count(seen)
 	b.peak = seen.rate()
 	if err != nil {

@@ -45,7 +45,7 @@ func measureReplay(ctx context.Context, b *bench, f *Figure) error {
 		}
 		f.Rounds = append(f.Rounds, newRound(rate, 0))
 		b.say("  round %d of %d: %s events/s", round, b.loadRounds, amount(rate))
-		if err := b.checkReadable(ctx, b.server.conns[0]); err != nil {
+		if err := b.checkReadable(ctx, b.server.typed()); err != nil {
 			return err
 		}
 	}

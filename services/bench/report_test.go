@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -135,7 +136,8 @@ func TestMissed(t *testing.T) {
 
 func TestAmounts(t *testing.T) {
 	for v, want := range map[float64]string{0: "0.00", 0.126: "0.13", 9.994: "9.99", 9.995: "10.0", 99.94: "99.9", 99.95: "100", 999.4: "999",
-		999.5: "1,000", 12_345.6: "12,346", 1_234_567: "1,234,567"} {
+		999.5: "1,000", 12_345.6: "12,346", 1_234_567: "1,234,567",
+		math.Inf(1): "+Inf"} {
 		if got := amount(v); got != want {
 			t.Errorf("%g: %q, expected %q", v, got, want)
 		}

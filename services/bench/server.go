@@ -33,12 +33,47 @@ const (
 // availabilityProjection is the name of the projection that reads are served from, in GetStatus.
 const availabilityProjection = "availability"
 
+// peer is a running process that answers calls.
+type peer struct {
+	*child
+	conns []*grpc.ClientConn
+	wires []*wire // the same, for frames
+}
+
+// dial opens the connections to a peer's address.
+func (p *peer) dial(address string) error {
+	for range connections {
+		c, err := grpc.NewClient("passthrough:///"+address,
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second,
+				Backoff: backoff.Config{BaseDelay: pollEvery, Multiplier: 1.5, MaxDelay: 10 * pollEvery}}))
+		if err != nil {
+			return fmt.Errorf("dial %s: %w", address, err)
+		}
+		p.conns, p.wires = append(p.conns, c), append(p.wires, &wire{cc: c})
+	}
+	return nil
+}
+
+// wire is the one that a worker uses.
+func (p *peer) wire(worker int) *wire { return p.wires[worker%len(p.wires)] }
+
+// typed is the connection for calls that are not measured.
+func (p *peer) typed() grpc.ClientConnInterface { return p.wires[0].cc }
+
+// close hangs up and stops the process.
+func (p *peer) close() error {
+	for _, c := range p.conns {
+		_ = c.Close() // its calls are over
+	}
+	return p.stop()
+}
+
 // server is a running service.
 type server struct {
-	*child
+	peer
 	settings ServeSettings
 	started  time.Time // when its process was started
-	conns    []*grpc.ClientConn
 	status   pb.OperationsServiceClient
 	health   grpc_health_v1.HealthClient
 }
@@ -61,11 +96,11 @@ func startServer(ctx context.Context, p Programs, data, log string, ingest bool)
 }
 
 // connect dials and waits for the first answer.
-func (s *server) connect(ctx context.Context) (err error) {
-	if s.conns, err = dial(s.settings.GRPC); err != nil {
+func (s *server) connect(ctx context.Context) error {
+	if err := s.dial(s.settings.GRPC); err != nil {
 		return err
 	}
-	s.status, s.health = pb.NewOperationsServiceClient(s.conns[0]), grpc_health_v1.NewHealthClient(s.conns[0])
+	s.status, s.health = pb.NewOperationsServiceClient(s.typed()), grpc_health_v1.NewHealthClient(s.typed())
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	ctx, unwatch := s.watch(ctx)
@@ -82,14 +117,6 @@ func because(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// close hangs up and stops the process.
-func (s *server) close() error {
-	for _, c := range s.conns {
-		_ = c.Close() // its calls are over
-	}
-	return s.stop()
 }
 
 // await polls the status until done is true of it.
@@ -169,22 +196,6 @@ func position(now *pb.GetStatusResponse, projection string) uint64 {
 		}
 	}
 	return 0
-}
-
-// dial opens the connections to an address.
-func dial(address string) ([]*grpc.ClientConn, error) {
-	var conns []*grpc.ClientConn
-	for range connections {
-		c, err := grpc.NewClient("passthrough:///"+address,
-			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: time.Second,
-				Backoff: backoff.Config{BaseDelay: pollEvery, Multiplier: 1.5, MaxDelay: 10 * pollEvery}}))
-		if err != nil {
-			return nil, fmt.Errorf("dial %s: %w", address, err)
-		}
-		conns = append(conns, c)
-	}
-	return conns, nil
 }
 
 // freePorts finds loopback addresses that nobody listens on.

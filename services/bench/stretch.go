@@ -3,7 +3,8 @@ package bench
 import "time"
 
 // stretch times work that is looked at from outside, now and then: it counts from the last moment at which nothing
-// was done or, when it was under way before anybody could look, from what was done by then.
+// was done or, when it was under way before anybody could look, from what was done by then. When less than half of it
+// was left by then, too little was seen: all of it counts, from when it can have begun at the earliest.
 type stretch struct {
 	started time.Time // when the work can have begun at the earliest
 	from    time.Time
@@ -23,17 +24,17 @@ func (s *stretch) see(now time.Time, done uint64) {
 	}
 }
 
-// share is which part of what is done fell between from and until. It is 1 when all was done before anybody looked.
+// share is which part of what is done counts.
 func (s *stretch) share() float64 {
-	if s.first >= s.last {
+	if s.last == 0 || 2*s.first > s.last {
 		return 1
 	}
 	return float64(s.last-s.first) / float64(s.last)
 }
 
-// took is how long that part took; all of it since the start when it was done before anybody looked.
+// took is how long that part took.
 func (s *stretch) took() time.Duration {
-	if s.first >= s.last {
+	if s.share() == 1 && s.first > 0 {
 		return s.until.Sub(s.started)
 	}
 	return s.until.Sub(s.from)

@@ -57,14 +57,16 @@ const maxExchanges = 1024
 
 // wire is a connection for frames.
 type wire struct {
-	cc   grpc.ClientConnInterface
+	cc     grpc.ClientConnInterface
+	learns bool // whether sizes are to be learned
+
 	mu   sync.Mutex
-	seen []exchange // sizes of the first calls answered; nil when they are not to be learned
+	seen []exchange // sizes of the first calls answered
 }
 
 // learning returns a wire that learns sizes.
 func learning(cc grpc.ClientConnInterface) *wire {
-	return &wire{cc: cc, seen: make([]exchange, 0, maxExchanges)}
+	return &wire{cc: cc, learns: true}
 }
 
 // call makes one call. The request must not change afterwards.
@@ -72,7 +74,7 @@ func (w *wire) call(ctx context.Context, method string, request, reply *frame) e
 	if err := w.cc.Invoke(ctx, method, request, reply, asFrames...); err != nil {
 		return err
 	}
-	if w.seen != nil {
+	if w.learns {
 		w.learn(exchange{len(*request), len(*reply)})
 	}
 	return nil
@@ -84,15 +86,6 @@ func (w *wire) learn(x exchange) {
 	if len(w.seen) < maxExchanges {
 		w.seen = append(w.seen, x)
 	}
-}
-
-// wires are plain ones for connections.
-func wires(conns []*grpc.ClientConn) []*wire {
-	all := make([]*wire, len(conns))
-	for i, c := range conns {
-		all[i] = &wire{cc: c}
-	}
-	return all
 }
 
 // message is one of the contract, whose generated code encodes without reflection.

@@ -101,6 +101,8 @@ type Streams[S any] struct {
 	memory  atomic.Int64
 	closed  atomic.Bool
 	running sync.WaitGroup
+	runners runners
+	ended   sync.Once
 	stats   counters
 }
 
@@ -119,6 +121,7 @@ func NewStreams[S any](store Store, kind Kind[S], opts Options) *Streams[S] {
 		opts.MaxMemory = DefaultMaxMemory
 	}
 	x := &Streams[S]{store: store, kind: kind, opts: opts, seed: maphash.MakeSeed()}
+	x.runners.init()
 	for i := range x.shards {
 		x.shards[i].boxes = make(map[string]*mailbox[S])
 	}
@@ -193,6 +196,7 @@ func (x *Streams[S]) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-idle:
+		x.ended.Do(x.runners.close)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%d commands still waiting: %w", x.waiting.Load(), ctx.Err())

@@ -29,6 +29,8 @@ const (
 	perCommand = 1_000
 	// late is how long after a whole second the process looks: all holds end on whole seconds.
 	late = 10 * time.Millisecond
+	// retry is how long the process waits after trouble.
+	retry = 250 * time.Millisecond
 	// visible is how long the process waits until the index has what it recorded.
 	visible = 5 * time.Second
 )
@@ -81,7 +83,10 @@ func (p *Process) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		recorded, err := p.round(ctx)
 		p.report(ctx, err)
-		if recorded == 0 || err != nil {
+		switch {
+		case err != nil:
+			sleep(ctx, retry)
+		case recorded == 0:
 			sleep(ctx, p.untilNextSecond())
 		}
 	}

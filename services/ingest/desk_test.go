@@ -90,24 +90,35 @@ func TestLettersWhoseLocationWasDefinedWhileStoppedAreReplayedAtStart(t *testing
 	}
 }
 
-// definedLate defines a location right after it was looked up in vain, and tells the desk before the letter is there.
+// definedLate defines a location right after it was looked up in vain, and has the desk look for letters before the
+// letter is there.
 type definedLate struct {
 	ingest.DeadLetters
-	w    *world
-	once sync.Once
+	w      *world
+	once   sync.Once
+	listed chan struct{}
+}
+
+func (d *definedLate) List(ctx context.Context, q ingest.Query) ([]ingest.DeadLetter, bool, error) {
+	letters, more, err := d.DeadLetters.List(ctx, q)
+	d.listed <- struct{}{}
+	return letters, more, err
 }
 
 func (d *definedLate) Put(ctx context.Context, l ingest.DeadLetter) error {
 	d.once.Do(func() {
+		<-d.listed // at start
 		d.w.places.define(l.Location)
 		d.w.desk.PolicyChanged(policies.Change{LocationDefined: l.Location})
+		<-d.listed // and found nothing
 	})
 	return d.DeadLetters.Put(ctx, l)
 }
 
 func TestALocationDefinedWhileItsLetterIsWrittenIsNotMissed(t *testing.T) {
 	w := newWorld(t)
-	w.desk = ingest.NewDeadLetterDesk(&definedLate{DeadLetters: w.store.DeadLetters(), w: w}, w.recorder, w.clock.now, quiet)
+	late := &definedLate{DeadLetters: w.store.DeadLetters(), w: w, listed: make(chan struct{}, 100)}
+	w.desk = ingest.NewDeadLetterDesk(late, w.recorder, w.clock.now, quiet)
 	log := newLog(topic, 1)
 	run(t, w.service(log))
 	log.append(0, movement("m1", "a", "bonn", 5, "received"))
@@ -283,8 +294,9 @@ func (c *cutShort) Put(ctx context.Context, l ingest.DeadLetter) error {
 
 func TestAReplayCutShortIsFinishedAtTheNextStart(t *testing.T) {
 	w := newWorld(t)
-	letters := w.takeIn(t, movement("m1", "a", "bonn", 5, "received"))
-	w.places.define("bonn")
+	letters := w.takeIn(t, ce(ingest.TypeMovement, "m1", `{"sku":"kg","location":"berlin","decimal":"1.5","received":{}}`),
+		ce(ingest.TypeMovement, "m2", `{"sku":"kg","location":"berlin","decimal":"2.5","received":{}}`))
+	w.register(t, "kg", 1)
 	dying := ingest.NewDeadLetterDesk(&cutShort{DeadLetters: w.store.DeadLetters()}, w.recorder, w.clock.now, quiet)
 	if _, err := dying.Replay(t.Context(), letters[0].ID, "ann"); err == nil {
 		t.Fatal("the replay was not cut short")
@@ -294,10 +306,13 @@ func TestAReplayCutShortIsFinishedAtTheNextStart(t *testing.T) {
 	}
 	w.close(t)
 	w.open(t)
-	run(t, w.service(newLog(topic, 1)))
+	run(t, w.service(newLog("another", 1)))
 	until(t, "the replay to be finished", func() bool { return w.letter(t, letters[0].ID).State == ingest.Replayed })
-	if units, n := w.sellable(t, "a", "bonn"); units != 5 || n != 1 {
-		t.Errorf("%d units by %d movements, want 5 by 1", units, n)
+	if units, n := w.sellable(t, "kg", "berlin"); units != 15 || n != 1 {
+		t.Errorf("%d units by %d movements, want 15 by 1", units, n)
+	}
+	if left := w.letters(t); len(left) != 1 || left[0].Attempts != 1 {
+		t.Errorf("letters %+v, want the one that nobody asked to replay", left)
 	}
 }
 

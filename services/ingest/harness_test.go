@@ -161,7 +161,7 @@ type world struct {
 	closed   bool
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir(), places: &places{known: map[string]bool{"berlin": true, "hamburg": true}}, clock: newClock()}
 	w.open(t)
@@ -171,7 +171,7 @@ func newWorld(t *testing.T) *world {
 
 var quiet = slog.New(slog.DiscardHandler)
 
-func (w *world) open(t *testing.T) {
+func (w *world) open(t testing.TB) {
 	t.Helper()
 	store, err := pebble.Open(w.dir, pebble.Options{Log: quiet})
 	if err != nil {
@@ -184,7 +184,7 @@ func (w *world) open(t *testing.T) {
 	w.ledger = &ledger{Store: store, saved: map[place]ingest.Progress{}, changed: make(chan struct{}, 1)}
 }
 
-func (w *world) close(t *testing.T) {
+func (w *world) close(t testing.TB) {
 	t.Helper()
 	if w.closed {
 		return
@@ -202,7 +202,7 @@ func (w *world) service(c ingest.Consumer) *ingest.Service {
 }
 
 // run runs a service until stop is called, which waits for its end.
-func run(t *testing.T, s *ingest.Service) (stop func()) {
+func run(t testing.TB, s *ingest.Service) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -313,7 +313,7 @@ func (w *world) sources(t *testing.T, sku string) (list []aggregates.Metadata) {
 }
 
 // until waits for what must come.
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	limit := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)

@@ -175,6 +175,24 @@ func TestPayloadsAreReadAsTheReferenceReadsThem(t *testing.T) {
 	}
 }
 
+func TestNumbersAreReadAsTheReferenceReadsThem(t *testing.T) {
+	for _, number := range []string{"0", "-0", "00", "007", "-7", "-", "+5", "1.0", "1.5", "1e2", "1E-2", "12x", "1 2", "0x1", ".5", "5.",
+		"999999999999999999", "1000000000000000000", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "1e400",
+		"null", "true", "[]", "{}", "١"} {
+		for _, form := range []string{number, `"` + number + `"`, `" ` + number + `"`, `"` + number + ` "`, number + " "} {
+			text := []byte(`{"quantity":` + form + `,"counted":{"condition":` + form + `}}`)
+			m, err := decodeMovement(text)
+			agrees(t, text, m, err, &pb.Movement{})
+			text = []byte(`{"lines":[{"quantity":` + form + `},{"returned":` + form + `}]}`)
+			s, err := decodeSale(text)
+			agrees(t, text, s, err, &pb.Sale{})
+			text = []byte(`{"quantity":` + form)
+			m, err = decodeMovement(text)
+			agrees(t, text, m, err, &pb.Movement{})
+		}
+	}
+}
+
 func FuzzPayloads(f *testing.F) {
 	f.Add([]byte(plainMovement))
 	f.Add([]byte(plainSale))

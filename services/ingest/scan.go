@@ -141,10 +141,6 @@ func (s *scan) integer() int64 {
 	for s.i < len(s.b) && (s.b[s.i] == '-' || s.b[s.i] >= '0' && s.b[s.i] <= '9') {
 		s.i++
 	}
-	if s.i < len(s.b) && !delimits(s.b[s.i]) {
-		s.giveUp()
-		return 0
-	}
 	return s.digits(s.b[start:s.i])
 }
 

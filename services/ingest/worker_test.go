@@ -321,26 +321,6 @@ func TestOneSKUsMessagesAreRecordedInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestWhatIsUnderWayIsBounded(t *testing.T) {
-	w := newWorld(t)
-	h := w.outage.hold("")
-	log := newLog(topic, 1)
-	log.limit = 100
-	const n = 3 * ingest.MaxInFlight
-	for i := range n {
-		log.append(0, received(fmt.Sprint("m", i), fmt.Sprint("sku", i), 1))
-	}
-	run(t, w.service(log))
-	for range ingest.MaxInFlight {
-		<-h.waits
-	}
-	if fetched, bound := log.handedOut(), int64(ingest.MaxInFlight+3*log.limit); fetched > bound {
-		t.Errorf("%d messages were fetched with nothing settled, want at most %d", fetched, bound)
-	}
-	w.outage.letGo(h)
-	w.ledger.await(t, topic, 0, n)
-}
-
 func TestStoppingFinishesWhatWasBegun(t *testing.T) {
 	w := newWorld(t)
 	h := w.outage.hold("")

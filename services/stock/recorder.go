@@ -104,6 +104,10 @@ type Result struct {
 // durable or have failed; it is called from a mailbox and must not block. Facts of one SKU take effect in the order in
 // which they were submitted. Submitting a fact again is safe.
 func (r *Recorder) Submit(facts []Fact, done func([]Result)) {
+	if len(facts) == 0 {
+		done(nil)
+		return
+	}
 	b := &batch{results: make([]Result, len(facts)), done: done}
 	b.left.Store(int32(len(facts)))
 	for i := range facts {

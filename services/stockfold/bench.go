@@ -22,6 +22,9 @@ type benchCmd struct {
 	Only     []string `placeholder:"ROW,…" help:"Measure only these rows."`
 	Rounds   int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 3, quick: 1)."`
 	Seconds  float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
+	SKUs     int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
+	Lines    int      `placeholder:"N" help:"Lines published in each round of ingest (default: 100000, quick: 60000)."`
+	Events   int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
 	Dir      string   `placeholder:"DIR" type:"path" help:"Keep data in this directory while it runs; the disk is part of what is measured (default: the system's temporary directory)."`
 	Keep     bool     `help:"Leave data and logs in place."`
 	JSON     string   `name:"json" placeholder:"FILE" help:"Write the report as JSON to this file; - is standard output."`
@@ -50,7 +53,7 @@ func (c *benchCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	report, err := bench.Run(ctx, programs, bench.Options{Only: c.Only, Quick: c.Quick, Rounds: c.Rounds, Seconds: c.Seconds,
-		Dir: c.Dir, Keep: c.Keep, Command: "stockfold " + strings.Join(os.Args[1:], " "), Version: programVersion()}, std.err)
+		SKUs: c.SKUs, Lines: c.Lines, Events: c.Events, Dir: c.Dir, Keep: c.Keep, Command: "stockfold " + strings.Join(os.Args[1:], " "), Version: programVersion()}, std.err)
 	if report != nil {
 		err = errors.Join(err, c.write(report, std))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ Examples:
 func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, std streams, log *slog.Logger) error {
 	logSettings(log, parsed)
 	c.Version = programVersion()
+	debug.SetMemoryLimit(c.MemoryLimit << 20)
 	n, err := node.Start(ctx, c.Config, log)
 	if err != nil {
 		return err

@@ -79,6 +79,22 @@ func (d *DB) get(ctx context.Context, key []byte, read func(value []byte) error)
 	return ok, err
 }
 
+// has tells whether there is a key. For one that is not there, filters mostly save looking at tables.
+func (d *DB) has(ctx context.Context, key []byte) (ok bool, err error) {
+	err = d.use(ctx, func(db *pebbledb.DB) error {
+		_, closer, err := db.Get(key)
+		if errors.Is(err, pebbledb.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ok = true
+		return closer.Close()
+	})
+	return ok, err
+}
+
 func versioned(value []byte, read func([]byte) error) error {
 	if len(value) < versionBytes {
 		return fmt.Errorf("%w: a value of %d bytes has no version", pebbledb.ErrCorruption, len(value))

@@ -37,6 +37,9 @@ func (m *Reservations) One(ctx context.Context, id, sku string) (*reservations.R
 
 // ByID returns the records of an id, in bytewise order of SKU.
 func (m *Reservations) ByID(ctx context.Context, id string) (list []*reservations.Record, err error) {
+	if ok, err := m.db.has(ctx, idKey(id)); !ok || err != nil {
+		return nil, err
+	}
 	prefix := appendName([]byte{spaceRecords}, id)
 	err = m.db.scan(ctx, prefix, after(prefix), func(_, value []byte) (bool, error) {
 		r := &reservations.Record{}
@@ -121,6 +124,9 @@ func (m *Reservations) Write(ctx context.Context, changes []reservations.Change,
 			if err := writeRecord(b, c); err != nil {
 				return err
 			}
+			if err := m.writeID(ctx, b, c); err != nil {
+				return err
+			}
 			if err := writeIndexes(b, c); err != nil {
 				return err
 			}
@@ -142,6 +148,23 @@ func writeRecord(b *pebbledb.Batch, c reservations.Change) error {
 	}
 	return b.Merge(recordKey(c.After.ID, c.After.SKU), value, nil)
 }
+
+// writeID keeps the entry of an id as long as it has records. The entry may outlive two records that go in one batch:
+// then it says less than it could, not something wrong.
+func (m *Reservations) writeID(ctx context.Context, b *pebbledb.Batch, c reservations.Change) error {
+	switch {
+	case c.Before == nil && c.After != nil:
+		return b.Set(idKey(c.After.ID), nil, nil)
+	case c.Before != nil && c.After == nil:
+		if others, err := m.ByID(ctx, c.Before.ID); err != nil || len(others) > 1 {
+			return err
+		}
+		return b.Delete(idKey(c.Before.ID), nil)
+	}
+	return nil
+}
+
+func idKey(id string) []byte { return append([]byte{spaceIDs}, id...) }
 
 func writeIndexes(b *pebbledb.Batch, c reservations.Change) error {
 	old, now := indexKeys(c.Before), indexKeys(c.After)

@@ -214,7 +214,7 @@ type Summary struct {
 	Counts int // opening counts published
 
 	Applied      int      // facts recorded now: counts, and lines of baskets
-	Duplicates   int      // facts that were recorded before
+	Duplicates   int      // facts that were recorded before, also by a try whose answer the service did not get
 	DeadLettered int      // facts kept as dead letters
 	Reasons      []string // why, one example each
 
@@ -245,7 +245,7 @@ func (s *Summary) Print(out io.Writer) error {
 	fmt.Fprintf(&b, "  %.1f s in all; from Kafka to disk %.1f s, %.0f facts/s\n",
 		s.Total.Seconds(), s.Through.Seconds(), float64(s.Facts())/max(s.Through.Seconds(), 0.001))
 	if s.Duplicates > 0 {
-		fmt.Fprintf(&b, "What was loaded before was recognised and counts once.\n")
+		fmt.Fprintf(&b, "Duplicates were recorded before, by an earlier load or a first try, and count once.\n")
 	}
 	if v := s.Verification; v != nil {
 		fmt.Fprintf(&b, "%d of %d balances are as the file says; %d are sold out, %d are below zero.\n",

@@ -38,6 +38,7 @@ type Config struct {
 	DocumentMemory int64  `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
 	EventCache     int64  `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
 	ViewCache      int64  `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
+	MemoryLimit    int64  `default:"1024" placeholder:"MIB" group:"storage" help:"Soft limit of the whole process, in MiB: near it, garbage is collected harder (default: ${default})."`
 }
 
 // Check finds what is wrong with the settings before anything is started.
@@ -54,7 +55,8 @@ func (c *Config) Check() error {
 	for _, m := range []struct {
 		flag string
 		mib  int64
-	}{{"state-memory", c.StateMemory}, {"document-memory", c.DocumentMemory}, {"event-cache", c.EventCache}, {"view-cache", c.ViewCache}} {
+	}{{"state-memory", c.StateMemory}, {"document-memory", c.DocumentMemory}, {"event-cache", c.EventCache}, {"view-cache", c.ViewCache},
+		{"memory-limit", c.MemoryLimit}} {
 		if m.mib < minMemory || m.mib > maxMemory {
 			return fmt.Errorf("--%s must be %d to %d MiB, is %d", m.flag, minMemory, maxMemory, m.mib)
 		}

@@ -8,7 +8,7 @@ import (
 // valid is a configuration with every port free to choose.
 func valid(t *testing.T) Config {
 	return Config{GRPC: "127.0.0.1:0", REST: "127.0.0.1:0", Broker: "127.0.0.1:0", Metrics: "127.0.0.1:0", Roles: Roles, Data: t.TempDir(),
-		StateMemory: 16, DocumentMemory: 16, EventCache: 8, ViewCache: 8}
+		StateMemory: 16, DocumentMemory: 16, EventCache: 8, ViewCache: 8, MemoryLimit: 1024}
 }
 
 func TestOnlyLoopbackIsServed(t *testing.T) {

@@ -1,0 +1,122 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stockfold/stockfold/services/bench"
+	"github.com/stockfold/stockfold/services/stockfold/node"
+)
+
+// selfPrograms starts this program as the bench does. The bench hides settings from its children, the one that makes
+// the test binary the program too: a script brings that back.
+func selfPrograms(t *testing.T) bench.Programs {
+	t.Helper()
+	p, err := benchPrograms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "#!/bin/sh\nexport " + beProgram + "=1\nexec '" + p.Executable + "' \"$@\"\n"
+	p.Executable = filepath.Join(t.TempDir(), "stockfold")
+	if err := os.WriteFile(p.Executable, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Every row must work with the real service: each checks all answers that it times.
+func TestBenchMeasuresThisProgram(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := bench.Run(t.Context(), selfPrograms(t), bench.Options{Quick: true, Rounds: 1, Seconds: 0.2, SKUs: 500, Lines: 3_000, Events: 15_000,
+		Dir: dir, Command: "stockfold bench", Version: programVersion()}, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var measured []string
+	for _, f := range r.Figures {
+		measured = append(measured, f.Row)
+		if f.Value <= 0 && f.Calls == 0 || f.Errors > 0 {
+			t.Errorf("%s: %g %s with %d errors: %v", f.Row, f.Value, f.Unit, f.Errors, f.Failures)
+		}
+	}
+	if !slices.Equal(measured, bench.RowNames()) {
+		t.Errorf("measured %v, there are %v", measured, bench.RowNames())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestTheServiceUnderTestIsTheDefault(t *testing.T) {
+	for ingest, roles := range map[bool][]string{true: node.Roles, false: {node.RoleAPI, node.RoleProject, node.RoleExpire, node.RolePublish}} {
+		args := benchServe(bench.ServeSettings{Data: "/d", GRPC: "127.0.0.1:1", REST: "127.0.0.1:2", Broker: "127.0.0.1:3", Metrics: "127.0.0.1:4", Ingest: ingest})
+		c, parser := newParser(streams{})
+		if _, err := parser.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		plain, parser := newParser(streams{})
+		if _, err := parser.Parse([]string{"serve"}); err != nil {
+			t.Fatal(err)
+		}
+		got, want := c.Serve, plain.Serve
+		if got.Data != "/d" || got.GRPC != "127.0.0.1:1" || got.REST != "127.0.0.1:2" || got.Broker != "127.0.0.1:3" || got.Metrics != "127.0.0.1:4" ||
+			!slices.Equal(got.Roles, roles) {
+			t.Errorf("serves with %+v", got)
+		}
+		if got.StateMemory != want.StateMemory || got.DocumentMemory != want.DocumentMemory || got.EventCache != want.EventCache || got.Demo {
+			t.Errorf("serves with %+v, the default is %+v", got, want)
+		}
+	}
+}
+
+func TestTheReportGoesWhereItWasAskedFor(t *testing.T) {
+	r := &bench.Report{Command: "stockfold bench", Figures: []bench.Figure{{Row: "get", Title: "Get", Unit: "calls/s", Value: 7}}}
+	dir := t.TempDir()
+	for _, c := range []struct {
+		json, markdown string
+		tableOnOut     bool
+	}{{"", "", true}, {filepath.Join(dir, "r.json"), filepath.Join(dir, "r.md"), true}, {"-", "", false}, {"", "-", false}} {
+		var out, trouble strings.Builder
+		cmd := benchCmd{JSON: c.json, Markdown: c.markdown}
+		if err := cmd.write(r, streams{&out, &trouble}); err != nil {
+			t.Fatal(err)
+		}
+		table, other := &out, &trouble
+		if !c.tableOnOut {
+			table, other = &trouble, &out
+		}
+		if !strings.Contains(table.String(), "Get  7.00 calls/s") || strings.Contains(other.String(), "Get  7.00 calls/s") {
+			t.Errorf("json %q, markdown %q: the table is in the wrong place:\n%s\n--\n%s", c.json, c.markdown, &out, &trouble)
+		}
+		if c.json == stdoutFile && !json.Valid([]byte(out.String())) {
+			t.Errorf("standard output is not JSON:\n%s", &out)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "r.json"))
+	var back bench.Report
+	if err != nil || json.Unmarshal(text, &back) != nil || back.Figures[0].Value != 7 {
+		t.Errorf("%v: %s", err, text)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "r.md")); err != nil || !strings.Contains(string(text), "| Get | 7.00 calls/s |") {
+		t.Errorf("%v: %s", err, text)
+	}
+	if err := (&benchCmd{JSON: filepath.Join(dir, "nowhere", "r.json")}).write(r, streams{&strings.Builder{}, &strings.Builder{}}); err == nil {
+		t.Error("a report that could not be written was")
+	}
+}
+
+func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
+	for _, args := range [][]string{{"--only", "speed"}, {"--rounds", "1000"}, {"--seconds", "0.001"}, {"--skus", "1"}} {
+		var out, trouble strings.Builder
+		if code := run(t.Context(), append([]string{"bench"}, args...), streams{&out, &trouble}); code != 1 || trouble.Len() == 0 || out.Len() > 0 {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, &out, &trouble)
+		}
+	}
+}
