@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 func TestWaitersAreWokenByTheirPosition(t *testing.T) {
@@ -88,22 +87,18 @@ func TestWaitersMissNothing(t *testing.T) {
 	all.Wait()
 }
 
-// A waiter who joins while the position is set for the last time is not forgotten.
-func TestWaiterJoinsAsThePositionIsSet(t *testing.T) {
-	for range 5_000 {
-		w := newWaiters()
-		var both sync.WaitGroup
-		both.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			if err := w.wait(ctx, 1); err != nil {
-				t.Error(err)
-			}
-		})
-		both.Go(func() { w.set(1) })
-		if both.Wait(); t.Failed() {
-			return
-		}
+// A waiter may join after set looked for waiters, and before it returns: it has to see the position itself.
+func TestWaiterThatSetDidNotSeeDoesNotWait(t *testing.T) {
+	w := newWaiters()
+	w.position.Store(5) // as set does first
+	if me, err := w.join(5); me != nil || err != nil {
+		t.Fatalf("waits for a position that is reached: %+v, %v", me, err)
+	}
+	if me, err := w.join(6); me == nil || err != nil {
+		t.Fatalf("does not wait: %v", err)
+	}
+	if next := w.next.Load(); len(w.heap) != 1 || next != 6 {
+		t.Fatalf("%d wait, the first for %d", len(w.heap), next)
 	}
 }
 

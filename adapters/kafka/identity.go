@@ -22,7 +22,7 @@ const idsSince = 10
 func newIdentity(c *Config) (*identity, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.clientID()), kgo.Dialer(c.dial),
-		kgo.RetryTimeout(requestTimeout), kgo.RequestTimeoutOverhead(requestTimeout), kgo.WithLogger(nil),
+		kgo.RetryTimeout(requestTimeout), kgo.RequestTimeoutOverhead(requestTimeout),
 	}
 	if c.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/services/commands"
@@ -119,26 +118,20 @@ func manyStreams(f *fixture) {
 }
 
 func readYourWrites(f *fixture) {
-	var failed atomic.Bool
 	parallel(writers, func(g int) {
 		stream := f.stream(fmt.Sprintf("s%d", g))
-		for n := range 20 {
+		for n := 0; n < 20 && !f.Failed(); n++ {
 			got, err := f.Events.Append(f.ctx, stream, uint64(n), events(stream, n, 1))
 			if err != nil {
 				f.Errorf("append: %v", err)
 				return
 			}
-			end, err := f.Events.End(f.ctx)
-			if err != nil || end < got.Position {
+			if end, err := f.Events.End(f.ctx); err != nil || end < got.Position {
 				f.Errorf("after an append at %d the store ends at %d, error %v", got.Position, end, err)
 			}
 			var list []aggregates.Record
 			if err := f.Events.ReadStream(f.ctx, stream, uint64(n), collect(&list)); err != nil || len(list) != 1 || list[0].Position != got.Position {
 				f.Errorf("after an append at %d the stream has %+v, error %v", got.Position, list, err)
-			}
-			if f.Failed() || failed.Load() {
-				failed.Store(true)
-				return
 			}
 		}
 	})

@@ -338,9 +338,10 @@ func subscribeCancelled(f *fixture) {
 			f.Fatalf("next: %v, want context.Canceled", err)
 		}
 	}
-	if _, err := f.Events.Subscribe(f.ctx, 0); err != nil {
-		f.Fatalf("another subscription after that: %v", err)
-	}
+	stream := f.stream("a")
+	before := f.end()
+	f.append(stream, 0, 1)
+	f.same(f.until(f.subscribe(before, f.base), before, f.end()), stream, []int{0}) // another one is not touched
 }
 
 func subscribeLarge(f *fixture) {

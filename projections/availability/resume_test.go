@@ -148,6 +148,72 @@ func TestWatchersSeeWhatWasWrittenInDoubt(t *testing.T) {
 	named.until("shoe", 2)
 }
 
+// A watcher so slow that changes were let go reads the documents again.
+func TestWatcherThatFellTooFarBehindMissesNothing(t *testing.T) {
+	s := prepare(t)
+	s.keep = 3
+	s.run()
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 0, "berlin")
+	s.Channel(t, "app", 0, "berlin")
+	s.seen()
+	one, every := s.watch("web", availability.FromNow), s.watch("", availability.FromNow)
+	one.next()
+	every.next()
+	for round := range 3 {
+		for i := range 10 {
+			s.SKU(t, fmt.Sprint(i), received("berlin", int64(1+round)))
+		}
+		one.settled()
+		every.settled()
+		if len(one.values) != 10 || len(every.values) != 20 {
+			t.Fatalf("%d and %d values", len(one.values), len(every.values))
+		}
+	}
+}
+
+// slowRead holds up reads of one SKU's document.
+type slowRead struct {
+	availability.ReadModel
+	sku           string
+	reading, gate chan struct{}
+}
+
+func (r *slowRead) Read(ctx context.Context, sku string) (*availability.Document, error) {
+	if sku == r.sku {
+		select {
+		case r.reading <- struct{}{}:
+			<-r.gate
+		case <-r.gate:
+		}
+	}
+	return r.ReadModel.Read(ctx, sku)
+}
+
+// The position handed out with some values does not pass what changed while they were read.
+func TestPositionDoesNotPassWhatChangesMeanwhile(t *testing.T) {
+	s := prepare(t)
+	s.cache = 1
+	model := &slowRead{sku: "slow", reading: make(chan struct{}), gate: make(chan struct{})}
+	s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }
+	s.run()
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 0, "berlin")
+	s.SKU(t, "quick", received("berlin", 1))
+	s.seen()
+	v := s.watch("web", availability.FromStart, "quick", "slow")
+	go func() {
+		<-model.reading // "quick" was read
+		at := s.SKU(t, "quick", received("berlin", 1))
+		report(t, s.WaitFor(t.Context(), at))
+		close(model.gate)
+	}()
+	v.next()
+	v.Close()
+	v.resume()
+	v.until("quick", 2)
+}
+
 // Clients that stop, stall and come back, of all SKUs and of some, across restarts and policy changes: in the end
 // each has the last value of everything.
 func TestWatchersConvergeWhateverHappens(t *testing.T) {

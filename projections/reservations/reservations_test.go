@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stockfold/stockfold/adapters/viewtest"
@@ -261,6 +262,61 @@ func (s *scenario) swept(id string) {
 	}
 }
 
+// eager is a read model that takes live records, and those that ended just now, for ended long ago.
+type eager struct{ reservations.ReadModel }
+
+func (e eager) Ended(ctx context.Context, before aggregates.Instant, after *reservations.Record, limit int) ([]*reservations.Record, error) {
+	if after != nil {
+		return nil, nil
+	}
+	return e.List(ctx, "shoe", false, 0, limit)
+}
+
+// Between being found and being removed, a reservation may have been placed anew.
+func TestOnlyWhatIsStillEndedIsSwept(t *testing.T) {
+	s := prepare(t)
+	s.wrap = func(m reservations.ReadModel) reservations.ReadModel { return eager{m} }
+	s.run()
+	s.SKU(t, "shoe", placed("ended", 1, 0), released("ended", 1, true), placed("lives", 1, 0))
+	s.Now += 31 * day
+	s.SKU(t, "shoe", placed("just now", 1, 0), released("just now", 1, true))
+	s.swept("ended")
+	if s.get("lives") == nil || s.get("just now") == nil {
+		t.Fatal("another one is gone")
+	}
+}
+
+// doubtful is a read model whose next writes seem to fail, though they are done.
+type doubtful struct {
+	reservations.ReadModel
+	times atomic.Int32
+}
+
+func (d *doubtful) Write(ctx context.Context, changes []reservations.Change, p projections.Progress) error {
+	err := d.ReadModel.Write(ctx, changes, p)
+	if err == nil && d.times.Add(-1) >= 0 {
+		return errors.New("connection lost")
+	}
+	return err
+}
+
+func TestWritesInDoubtAreSeen(t *testing.T) {
+	s := prepare(t)
+	model := &doubtful{}
+	s.wrap = func(m reservations.ReadModel) reservations.ReadModel { model.ReadModel = m; return model }
+	s.run()
+	s.SKU(t, "shoe", placed("r", 5, 0))
+	if r := s.get("r"); !r.Live() {
+		t.Fatalf("%+v", r)
+	}
+	model.times.Store(1)
+	s.SKU(t, "shoe", released("r", 5, true))
+	s.seen()
+	if r := s.get("r"); r.Live() {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestManyEndedReservationsAreSwept(t *testing.T) {
 	s := start(t)
 	const n = 700
@@ -299,7 +355,7 @@ func TestRecordsAgreeWithTheDomain(t *testing.T) {
 type behind struct{ reservations.ReadModel }
 
 func (behind) Progress(context.Context) (projections.Progress, error) {
-	return projections.Progress{}, nil
+	return projections.Progress{Position: 150}, nil
 }
 
 func TestEventsThatARecordIncludesAreNotCountedAgain(t *testing.T) {

@@ -6,7 +6,9 @@ import (
 )
 
 // The contract's conditions start at 1, the domain's at 0; "unspecified" means sellable.
-func toCondition(c stock.Condition) pb.Condition { return pb.Condition(c) + pb.Condition_CONDITION_SELLABLE }
+func toCondition(c stock.Condition) pb.Condition {
+	return pb.Condition(c) + pb.Condition_CONDITION_SELLABLE
+}
 
 func fromCondition(c pb.Condition) stock.Condition {
 	if c == pb.Condition_CONDITION_UNSPECIFIED {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -44,6 +45,8 @@ type Server struct {
 
 	stopping context.Context // ends when Shutdown begins
 	stop     context.CancelFunc
+	once     sync.Once
+	stopped  error // of Shutdown
 
 	outside, inside *grpc.Server // for callers, and for REST
 	pipe            *bufconn.Listener
@@ -119,8 +122,13 @@ func (s *Server) abort() {
 }
 
 // Shutdown takes nothing new, tells streams to end, finishes the calls that were accepted, and returns. When ctx ends
-// first, what is left is cut off and an error says so.
+// first, what is left is cut off and an error says so. A second call has the result of the first.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(func() { s.stopped = s.shutdown(ctx) })
+	return s.stopped
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
 	s.stop()
 	var stopping sync.WaitGroup
 	var outside, web error
@@ -134,7 +142,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(outside, web, s.loopback.Close(), drain(ctx, s.inside))
 }
 
-// drain stops a gRPC server once its calls are finished, or at once when ctx ends.
+// cutTimeout is how long calls that were cut off may take to notice.
+const cutTimeout = time.Second
+
+// drain stops a gRPC server once its calls are finished, or cuts them off when ctx ends.
 func drain(ctx context.Context, g *grpc.Server) error {
 	done := make(chan struct{})
 	go func() {
@@ -145,8 +156,13 @@ func drain(ctx context.Context, g *grpc.Server) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		g.Stop()
-		<-done
-		return fmt.Errorf("gRPC calls were cut off: %w", ctx.Err())
 	}
+	go g.Stop() // ends with GracefulStop, when the last call does
+	timer := time.NewTimer(cutTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+	return fmt.Errorf("gRPC calls were cut off: %w", ctx.Err())
 }

@@ -31,6 +31,7 @@ type bench struct {
 	hotTaken int
 	carts    carts
 	peak     float64 // highest rate of reservations so far, calls/s
+	replayed uint64  // events of the last replay
 
 	peakMemory int64 // of all servers so far, in bytes
 }

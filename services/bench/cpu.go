@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// CPU is the processor time that a call costs, in microseconds. Unlike rates it hardly changes when others use the
+// CPU is the processor time that one call, line or event costs, in microseconds. Unlike rates it hardly changes when others use the
 // machine, too. 0 where the system does not tell.
 type CPU struct {
 	Service  float64 `json:"service_us"` // in the service's process, what follows from the call there included
@@ -60,6 +60,12 @@ func (m *meter) around(run func() (calls int64, err error)) error {
 	m.used += cpuTime(m.pid) - before
 	m.calls += n
 	return err
+}
+
+// add counts all that a process has used since it was started.
+func (m *meter) add(pid int, calls int64) {
+	m.used += cpuTime(pid)
+	m.calls += calls
 }
 
 // perCall is in microseconds.

@@ -29,7 +29,7 @@ func measureIngest(ctx context.Context, b *bench, f *Figure) error {
 	if _, err := b.stocked(ctx); err != nil {
 		return err
 	}
-	tills := newTills(b.catalogue)
+	tills, used := newTills(b.catalogue), meter{}
 	for round := 1; round <= b.loadRounds; round++ {
 		s, err := b.serve(ctx, false)
 		if err != nil {
@@ -47,9 +47,11 @@ func measureIngest(ctx context.Context, b *bench, f *Figure) error {
 		if err != nil {
 			return err
 		}
+		used.add(b.server.pid(), int64(b.ingestLines))
 		f.Rounds = append(f.Rounds, newRound(rate, float64(b.ingestLines)/bare.Seconds()))
 		b.say("  round %d of %d: %s lines/s", round, b.loadRounds, amount(rate))
 	}
+	f.CPU = &CPU{Service: used.perCall()}
 	f.note("%s lines a round, in baskets of %.1f on average", grouped(int64(b.ingestLines)),
 		float64(b.ingestLines*b.loadRounds)/float64(tills.last))
 	return nil

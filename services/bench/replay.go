@@ -32,6 +32,7 @@ func measureReplay(ctx context.Context, b *bench, f *Figure) error {
 	if err := b.topUp(ctx, f); err != nil {
 		return err
 	}
+	var used meter
 	for round := 1; round <= b.loadRounds; round++ {
 		if err := b.stopServer(); err != nil {
 			return err
@@ -43,12 +44,14 @@ func measureReplay(ctx context.Context, b *bench, f *Figure) error {
 		if err != nil {
 			return err
 		}
+		used.add(b.server.pid(), int64(b.replayed))
 		f.Rounds = append(f.Rounds, newRound(rate, 0))
 		b.say("  round %d of %d: %s events/s", round, b.loadRounds, amount(rate))
 		if err := b.checkReadable(ctx, b.server.typed()); err != nil {
 			return err
 		}
 	}
+	f.CPU = &CPU{Service: used.perCall()}
 	return nil
 }
 
@@ -102,5 +105,6 @@ func (b *bench) rebuild(ctx context.Context, f *Figure) (float64, error) {
 		f.note("%s events; %s from starting the process until availability is complete, %s until all read models are",
 			grouped(int64(work.last)), all.Round(time.Millisecond), time.Since(s.started).Round(time.Millisecond))
 	}
+	b.replayed = work.last
 	return work.rate(float64(work.last)), nil
 }

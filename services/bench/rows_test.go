@@ -121,13 +121,30 @@ func TestReservationsThatFailAreCounted(t *testing.T) {
 	})
 }
 
-func TestSumsThatDoNotAgree(t *testing.T) {
-	for _, l := range []lie{forgetsReserved, doublesReserved} {
+func TestARowWithoutAnyGoodAnswerFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, refuses)
+		s.service.takes[reserveMethod] = 5 * time.Millisecond
+		if _, err := s.measure(t, "reserve"); err == nil || !strings.Contains(err.Error(), "x ResourceExhausted: too much is waiting") {
+			t.Errorf("error: %v", err)
+		}
+	})
+}
+
+func TestAServiceThatLiesFailsTheRow(t *testing.T) {
+	for _, c := range []struct {
+		lie lie
+		row string
+	}{{wrongATS, "get"}, {wrongATS, "batchget"}, {forgetsReserved, "reserve"}, {doublesReserved, "reserve"}, {forgetsReserved, "hot"},
+		{doublesReserved, "hot"}, {forgetsReserved, "readable"}, {staleReads, "readable"}} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, l)
-			s.service.takes[reserveMethod], s.bare.takes[echoMethod] = 5*time.Millisecond, 5*time.Millisecond
-			if _, err := s.measure(t, "reserve"); !errors.Is(err, ErrWrong) {
-				t.Errorf("%s: %v", l, err)
+			s := newStage(t, c.lie)
+			s.peak = 5_000
+			for _, method := range []string{getMethod, batchMethod, reserveMethod, echoMethod} {
+				s.service.takes[method], s.bare.takes[method] = 5*time.Millisecond, 5*time.Millisecond
+			}
+			if _, err := s.measure(t, c.row); !errors.Is(err, ErrWrong) {
+				t.Errorf("%s in %s: %v", c.lie, c.row, err)
 			}
 		})
 	}
@@ -167,17 +184,6 @@ func TestCommitToReadableFindsTheHighestRate(t *testing.T) {
 		f, err := s.measure(t, "readable")
 		if err != nil || s.peak != 6_400 || !strings.HasSuffix(f.Notes[0], "of 3,200 asked for") {
 			t.Errorf("highest %g: %q (%v)", s.peak, f.Notes, err)
-		}
-	})
-}
-
-func TestAReadThatMissesTheWriteIsWrong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, staleReads)
-		s.peak = 1_000
-		s.service.takes[reserveMethod], s.service.takes[getMethod] = time.Millisecond, time.Millisecond
-		if _, err := s.measure(t, "readable"); !errors.Is(err, ErrWrong) {
-			t.Errorf("error: %v", err)
 		}
 	})
 }

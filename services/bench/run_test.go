@@ -46,8 +46,7 @@ func TestALyingServiceFailsTheRun(t *testing.T) {
 		lie lie
 		row string
 	}{
-		{wrongATS, "get"}, {wrongATS, "batchget"}, {forgetsReserved, "reserve"}, {doublesReserved, "hot"},
-		{staleReads, "readable"}, {losesLines, "ingest"}, {deadLetters, "ingest"}, {wrongATS, "replay"},
+		{losesLines, "ingest"}, {deadLetters, "ingest"}, {wrongATS, "replay"},
 	} {
 		t.Run(string(c.lie)+" in "+c.row, func(t *testing.T) {
 			o := small(t, c.row)
@@ -59,13 +58,6 @@ func TestALyingServiceFailsTheRun(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
-	}
-}
-
-func TestARowWithoutAnyGoodAnswerFailsTheRun(t *testing.T) {
-	_, err := Run(context.Background(), fakePrograms(t, refuses), small(t, "reserve"), io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "ResourceExhausted: too much is waiting") {
-		t.Errorf("error: %v", err)
 	}
 }
 

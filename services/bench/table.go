@@ -35,7 +35,11 @@ func (f *Figure) remarks() []string {
 		r = append(r, fmt.Sprintf("messages of %.0f and %.0f bytes", f.Sizes.Request, f.Sizes.Reply))
 	}
 	if f.CPU != nil && f.CPU.Service > 0 {
-		r = append(r, fmt.Sprintf("processor time of a call %s µs, %s %s µs", amount(f.CPU.Service), f.BaselineName, amount(f.CPU.Baseline)))
+		text := fmt.Sprintf("processor time %s µs a %s", amount(f.CPU.Service), strings.TrimSuffix(f.Unit, "s/s"))
+		if f.CPU.Baseline > 0 {
+			text += fmt.Sprintf(", %s %s µs", f.BaselineName, amount(f.CPU.Baseline))
+		}
+		r = append(r, text)
 	}
 	if f.BaselineLatency != nil {
 		r = append(r, fmt.Sprintf("%s p50 %s ms, p99 %s ms", f.BaselineName,

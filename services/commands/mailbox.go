@@ -35,46 +35,52 @@ func (x *Streams[S]) run(sh *shard[S], b *mailbox[S]) {
 // serve decides a batch, or the first part of it, makes it durable and says how many tasks it settled. Every one
 // of those has its result or error then.
 func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S]) int {
-	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
-	defer cancel()
 	for range maxAttempts {
-		if err := x.load(ctx, b); err != nil {
+		if err := x.load(b); err != nil {
 			return fail(tasks, fmt.Errorf("load %s: %w", b.stream, err))
 		}
-		settled, events, err := x.decide(ctx, b, tasks)
-		if err != nil {
-			x.forget(b)
-			return fail(tasks[:settled], err)
-		}
-		if len(events) == 0 {
-			changed, err := x.refresh(ctx, b)
-			if err != nil {
-				x.forget(b)
-				return fail(tasks[:settled], fmt.Errorf("read %s: %w", b.stream, err))
-			}
-			if changed {
-				continue
-			}
+		settled, again := x.settle(b, tasks)
+		if !again {
 			return settled
-		}
-		appended, err := x.append(ctx, b, events)
-		var conflict *ConflictError
-		switch {
-		case err == nil:
-			b.next += uint64(len(events))
-			b.position = appended.Position
-			x.stats.events.Add(uint64(len(events)))
-			x.snapshot(ctx, b, len(events))
-			return settled
-		case errors.As(err, &conflict):
-			x.stats.conflicts.Add(1)
-			x.forget(b)
-		default:
-			x.forget(b)
-			return fail(tasks[:settled], fmt.Errorf("append to %s: %w", b.stream, err))
 		}
 	}
 	return fail(tasks, fmt.Errorf("%w: %s, %d attempts", ErrContended, b.stream, maxAttempts))
+}
+
+// settle decides tasks on a warm state and appends what follows. again tells that others wrote in between and nothing is
+// settled.
+func (x *Streams[S]) settle(b *mailbox[S], tasks []*task[S]) (settled int, again bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
+	defer cancel()
+	settled, events, err := x.decide(ctx, b, tasks)
+	if err != nil {
+		x.forget(b)
+		return fail(tasks[:settled], err), false
+	}
+	if len(events) == 0 {
+		changed, err := x.refresh(ctx, b)
+		if err != nil {
+			x.forget(b)
+			return fail(tasks[:settled], fmt.Errorf("read %s: %w", b.stream, err)), false
+		}
+		return settled, changed
+	}
+	appended, err := x.append(ctx, b, events)
+	var conflict *ConflictError
+	switch {
+	case err == nil:
+		b.next += uint64(len(events))
+		b.position = appended.Position
+		x.stats.events.Add(uint64(len(events)))
+		x.snapshot(ctx, b, len(events))
+		return settled, false
+	case errors.As(err, &conflict):
+		x.stats.conflicts.Add(1)
+		x.forget(b)
+		return 0, true
+	}
+	x.forget(b)
+	return fail(tasks[:settled], fmt.Errorf("append to %s: %w", b.stream, err)), false
 }
 
 // decide runs the decisions of tasks in order, each on the state that the ones before it left, until all are

@@ -10,17 +10,22 @@ import (
 )
 
 const (
-	snapshotEvery = 512 // events between snapshots, at least
+	snapshotEvery = 64  // events between snapshots, at least
+	snapshotLast  = 8   // events since the last snapshot that make one worth while when the service stops
 	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
 	boxSize       = 512 // estimated bytes of a mailbox beside its state
 )
 
 // load makes a cold mailbox warm: from its snapshot, when there is one that this version can read, and the events
 // since.
-func (x *Streams[S]) load(ctx context.Context, b *mailbox[S]) error {
+func (x *Streams[S]) load(b *mailbox[S]) error {
 	if b.state != nil {
 		return nil
 	}
+	x.loading <- struct{}{}
+	defer func() { <-x.loading }()
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
 	x.stats.loads.Add(1)
 	b.state, b.next, b.position, b.unsaved = new(S), 0, 0, 0
 	if x.kind.Schema != "" {
@@ -106,12 +111,30 @@ func (x *Streams[S]) learn(ctx context.Context, b *mailbox[S], l Learner) error 
 	return err
 }
 
-// snapshot saves the state when enough has happened since the last time. A snapshot that cannot be saved costs
-// time at the next start, nothing else.
+// snapshot saves the state when enough has happened since the last time.
 func (x *Streams[S]) snapshot(ctx context.Context, b *mailbox[S], events int) {
 	if b.unsaved += events; x.kind.Schema == "" || b.unsaved < max(snapshotEvery, int(b.size)/snapshotBytes) {
 		return
 	}
+	x.save(ctx, b)
+}
+
+// saveAll saves the warm states, so that the next start finds them at one look each. It stops when ctx ends.
+func (x *Streams[S]) saveAll(ctx context.Context) {
+	if x.kind.Schema == "" {
+		return
+	}
+	for i := range x.shards {
+		for e := x.shards[i].idle.Back(); e != nil && ctx.Err() == nil; e = e.Prev() {
+			if b := e.Value.(*mailbox[S]); b.unsaved >= snapshotLast {
+				x.save(ctx, b)
+			}
+		}
+	}
+}
+
+// save saves a state. A snapshot that cannot be saved costs time at the next start, nothing else.
+func (x *Streams[S]) save(ctx context.Context, b *mailbox[S]) {
 	b.unsaved = 0
 	data, err := x.kind.Marshal(b.state)
 	if err == nil {

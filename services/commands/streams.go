@@ -83,9 +83,11 @@ const (
 	maxBatch      = 4096             // commands decided and appended at once
 	maxBatchBytes = 1 << 20          // of encoded events, after which a batch is closed
 	maxAttempts   = 8                // decisions of one batch under conflicts
+	maxLoading    = 8                // cold states folded at once: more only fight for the store's cache
 	maxLearn      = 3                // readings of the past for one decision
 	maxRepeats    = 5                // appends of one batch under unknown outcomes
 	appendTimeout = 10 * time.Second // of one append, whoever waits for it
+	loadTimeout   = 30 * time.Second // of folding one cold state
 	shardCount    = 64
 )
 
@@ -102,6 +104,7 @@ type Streams[S any] struct {
 	closed  atomic.Bool
 	running sync.WaitGroup
 	runners runners
+	loading chan struct{} // has a place for each of maxLoading
 	ended   sync.Once
 	stats   counters
 }
@@ -122,6 +125,7 @@ func NewStreams[S any](store Store, kind Kind[S], opts Options) *Streams[S] {
 	}
 	x := &Streams[S]{store: store, kind: kind, opts: opts, seed: maphash.MakeSeed()}
 	x.runners.init()
+	x.loading = make(chan struct{}, maxLoading)
 	for i := range x.shards {
 		x.shards[i].boxes = make(map[string]*mailbox[S])
 	}
@@ -187,7 +191,8 @@ func (x *Streams[S]) Close(ctx context.Context) error {
 	x.closed.Store(true)
 	for i := range x.shards { // whoever passed the check before has its mailbox running after this
 		x.shards[i].mu.Lock()
-		x.shards[i].mu.Unlock() //nolint:staticcheck // a barrier
+		//lint:ignore SA2001 a barrier: nothing is to be done inside
+		x.shards[i].mu.Unlock()
 	}
 	idle := make(chan struct{})
 	go func() {
@@ -196,7 +201,10 @@ func (x *Streams[S]) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-idle:
-		x.ended.Do(x.runners.close)
+		x.ended.Do(func() {
+			x.runners.close()
+			x.saveAll(ctx)
+		})
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%d commands still waiting: %w", x.waiting.Load(), ctx.Err())

@@ -159,9 +159,10 @@ func (d *DeadLetterDesk) keep(ctx context.Context, letter DeadLetter) error {
 	if err := d.letters.Put(ctx, letter); err != nil {
 		return fmt.Errorf("store dead letter %s: %w", letter.ID, err)
 	}
-	d.stats.kept(letter.Reason)
-	d.log.Warn("dead letter kept", "id", letter.ID, "reason", letter.Reason, "message", letter.Message, "topic", letter.Topic,
-		"partition", letter.Partition, "offset", letter.Offset)
+	if n := d.stats.kept(letter.Reason, letter.ReceivedAt); n > 0 {
+		d.log.Warn("dead letters kept", "reason", letter.Reason, "letters", n, "last", letter.ID, "message", letter.Message,
+			"topic", letter.Topic, "partition", letter.Partition, "offset", letter.Offset)
+	}
 	if letter.Reason == stock.ReasonUnknownLocation && d.recorder.Knows(letter.Location) {
 		d.wake() // it was defined in between, and whoever was told of that did not see this letter
 	}

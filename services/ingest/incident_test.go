@@ -140,3 +140,17 @@ func TestAnIncidentFoundTwiceIsOneLetter(t *testing.T) {
 	afterIncident(t, w, log, 1)
 	w.awaitUnits(t, "a", 3)
 }
+
+func TestABrokerThatHasJustTakenOverIsNoIncident(t *testing.T) {
+	w := newWorld(t)
+	log := newLog(topic, 1)
+	log.append(0, received("m0", "a", 1), received("m1", "a", 2))
+	taken(t, w, log, 2)
+	log.behind = 2
+	log.append(0, received("m2", "a", 4))
+	run(t, w.service(log))
+	w.awaitUnits(t, "a", 7)
+	if letters := w.letters(t); len(letters) != 0 {
+		t.Errorf("letters %+v", letters)
+	}
+}

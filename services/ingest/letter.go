@@ -22,14 +22,22 @@ func letterID(at aggregates.Instant, about ...string) string {
 	return fmt.Sprintf("%011x-%016x", ms, aggregates.Fingerprint(about...))
 }
 
-// letterOf is the dead letter of a message.
+// maxKeptBytes is the largest message that is kept whole in a dead letter.
+const maxKeptBytes = 8 << 20
+
+// letterOf is the dead letter of a message. One that is too large to keep stays where it came from; the letter says so.
 func letterOf(m *Message, epoch int64, r *stock.Rejection) DeadLetter {
 	topic := originTopic(m.Topic, epoch)
-	return DeadLetter{
+	l := DeadLetter{
 		ID:     letterID(m.Time, topic, strconv.Itoa(int(m.Partition)), strconv.FormatInt(m.Offset, 10)),
 		Reason: r.Reason, Message: r.Message, Location: r.Location,
 		Topic: topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Headers: m.Headers, Value: m.Value,
 	}
+	if n := m.size(); n > maxKeptBytes {
+		l.Key, l.Headers, l.Value = nil, nil, nil
+		l.Message += fmt.Sprintf(" (the message has %d bytes, too many to keep here; find it in its topic)", n)
+	}
+	return l
 }
 
 // message is what came in, to be tried again.

@@ -21,6 +21,7 @@ type memLog struct {
 	fails   error // what Fetch and ingest.Bounds return
 	fetched int64 // messages handed out
 	limit   int   // messages of one fetch; 0: all
+	behind  int64 // by how much Bounds understates the end
 }
 
 type memPart struct {
@@ -115,7 +116,7 @@ func (p *memPartition) Bounds(context.Context) (ingest.Bounds, error) {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
 	x := &p.log.parts[p.id]
-	return ingest.Bounds{LogID: p.log.id, Start: x.start, End: x.start + int64(len(x.messages))}, p.log.fails
+	return ingest.Bounds{LogID: p.log.id, Start: x.start, End: x.start + int64(len(x.messages)) - p.log.behind}, p.log.fails
 }
 
 func (p *memPartition) Fetch(ctx context.Context, offset int64) (ingest.Fetched, error) {

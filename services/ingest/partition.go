@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -46,7 +47,7 @@ func (s *Service) resume(ctx context.Context, p Partition) (_ Progress, alarm st
 	if err != nil {
 		return Progress{}, "", fmt.Errorf("load progress: %w", err)
 	}
-	bounds, err := p.Bounds(ctx)
+	bounds, err := look(ctx, p, before)
 	if err != nil {
 		return Progress{}, "", fmt.Errorf("look at the log: %w", err)
 	}
@@ -68,6 +69,22 @@ func (s *Service) resume(ctx context.Context, p Partition) (_ Progress, alarm st
 		s.stats.replaced.Add(1)
 	}
 	return after, found.rejection.Message, nil
+}
+
+// look asks for the ends of the log. A broker that has just taken over may say for a moment that the log ends earlier than
+// it does; only when it knows nothing of the next offset the end is lost.
+func look(ctx context.Context, p Partition, before Progress) (Bounds, error) {
+	b, err := p.Bounds(ctx)
+	if err != nil || b.End >= before.Next {
+		return b, err
+	}
+	switch _, err := p.Fetch(ctx, before.Next); {
+	case err == nil:
+		b.End = before.Next
+	case !errors.Is(err, ErrOffsetOutOfRange):
+		return b, err
+	}
+	return b, nil
 }
 
 // Bounds of what one partition has under way. At a bound it takes nothing new in: the lag grows, memory does not.

@@ -60,9 +60,9 @@ type Query struct {
 
 // DeadLetters keeps dead letters.
 //
-// Put writes a letter, or writes it anew, and returns once it is durable. Get returns one, or ErrNoDeadLetter. List
-// returns up to Limit letters in order of id, the oldest first, and whether there are more. CountOpen counts the
-// open ones. Every method may return commands.ErrUnavailable (wrapped).
+// Put writes a letter, or writes it anew, and returns once it is durable; one written anew keeps its first ReceivedAt.
+// Get returns one, or ErrNoDeadLetter. List returns up to Limit letters in order of id, the oldest first, and whether
+// there are more. CountOpen counts the open ones. Every method may return commands.ErrUnavailable (wrapped).
 type DeadLetters interface {
 	Put(ctx context.Context, letter DeadLetter) error
 	Get(ctx context.Context, id string) (DeadLetter, error)

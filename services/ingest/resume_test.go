@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/services/stock"
 )
 
 func TestWhereReadingGoesOn(t *testing.T) {
@@ -90,5 +93,31 @@ func TestPausesGrowUpToABound(t *testing.T) {
 		if p := b.next(); p > lastPause || p < min(firstPause<<min(i, 10), lastPause)*3/4 {
 			t.Fatalf("pause %d is %v", i, p)
 		}
+	}
+}
+
+func TestAMessageTooLargeToKeepIsNamed(t *testing.T) {
+	m := &Message{Topic: "t", Partition: 3, Offset: 7, Key: []byte("k"), Value: make([]byte, maxKeptBytes)}
+	l := letterOf(m, 0, &stock.Rejection{Reason: ReasonMalformed, Message: "not JSON"})
+	if l.Value != nil || !strings.Contains(l.Message, "8388609 bytes") || l.Topic != "t" || l.Offset != 7 {
+		t.Errorf("letter %+v", l)
+	}
+	m.Value = m.Value[1:]
+	if l := letterOf(m, 0, &stock.Rejection{}); len(l.Value) != len(m.Value) {
+		t.Errorf("%d bytes are kept of %d", len(l.Value), len(m.Value))
+	}
+}
+
+func TestTheLogTellsOfLettersNowAndThen(t *testing.T) {
+	var c counters
+	var told []uint64
+	for i := range 30 {
+		told = append(told, c.kept("A", aggregates.Instant(i)*aggregates.Second))
+	}
+	if want := "[1 0 0 0 0 0 0 0 0 0 10 0 0 0 0 0 0 0 0 0 10 0 0 0 0 0 0 0 0 0]"; fmt.Sprint(told) != want {
+		t.Errorf("told of %v", told)
+	}
+	if c.kept("B", 0) != 1 || c.reasons["A"] != 30 {
+		t.Error("each reason is told of by itself, and each letter counts")
 	}
 }

@@ -141,7 +141,7 @@ func (s *scan) integer() int64 {
 	for s.i < len(s.b) && (s.b[s.i] == '-' || s.b[s.i] >= '0' && s.b[s.i] <= '9') {
 		s.i++
 	}
-	return s.digits(s.b[start:s.i])
+	return s.digits(s.b[start:s.i]) // whatever may not follow a value, the caller finds
 }
 
 func (s *scan) digits(b []byte) int64 {
@@ -198,9 +198,7 @@ func (s *scan) literal(word string) {
 		s.giveUp()
 		return
 	}
-	if s.i += len(word); s.i < len(s.b) && !delimits(s.b[s.i]) {
-		s.giveUp()
-	}
+	s.i += len(word)
 }
 
 // value skips a value of any kind and returns its bytes. Escapes in its strings are left unchecked.
@@ -267,12 +265,4 @@ func (s *scan) skipString() {
 		s.i++
 	}
 	s.giveUp()
-}
-
-func delimits(c byte) bool {
-	switch c {
-	case ',', '}', ']', ' ', '\n', '\r', '\t':
-		return true
-	}
-	return false
 }

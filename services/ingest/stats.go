@@ -4,6 +4,9 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/stockfold/stockfold/aggregates"
 )
 
 // Stats counts what a part of ingest did since it was made.
@@ -23,16 +26,33 @@ type counters struct {
 
 	mu      sync.Mutex
 	reasons map[string]uint64
+	logged  map[string]logged
 }
 
-// kept counts a dead letter; the reasons are few.
-func (c *counters) kept(reason string) {
+// logged is when a log line last told of a reason, and how many letters there had been by then.
+type logged struct {
+	at    aggregates.Instant
+	total uint64
+}
+
+// logEvery is how often the log tells of letters of one reason, however many there are.
+const logEvery = 10 * time.Second
+
+// kept counts a dead letter; the reasons are few. It tells how many letters of the reason a log line is due for, 0 when
+// none is.
+func (c *counters) kept(reason string, now aggregates.Instant) (due uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reasons == nil {
-		c.reasons = make(map[string]uint64)
+		c.reasons, c.logged = make(map[string]uint64), make(map[string]logged)
 	}
 	c.reasons[reason]++
+	last := c.logged[reason]
+	if last.total > 0 && now < last.at.Add(logEvery) {
+		return 0
+	}
+	c.logged[reason] = logged{at: now, total: c.reasons[reason]}
+	return c.reasons[reason] - last.total
 }
 
 // Stats returns the desk's part of the counts.

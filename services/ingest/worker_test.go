@@ -263,11 +263,15 @@ func TestADefectDoesNotHoldUpThePartition(t *testing.T) {
 	w.outage.defect.Store(&stream)
 	log := newLog(topic, 1)
 	log.append(0, received("m1", "good", 1), received("m2", "bad", 2), received("m3", "good", 4))
-	run(t, w.service(log))
+	s := w.service(log)
+	run(t, s)
 	w.ledger.await(t, topic, 0, 3)
 	letters := w.letters(t)
 	if len(letters) != 1 || letters[0].Reason != ingest.ReasonInternal || letters[0].Offset != 1 {
 		t.Fatalf("letters %+v", letters)
+	}
+	if n := s.Stats().Retries; n != 5 {
+		t.Errorf("given up after %d tries, want 5", n)
 	}
 	if units, _ := w.sellable(t, "good", "berlin"); units != 5 {
 		t.Errorf("%d units of the good SKU, want 5", units)

@@ -34,7 +34,7 @@ func (s *Service) change(ctx context.Context, id string, m aggregates.Metadata, 
 	}
 	outcome, err := s.SKUs.Do(ctx, found.sku, m, in)
 	if errors.Is(err, stock.ErrUnknownReservation) {
-		err = found.gone(id)
+		err = s.gone(ctx, id, found)
 	}
 	if err != nil {
 		return nil, "", err

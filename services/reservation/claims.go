@@ -90,6 +90,7 @@ func (c *claims) settle(id string, v verdict, position uint64) {
 func (c *claims) sku(id string) (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sweep()
 	if held := c.byID[id]; held != nil {
 		return held.sku, true
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
-	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/validation"
 )
 
@@ -30,10 +29,12 @@ func (s *Service) GetReservation(ctx context.Context, r *pb.GetReservationReques
 	in := look{id: r.ReservationId}
 	_, err = s.SKUs.Do(ctx, found.sku, aggregates.Metadata{IdempotencyKey: "read"}, &in)
 	switch {
-	case errors.Is(err, stock.ErrUnknownReservation) && found.record != nil:
-		in.result = at(found.record.Reservation, s.Now())
 	case errors.Is(err, stock.ErrUnknownReservation):
-		return nil, &refusals.UnknownReservation{ReservationID: r.ReservationId}
+		record, err := s.recordOf(ctx, r.ReservationId, found)
+		if err != nil {
+			return nil, err
+		}
+		found.sku, in.result = record.SKU, at(record.Reservation, s.Now())
 	case err != nil:
 		return nil, err
 	}

@@ -20,15 +20,21 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 	if err := checkReserve(r); err != nil {
 		return nil, err
 	}
-	if err := s.claims.take(r.ReservationId, r.Sku); err != nil {
-		return nil, err
+	claimed := s.claims.take(r.ReservationId, r.Sku)
+	if claimed != nil {
+		// The other SKU's call may be the one that is wrong, and not know it yet: the index decides.
+		if known, err := s.owned(ctx, r.ReservationId, r.Sku); err != nil || !known {
+			return nil, claimed
+		}
 	}
 	in := reserve{policies: s.Policies, channel: r.Channel, request: stock.ReserveRequest{
 		ReservationID: r.ReservationId, Quantity: r.Quantity, Decimal: r.Decimal,
 		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed,
 	}}
 	outcome, err := s.reserve(ctx, r, &in)
-	s.claims.settle(r.ReservationId, judge(err), outcome.Position)
+	if claimed == nil {
+		s.claims.settle(r.ReservationId, judge(err), outcome.Position)
+	}
 	if err != nil {
 		return nil, about(r, err)
 	}

@@ -77,6 +77,7 @@ type World struct {
 	t       testing.TB
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	stopped bool
 	ctx     context.Context
 }
 
@@ -198,13 +199,19 @@ func (w *World) serve() {
 		http.DefaultClient.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		if err := w.Server.Shutdown(ctx); err != nil {
+		if err := w.Server.Shutdown(ctx); err != nil && !w.stopped {
 			w.t.Error(err)
 		}
 		if err := <-done; err != nil {
 			w.t.Error(err)
 		}
 	})
+}
+
+// Stop shuts the transport down before the test ends, and returns what that returned.
+func (w *World) Stop(ctx context.Context) error {
+	w.stopped = true
+	return w.Server.Shutdown(ctx)
 }
 
 // Dial makes a connection of its own.
