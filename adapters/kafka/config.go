@@ -34,7 +34,7 @@ func (c *Config) check() error {
 	}
 	for _, b := range c.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return fmt.Errorf("Kafka broker %q is not host:port: %w", b, err)
+			return fmt.Errorf("broker %q of Kafka is not host:port: %w", b, err)
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func newIdentity(c *Config) (*identity, error) {
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("Kafka client: %w", err)
+		return nil, fmt.Errorf("client of Kafka: %w", err)
 	}
 	return &identity{client: client}, nil
 }

@@ -196,6 +196,46 @@ func bounded(t *testing.T, s *Store, name string) {
 	}
 }
 
+// TestBatchStaysUntilTheNextOne: its data must not lie in memory that the database uses for something else.
+func TestBatchStaysUntilTheNextOne(t *testing.T) {
+	disk := vfs.NewMem()
+	s, err := Open("events", Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		if _, err := s.Append(background, "sku-a", uint64(50*n), facts("sku-a", 50*n, 50, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := firstError(s.db.Flush(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err = Open("events", Options{FS: disk, CacheBytes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sub, err := s.Subscribe(background, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	for at := uint64(0); at < 5000; {
+		b, err := sub.Next(background)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bounded(t, s, "others read meanwhile")
+		for i, r := range b.Records {
+			if want := fact("sku-a", int(at)+i, 100); r.ID != want.ID || string(r.Data) != string(want.Data) {
+				t.Fatalf("record %d became %q", i, r.Data)
+			}
+		}
+		at = b.Through
+	}
+}
+
 func TestRecordLargerThanABatchIsHandedOutAlone(t *testing.T) {
 	disk := vfs.NewMem()
 	s, err := Open("events", Options{FS: disk})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -116,6 +117,34 @@ func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCloseWakesWhoWaits: nothing is written that would wake them otherwise.
+func TestCloseWakesWhoWaits(t *testing.T) {
+	s, err := Open("events", Options{FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := s.Subscribe(background, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan error)
+	go func() {
+		_, err := sub.Next(background)
+		next <- err
+	}()
+	for asleep := false; !asleep; runtime.Gosched() {
+		s.tail.mu.Lock()
+		asleep = s.tail.sleeper != nil
+		s.tail.mu.Unlock()
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-next; !errors.Is(err, commands.ErrUnavailable) {
+		t.Errorf("next: %v, want commands.ErrUnavailable", err)
 	}
 }
 

@@ -361,7 +361,9 @@ func (behind) Progress(context.Context) (projections.Progress, error) {
 func TestEventsThatARecordIncludesAreNotCountedAgain(t *testing.T) {
 	s := start(t)
 	facts := viewtest.NewFacts(12)
+	s.SKU(t, "shoe", placed("long", 10, 0)) // before the position that it is taken back to
 	facts.Add(t, s.History, 300)
+	s.SKU(t, "shoe", released("long", 3, false))
 	s.seen()
 	s.wrap = func(m reservations.ReadModel) reservations.ReadModel { return behind{m} }
 	s.restart()

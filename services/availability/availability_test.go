@@ -266,13 +266,12 @@ func TestAWatchFromNowOnHearsItsPositionAndThenChanges(t *testing.T) {
 
 func TestReadModelAndStreamGiveTheSameAnswer(t *testing.T) {
 	w := shop(t)
-	token := w.Count("milk", 10)
-	if placed, err := w.Reserve("cart", "milk", 3); err != nil {
+	w.Count("milk", 10)
+	placed, err := w.Reserve("cart", "milk", 3)
+	if err != nil {
 		t.Fatal(err)
-	} else {
-		token = placed.Token
 	}
-	view, err := w.AvailabilityClient().GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web", Token: token})
+	view, err := w.AvailabilityClient().GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web", Token: placed.Token})
 	if err != nil {
 		t.Fatal(err)
 	}

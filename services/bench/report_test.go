@@ -42,10 +42,10 @@ row               figure          baseline  ratio    target  met  p50 ms  p99 ms
 ────────────────────────────────────────────────────────────────────────────────────────
 Get       35,000 calls/s  gRPC echo 50,000   0.70    ≥ 0.60  yes    0.90    3.25       0
     messages of 18 and 34 bytes
-    processor time 23.4 µs a call, gRPC echo 12.0 µs
+    processor time 23.4 µs per call, gRPC echo 12.0 µs
     gRPC echo p50 0.50 ms, p99 2.00 ms
 Ingest    29,999 lines/s                           ≥ 30,000   NO                       3
-    processor time 40.0 µs a line
+    processor time 40.0 µs per line
     failed: 2 x Unavailable: gone; 1 x Unknown: x
 Readable         0.50 ms    plain Get 0.25   2.00                                      0
     100 reservations/s

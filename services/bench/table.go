@@ -35,7 +35,7 @@ func (f *Figure) remarks() []string {
 		r = append(r, fmt.Sprintf("messages of %.0f and %.0f bytes", f.Sizes.Request, f.Sizes.Reply))
 	}
 	if f.CPU != nil && f.CPU.Service > 0 {
-		text := fmt.Sprintf("processor time %s µs a %s", amount(f.CPU.Service), strings.TrimSuffix(f.Unit, "s/s"))
+		text := fmt.Sprintf("processor time %s µs per %s", amount(f.CPU.Service), strings.TrimSuffix(f.Unit, "s/s"))
 		if f.CPU.Baseline > 0 {
 			text += fmt.Sprintf(", %s %s µs", f.BaselineName, amount(f.CPU.Baseline))
 		}

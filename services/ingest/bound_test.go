@@ -86,16 +86,16 @@ func TestWhatIsUnderWayIsBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		make  func(id string) ingest.Message
 		facts int // that may be under way
+		n     int // messages there are
 	}{
-		"messages": {func(id string) ingest.Message { return received(id, "s", 1) }, ingest.MaxInFlight},
-		"facts":    {func(id string) ingest.Message { return sale(id, hundred...) }, ingest.MaxInFlightFacts + 99},
-		"bytes":    {func(id string) ingest.Message { return with(large, "ce_id", id) }, 8},
+		"messages": {func(id string) ingest.Message { return received(id, "s", 1) }, ingest.MaxInFlight, 3 * ingest.MaxInFlight},
+		"facts":    {func(id string) ingest.Message { return sale(id, hundred...) }, ingest.MaxInFlightFacts + 99, 150},
+		"bytes":    {func(id string) ingest.Message { return with(large, "ce_id", id) }, 8, 150},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			log := newLog(topic, 1)
 			log.limit = 20
-			const n = 3 * ingest.MaxInFlight
-			for i := range n {
+			for i := range c.n {
 				log.append(0, c.make(fmt.Sprint(i)))
 			}
 			streams, clock, offsets := &stuck{}, newClock(), &memOffsets{}
@@ -115,7 +115,7 @@ func TestWhatIsUnderWayIsBounded(t *testing.T) {
 				t.Errorf("%s: %d messages were fetched, want at most %d", name, fetched, bound)
 			}
 			streams.letGo()
-			for offsets.saved() < n {
+			for offsets.saved() < int64(c.n) {
 				synctest.Wait()
 				<-time.After(time.Second) // of the bubble's time: progress is saved now and then
 			}

@@ -156,7 +156,7 @@ func agrees(t *testing.T, text []byte, got proto.Message, err error, want proto.
 
 func TestPayloadsAreReadAsTheReferenceReadsThem(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range 20_000 {
+	for i := range 10_000 {
 		var m proto.Message = randomMovement(r)
 		if i%2 == 0 {
 			m = randomSale(r)

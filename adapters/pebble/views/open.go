@@ -62,6 +62,7 @@ func (d *DB) open() error {
 	if err := d.remove(); err != nil {
 		return err
 	}
+	d.failed.Store(nil)
 	return d.tryOpen()
 }
 
@@ -100,6 +101,9 @@ func (d *DB) openPebble() (err error) {
 		FormatMajorVersion: pebbledb.FormatColumnarBlocks,
 		MemTableSize:       memTableBytes,
 		Logger:             pebbleLog{log: d.opts.Log, failed: &d.failed},
+		EventListener: &pebbledb.EventListener{ // without one, damage ends the process
+			DataCorruption: func(i pebbledb.DataCorruptionInfo) { d.markDamaged(i.Details) },
+		},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -113,16 +117,11 @@ const formatVersion = "1"
 
 // checkOrigin makes sure that the documents are of this format, and built from this event store.
 func (d *DB) checkOrigin() error {
-	key, want := []byte{spaceMeta}, formatVersion+" "+d.opts.StoreID
-	value, closer, err := d.db.Get(key)
-	if errors.Is(err, pebbledb.ErrNotFound) {
-		return d.db.Set(key, []byte(want), pebbledb.Sync)
-	}
+	origin, err := d.origin()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	defer closer.Close()
-	format, store, _ := strings.Cut(string(value), " ")
+	format, store, _ := strings.Cut(origin, " ")
 	switch {
 	case format != formatVersion:
 		return fmt.Errorf("%w: its format is %q, this version reads %q", errUnusable, format, formatVersion)
@@ -130,6 +129,21 @@ func (d *DB) checkOrigin() error {
 		return fmt.Errorf("%w: it was built from event store %q, this is %q", errUnusable, store, d.opts.StoreID)
 	}
 	return nil
+}
+
+// origin reads what a database is made of, and writes it to a new one.
+func (d *DB) origin() (text string, err error) {
+	defer d.check(&err)
+	key := []byte{spaceMeta}
+	value, closer, err := d.db.Get(key)
+	if errors.Is(err, pebbledb.ErrNotFound) {
+		text = formatVersion + " " + d.opts.StoreID
+		return text, d.db.Set(key, []byte(text), pebbledb.Sync)
+	}
+	if err != nil {
+		return "", err
+	}
+	return string(value), closer.Close()
 }
 
 // markDamaged has the database dropped when it is opened next, and used no more until then.

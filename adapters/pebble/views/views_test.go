@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"go.uber.org/goleak"
 
 	"github.com/stockfold/stockfold/adapters/pebble/views"
@@ -129,29 +131,100 @@ func TestDamagedDatabaseIsDropped(t *testing.T) {
 	for _, name := range names {
 		for _, harm := range []func(vfs.FS, string) error{remove, truncate, overwrite} {
 			fs := fresh()
-			if name == "LOCK" || fs == nil {
+			if name == "LOCK" {
 				continue
 			}
 			if err := harm(fs, fs.PathJoin(dir, name)); err != nil {
 				continue // a file that comes and goes
 			}
 			db := open(t, fs, views.Options{StoreID: "s"})
-			readAll(t, db)
+			if err := readAll(t, db); err != nil && !errors.Is(err, views.ErrFailed) {
+				t.Fatalf("%s: %v", name, err)
+			}
 			db.Close()
 			db = open(t, fs, views.Options{StoreID: "s"})
-			readAll(t, db)
+			if err := readAll(t, db); err != nil {
+				t.Fatalf("%s: damaged after it was opened again: %v", name, err)
+			}
 			write(t, db, 1000, "later")
 			db.Close()
 		}
 	}
 }
 
-// readAll reads everything; damage that shows only now has the database dropped at the next start.
-func readAll(t *testing.T, db *views.DB) {
-	t.Helper()
+func readAll(t *testing.T, db *views.DB) error {
 	_, err := db.Availability().Scan(t.Context(), "", 1000)
-	if err != nil && !errors.Is(err, views.ErrFailed) {
+	return err
+}
+
+// Damage that shows only when a document is read: no more is read or written, and the next start begins anew.
+func TestDamageFoundByAReadIsRemembered(t *testing.T) {
+	fs := vfs.NewMem()
+	db := open(t, fs, views.Options{})
+	for i := range 2000 {
+		write(t, db, uint64(i+1), fmt.Sprint("sku ", i))
+	}
+	db.Close()
+	open(t, fs, views.Options{}).Close() // what was in the log is in a table now
+	names, err := fs.List(dir)
+	if err != nil {
 		t.Fatal(err)
+	}
+	harmed := 0
+	for _, name := range names {
+		if strings.HasSuffix(name, ".sst") {
+			harmed++
+			scribble(t, fs, fs.PathJoin(dir, name))
+		}
+	}
+	log, text := logs()
+	db = open(t, fs, views.Options{Log: log})
+	if err := readAll(t, db); harmed == 0 || !errors.Is(err, views.ErrFailed) {
+		t.Fatalf("%d tables were harmed, reading says %v", harmed, err)
+	}
+	if _, err := db.Reservations().One(t.Context(), "r", "a"); !errors.Is(err, views.ErrFailed) {
+		t.Fatalf("the next read says %v", err)
+	}
+	if !strings.Contains(text.String(), "damaged") {
+		t.Fatalf("the log does not say so: %s", text)
+	}
+	db.Close()
+	db = open(t, fs, views.Options{})
+	if got := position(t, db); got != 0 {
+		t.Fatalf("position %d after the damage, want 0", got)
+	}
+}
+
+// scribble changes the first blocks of a table.
+func scribble(t *testing.T, fs vfs.FS, path string) {
+	t.Helper()
+	f, err := fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), 0); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
+
+// A disk that fails must not end the process; the read models say that they cannot go on.
+func TestFailingDiskIsAnError(t *testing.T) {
+	fs := vfs.NewMem()
+	inject := errorfs.Toggle{Injector: errorfs.ErrInjected.If(errorfs.Writes)}
+	db := open(t, errorfs.Wrap(fs, &inject), views.Options{})
+	write(t, db, 1, "a")
+	inject.On()
+	var err error
+	for i := uint64(2); err == nil && i < 100_000; i++ {
+		d := &availability.Document{SKU: strings.Repeat("x", 1000), Position: i}
+		err = db.Availability().Write(t.Context(), []*availability.Document{d}, projections.Progress{Position: i})
+	}
+	if !errors.Is(err, views.ErrFailed) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := db.Availability().Read(t.Context(), "a"); !errors.Is(err, views.ErrFailed) {
+		t.Fatalf("got %v", err)
 	}
 }
 
@@ -189,7 +262,7 @@ func TestCrashLeavesTheStateAfterSomeWrite(t *testing.T) {
 		for i := range 300 {
 			write(t, db, uint64(i+1), "a", fmt.Sprint("sku ", i))
 		}
-		clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: seed * 5, RNG: random(uint64(seed))})
+		clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: seed * 5, RNG: rand.New(rand.NewPCG(uint64(seed), 1))})
 		after := open(t, clone, views.Options{})
 		at := position(t, after)
 		list, err := after.Availability().Scan(t.Context(), "", 1000)
