@@ -6,7 +6,7 @@ TOOL   := go tool -modfile=.ci/tools/go.mod
 # Our own packages: everything but what is generated.
 OURS := $(addprefix ./,$(addsuffix /...,adapters aggregates deploy projections services proto/codec))
 # Where goroutines share memory.
-CONCURRENT := ./adapters/... ./projections/... ./services/...
+CONCURRENT := ./services/commands ./services/stock ./services/ingest ./services/publication ./adapters/kafka ./adapters/broker
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-race lint generate check-generated check-breaking bench clean

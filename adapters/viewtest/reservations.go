@@ -199,6 +199,19 @@ func recordsRemove(t *testing.T, b Backend[reservations.ReadModel]) {
 	equal(t, "by id", len(must(b.Model.ByID(t.Context(), "r"))(t)), 0)
 }
 
+// Whatever order the changes of one call are in, an id whose records go and come is found where they came.
+func recordsFollowID(t *testing.T, b Backend[reservations.ReadModel]) {
+	one, two, three := over(held("r", "a", 1, 1), 2, 10), over(held("r", "b", 3, 1), 4, 10), held("r", "c", 5, 1)
+	writeRecords(t, b.Model, one, two)
+	ok(t, b.Model.Write(t.Context(), []reservations.Change{{After: three}, {Before: one}, {Before: two}}, progressAt(6)))
+	equal(t, "by id", must(b.Model.ByID(t.Context(), "r"))(t), []*reservations.Record{three})
+	ok(t, b.Model.Write(t.Context(), []reservations.Change{{Before: three}}, progressAt(7)))
+	equal(t, "by id", len(must(b.Model.ByID(t.Context(), "r"))(t)), 0)
+	writeRecords(t, b.Model, one, two)
+	ok(t, b.Model.Write(t.Context(), []reservations.Change{{Before: two}}, progressAt(9)))
+	equal(t, "by id", must(b.Model.ByID(t.Context(), "r"))(t), []*reservations.Record{one})
+}
+
 func recordsGuard(t *testing.T, b Backend[reservations.ReadModel]) {
 	old := held("r", "a", 1, 100)
 	now := over(old, 8, 50)

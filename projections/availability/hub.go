@@ -155,11 +155,14 @@ func (h *hub) tokenNow() uint64 { return max(h.token, min(h.through, h.settledNo
 // settledNow reads the directory's position before its tables, so that these are not older.
 func (h *hub) settledNow() uint64 {
 	current := h.projection.dir.Position()
-	if h.projection.dir.Tables().Version() == h.policy {
+	if h.inForce() {
 		return max(h.settled, current)
 	}
 	return h.settled
 }
+
+// inForce tells whether every document includes the policies in force.
+func (h *hub) inForce() bool { return h.projection.dir.Tables().Version() == h.policy }
 
 // enter registers a watcher and sets it to where it starts.
 func (h *hub) enter(w *Watcher, after uint64) error {

@@ -209,7 +209,7 @@ func (s *allSKUs) start(after uint64) {
 	switch {
 	case after == FromNow:
 		s.base = s.hub.seq
-	case after >= s.hub.complete:
+	case after >= s.hub.complete && s.hub.inForce():
 		for channel, l := range s.hub.logs {
 			s.cursors[channel] = l.dropped
 		}

@@ -155,8 +155,9 @@ func TestHeartbeatMovesAnIdleWatcherOn(t *testing.T) {
 	s.run()
 	s.Location(t, "berlin")
 	s.Channel(t, "web", 0, "berlin")
-	s.SKU(t, "shoe", received("berlin", 1))
 	s.seen()
+	s.SKU(t, "shoe", received("berlin", 1))
+	s.converged()
 	all, named := s.watch("web", availability.FromNow), s.watch("web", availability.FromNow, "shoe")
 	at := s.SKU(t, "boot", &stock.ItemRegistered{Name: "Boot"})
 	for all.position < at || named.position < at {

@@ -28,18 +28,37 @@ func (d *decided) reservation() *stock.Reservation { return &d.result }
 // change carries out an intention on the stream that has the reservation, and returns it with a token. It returns
 // *refusals.UnknownReservation, *stock.NotLiveError, what the decision returns, and the errors of the index and the store.
 func (s *Service) change(ctx context.Context, id string, m aggregates.Metadata, in changing) (*pb.Reservation, string, error) {
-	found, err := s.locate(ctx, id)
-	if err != nil {
-		return nil, "", err
-	}
-	outcome, err := s.SKUs.Do(ctx, found.sku, m, in)
+	found, outcome, err := s.decide(ctx, id, m, in)
 	if errors.Is(err, stock.ErrUnknownReservation) {
-		err = s.gone(ctx, id, found)
+		err = found.gone(id)
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	return message(found.sku, in.reservation()), s.Tokens.Encode(outcome.Position), nil
+}
+
+// decide has an intention decided on the stream that has the reservation. When that is stock.ErrUnknownReservation, the
+// place has the index's record.
+func (s *Service) decide(ctx context.Context, id string, m aggregates.Metadata, in changing) (place, commands.Outcome, error) {
+	found, err := s.locate(ctx, id)
+	if err != nil {
+		return found, commands.Outcome{}, err
+	}
+	outcome, err := s.SKUs.Do(ctx, found.sku, m, in)
+	if !errors.Is(err, stock.ErrUnknownReservation) || found.record != nil {
+		return found, outcome, err
+	}
+	// It was found by a claim, and the call that made the claim may be one that has the wrong SKU.
+	claimed := found.sku
+	if found, err = s.lookUp(ctx, id); err != nil {
+		return found, commands.Outcome{}, err
+	}
+	if found.sku == claimed {
+		return found, outcome, stock.ErrUnknownReservation
+	}
+	outcome, err = s.SKUs.Do(ctx, found.sku, m, in)
+	return found, outcome, err
 }
 
 // metadata of a change of a reservation. key must be unique per operation and call.

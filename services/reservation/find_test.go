@@ -2,6 +2,7 @@ package reservation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/reservation"
 	"github.com/stockfold/stockfold/services/servicetest"
+	"github.com/stockfold/stockfold/services/tokens"
 )
 
 // blind is an index that shows nothing while it is shut, as if it lagged.
@@ -73,34 +75,63 @@ func TestWhileTheIndexLagsAnIDIsFoundAndStillBelongsToOneSKU(t *testing.T) {
 	_, err := w.Reserve("cart", "bread", 1)
 	servicetest.Refused(t, err, codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
 
-	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+	direct := reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err = c.GetReservation(ctx, &pb.GetReservationRequest{ReservationId: "never placed"})
-	servicetest.Refused(t, err, codes.DeadlineExceeded, "NOT_YET_VISIBLE")
+	var late *tokens.NotYetVisibleError
+	if _, err = direct.GetReservation(ctx, &pb.GetReservationRequest{ReservationId: "never placed"}); !errors.As(err, &late) {
+		t.Errorf("got %v", err)
+	}
 
 	index.shut.Store(false)
 	_, err = w.Reserve("cart", "bread", 1)
 	servicetest.Refused(t, err, codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
 }
 
-func TestAfterAStartTheFirstReserveWaitsForWhatWasPlacedBefore(t *testing.T) {
-	w := servicetest.Start(t, servicetest.Options{Hold: true})
-	w.Shop()
-	w.Count("milk", 10)
+// late is an index that knows nothing until it has caught up.
+type late struct {
+	reservation.Index
+	asked    chan struct{} // one for every call that waits
+	caughtUp chan struct{}
+}
+
+func (l *late) Find(ctx context.Context, id string) ([]*reservations.Record, error) {
+	select {
+	case <-l.caughtUp:
+		return l.Index.Find(ctx, id)
+	default:
+		return nil, nil
+	}
+}
+
+func (l *late) Get(ctx context.Context, id string) ([]*reservations.Record, error) {
+	l.asked <- struct{}{}
+	<-l.caughtUp
+	return l.Index.Get(ctx, id)
+}
+
+func TestAfterAStartTheFirstReserveWaitsUntilTheIndexKnowsWhatWasBefore(t *testing.T) {
+	w := shop(t)
 	w.Count("bread", 10)
-	placed := make(chan error, 1)
+	if _, err := w.Reserve("cart", "milk", 1); err != nil {
+		t.Fatal(err)
+	}
+	index := &late{Index: w.Reservations, asked: make(chan struct{}, 1), caughtUp: make(chan struct{})}
+	started := reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now})
+	answers := make(chan error, 1)
 	go func() {
-		_, err := w.Reserve("cart", "milk", 1)
-		placed <- err
+		_, err := started.Reserve(context.Background(), &pb.ReserveRequest{ReservationId: "cart", Sku: "bread", Channel: "web", Quantity: 1})
+		answers <- err
 	}()
 	select {
-	case err := <-placed:
-		t.Fatalf("answered before the index was built: %v", err)
-	default:
+	case <-index.asked:
+	case err := <-answers:
+		t.Fatalf("answered while the index knew nothing: %v", err)
 	}
-	w.Follow()
-	if err := <-placed; err != nil {
-		t.Error(err)
+	close(index.caughtUp)
+	var reused *stock.KeyReusedError
+	if err := <-answers; !errors.As(err, &reused) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -229,4 +260,60 @@ func TestAHandOverThatACountCoversMovesNoStock(t *testing.T) {
 	if err != nil || stock.Stock.Locations[0].Sellable != 6 || stock.Stock.Locations[0].Reserved != 0 {
 		t.Errorf("stock %v, %v", stock, err)
 	}
+}
+
+// held is an index that holds up whoever looks for an id while it is armed.
+type held struct {
+	reservation.Index
+	armed   atomic.Bool
+	entered chan struct{}
+	resume  chan struct{}
+}
+
+func (h *held) Find(ctx context.Context, id string) ([]*reservations.Record, error) {
+	if h.armed.CompareAndSwap(true, false) {
+		h.entered <- struct{}{}
+		<-h.resume
+	}
+	return h.Index.Find(ctx, id)
+}
+
+func TestACallWithTheWrongSKUIsInNobodysWay(t *testing.T) {
+	index := &held{entered: make(chan struct{}), resume: make(chan struct{})}
+	w := servicetest.Start(t, servicetest.Options{Index: func(p *reservations.Projection) reservation.Index {
+		index.Index = p
+		return index
+	}})
+	w.Shop()
+	w.Count("milk", 10)
+	w.Count("bread", 10)
+	placed, err := w.Reserve("cart", "milk", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.ReservationClient()
+	if _, err := c.GetReservation(t.Context(), &pb.GetReservationRequest{ReservationId: "cart", Token: placed.Token}); err != nil {
+		t.Fatal(err) // the index knows it now
+	}
+	if _, err := w.Reserve("other", "milk", 1); err != nil {
+		t.Fatal(err) // and its claim has ended
+	}
+	index.armed.Store(true)
+	wrong := make(chan error)
+	go func() {
+		_, err := w.Reserve("cart", "bread", 3)
+		wrong <- err
+	}()
+	<-index.entered
+	if r, err := w.Reserve("cart", "milk", 3); err != nil || r.Reservation.Remaining != 3 {
+		t.Errorf("retried %v, %v", r, err)
+	}
+	if r, err := c.ConfirmReservation(t.Context(), &pb.ConfirmReservationRequest{ReservationId: "cart"}); err != nil || r.Reservation.Sku != "milk" {
+		t.Errorf("confirmed %v, %v", r, err)
+	}
+	if r, err := c.GetReservation(t.Context(), &pb.GetReservationRequest{ReservationId: "cart"}); err != nil || r.Reservation.Sku != "milk" {
+		t.Errorf("got %v, %v", r, err)
+	}
+	close(index.resume)
+	servicetest.Refused(t, <-wrong, codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
 }

@@ -22,19 +22,11 @@ func (s *Service) GetReservation(ctx context.Context, r *pb.GetReservationReques
 	if err := s.Tokens.Await(ctx, r.Token, s.Index); err != nil {
 		return nil, err
 	}
-	found, err := s.locate(ctx, r.ReservationId)
-	if err != nil {
-		return nil, err
-	}
 	in := look{id: r.ReservationId}
-	_, err = s.SKUs.Do(ctx, found.sku, aggregates.Metadata{IdempotencyKey: "read"}, &in)
+	found, _, err := s.decide(ctx, r.ReservationId, aggregates.Metadata{IdempotencyKey: "read"}, &in)
 	switch {
 	case errors.Is(err, stock.ErrUnknownReservation):
-		record, err := s.recordOf(ctx, r.ReservationId, found)
-		if err != nil {
-			return nil, err
-		}
-		found.sku, in.result = record.SKU, at(record.Reservation, s.Now())
+		in.result = at(found.record.Reservation, s.Now())
 	case err != nil:
 		return nil, err
 	}

@@ -23,6 +23,11 @@ func (s *Service) locate(ctx context.Context, id string) (place, error) {
 	if sku, ok := s.claims.sku(id); ok {
 		return place{sku: sku}, nil
 	}
+	return s.lookUp(ctx, id)
+}
+
+// lookUp finds the record of a reservation in the index.
+func (s *Service) lookUp(ctx context.Context, id string) (place, error) {
 	found, err := s.Index.Find(ctx, id)
 	if err == nil && len(found) == 0 {
 		found, err = s.wait(ctx, id)
@@ -58,28 +63,12 @@ func earliest(found []*reservations.Record) *reservations.Record {
 	return first
 }
 
-// recordOf returns the index's record of a reservation that was located, perhaps by its claim alone.
-func (s *Service) recordOf(ctx context.Context, id string, p place) (*reservations.Record, error) {
-	if p.record != nil {
-		return p.record, nil
-	}
-	found, err := s.wait(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return earliest(found), nil
-}
-
-// gone explains that the SKU's stream does not remember the reservation: it ended long ago, or was never placed.
-func (s *Service) gone(ctx context.Context, id string, p place) error {
-	record, err := s.recordOf(ctx, id, p)
-	if err != nil {
-		return err
-	}
-	if record.EndedAt == 0 {
+// gone explains that the SKU's stream does not remember the reservation: it ended long ago.
+func (p *place) gone(id string) error {
+	if p.record.EndedAt == 0 {
 		return &refusals.UnknownReservation{ReservationID: id}
 	}
-	return &stock.NotLiveError{ReservationID: id, Status: record.Status}
+	return &stock.NotLiveError{ReservationID: id, Status: p.record.Status}
 }
 
 // warmth tells whether the index has known, at least once since the service started, everything there was: only then is

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
+	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -16,29 +16,39 @@ import (
 
 // Options of a database. The zero value is usable.
 type Options struct {
-	FS         vfs.FS // of the operating system when nil
-	CacheBytes int64  // for blocks of tables; DefaultCacheBytes when 0
+	FS            vfs.FS // of the operating system when nil
+	CacheBytes    int64  // for blocks of tables; DefaultCacheBytes when 0
+	MemTableBytes uint64 // written between two syncs; DefaultMemTableBytes when 0
 	// StoreID names the event store that the documents are built from; a database built from another one is dropped.
 	// When it is empty that is not checked.
 	StoreID string
 	Log     *slog.Logger // slog.Default() when nil
 }
 
-// DefaultCacheBytes bounds the blocks of tables kept in memory.
-const DefaultCacheBytes = 64 << 20
+const (
+	// DefaultCacheBytes bounds the blocks of tables kept in memory.
+	DefaultCacheBytes = 64 << 20
+	// DefaultMemTableBytes bounds what is kept in memory before it is written to a table. What a crash takes is
+	// no more than two of these, and is built again from the events in about a second.
+	DefaultMemTableBytes = 32 << 20
+	// writeTimeout bounds how long a write waits for a disk that is full or fails, closeTimeout how long Close does.
+	writeTimeout = 30 * time.Second
+	closeTimeout = 5 * time.Second
+)
 
-// memTableBytes is what is kept in memory before it becomes a table.
-const memTableBytes = 32 << 20
+// ErrStalled says that the disk did not take a write in time. It may still be done.
+var ErrStalled = fmt.Errorf("read model database: the disk took no write for %s, is it full?", writeTimeout)
 
 // ErrClosed says that the database was closed.
 var ErrClosed = errors.New("read model database is closed")
 
 // DB is the database of a process's read models.
 type DB struct {
-	dir    string
-	opts   Options
-	lock   *pebbledb.Lock
-	failed atomic.Pointer[error]
+	dir     string
+	opts    Options
+	lock    *pebbledb.Lock
+	failure *failure
+	turn    chan struct{} // holds one while a write is under way
 
 	mu     sync.RWMutex // held for reading while Pebble is called
 	closed bool
@@ -55,8 +65,8 @@ func (d *DB) use(ctx context.Context, f func(*pebbledb.DB) error) (err error) {
 	if d.closed {
 		return ErrClosed
 	}
-	if failed := d.failed.Load(); failed != nil {
-		return *failed
+	if err := d.failure.get(); err != nil {
+		return err
 	}
 	defer d.check(&err)
 	return f(d.db)
@@ -79,7 +89,7 @@ func (d *DB) get(ctx context.Context, key []byte, read func(value []byte) error)
 	return ok, err
 }
 
-// has tells whether there is a key. For one that is not there, filters mostly save looking at tables.
+// has tells whether a key is there.
 func (d *DB) has(ctx context.Context, key []byte) (ok bool, err error) {
 	err = d.use(ctx, func(db *pebbledb.DB) error {
 		_, closer, err := db.Get(key)
@@ -126,7 +136,7 @@ func (d *DB) scan(ctx context.Context, from, before []byte, each func(key, value
 
 // write commits what fill puts into a batch, and a projection's progress with it.
 func (d *DB) write(ctx context.Context, space byte, p projections.Progress, fill func(*pebbledb.Batch) error) error {
-	return d.use(ctx, func(db *pebbledb.DB) error {
+	return d.update(ctx, func(db *pebbledb.DB) error {
 		b := db.NewBatch()
 		defer b.Close()
 		if err := fill(b); err != nil {
@@ -143,6 +153,34 @@ func (d *DB) write(ctx context.Context, space byte, p projections.Progress, fill
 	})
 }
 
+// update calls f, which writes, one write at a time. A disk that is full or fails can hold a write up for as long as it
+// likes; the caller gets away when its context ends, after writeTimeout, or when the failure is known, and the write may
+// then still be done.
+func (d *DB) update(ctx context.Context, f func(*pebbledb.DB) error) error {
+	late := time.NewTimer(writeTimeout)
+	defer late.Stop()
+	done := make(chan error, 1)
+	turn := d.turn
+	for {
+		select {
+		case turn <- struct{}{}:
+			turn = nil
+			go func() {
+				done <- d.use(ctx, f)
+				<-d.turn
+			}()
+		case err := <-done:
+			return err
+		case <-d.failure.down:
+			return d.failure.get()
+		case <-late.C:
+			return ErrStalled
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // progress reads a projection's progress; the zero value when there is none.
 func (d *DB) progress(ctx context.Context, space byte) (p projections.Progress, err error) {
 	_, err = d.get(ctx, []byte{space}, p.UnmarshalBinary)
@@ -151,27 +189,40 @@ func (d *DB) progress(ctx context.Context, space byte) (p projections.Progress, 
 
 // reset empties the key spaces from one on that come before another.
 func (d *DB) reset(ctx context.Context, from, before byte) error {
-	return d.use(ctx, func(db *pebbledb.DB) error {
+	return d.update(ctx, func(db *pebbledb.DB) error {
 		return db.DeleteRange([]byte{from}, []byte{before}, pebbledb.NoSync)
 	})
 }
 
-// Close writes out what is in memory and releases the directory. Calls after it return ErrClosed.
-func (d *DB) Close() (err error) {
+// Close writes out what is in memory and releases the directory. Calls after it return ErrClosed. When the disk failed it
+// cannot be closed in order: what was being done is left to the end of the process, and the directory stays locked.
+func (d *DB) Close() error {
+	done := make(chan error, 1)
+	go func() { done <- d.close() }()
+	late := time.NewTimer(closeTimeout)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return fmt.Errorf("close the read models in %s: not done after %s, as if the disk failed", d.dir, closeTimeout)
+	}
+}
+
+func (d *DB) close() (err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil
 	}
-	d.closed = true
-	return errors.Join(d.closeDB(), d.lock.Close())
-}
-
-// closeDB closes Pebble; one that failed cannot be closed in order, and is left to the end of the process.
-func (d *DB) closeDB() (err error) {
-	if failed := d.failed.Load(); failed != nil {
-		return *failed
+	failed := d.failure.get()
+	if failed != nil && d.failure.fatal {
+		return failed
 	}
+	d.closed = true
 	defer d.check(&err)
-	return d.db.Close()
+	if failed == nil {
+		err = d.db.Flush()
+	}
+	return errors.Join(err, d.db.Close(), d.lock.Close())
 }

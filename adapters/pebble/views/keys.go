@@ -15,7 +15,7 @@ const (
 	spaceLiveBySKU    byte = 0x23 // the same, live ones only
 	spaceDue          byte = 0x24 // end of the hold, SKU, id; held ones only
 	spaceEnded        byte = 0x25 // end, SKU, id; ended ones only
-	spaceIDs          byte = 0x26 // id; tells by one look that an id has records, or, mostly, that it has none
+	spaceIDs          byte = 0x26 // id; there when the id has records: a miss, the usual answer, takes one look
 
 	spacePolicies  byte = 0x30 // progress
 	spaceChannels  byte = 0x31 // id

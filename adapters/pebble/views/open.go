@@ -35,6 +35,9 @@ func Open(dir string, o Options) (*DB, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes
 	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = DefaultMemTableBytes
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -45,7 +48,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
-	d := &DB{dir: dir, opts: o, lock: lock}
+	d := &DB{dir: dir, opts: o, lock: lock, turn: make(chan struct{}, 1)}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the read models in %s: %w", dir, err), lock.Close())
 	}
@@ -62,11 +65,11 @@ func (d *DB) open() error {
 	if err := d.remove(); err != nil {
 		return err
 	}
-	d.failed.Store(nil)
 	return d.tryOpen()
 }
 
 func (d *DB) tryOpen() error {
+	d.failure = newFailure()
 	if _, err := d.opts.FS.Stat(d.path(damagedFile)); err == nil {
 		return fmt.Errorf("%w: found damaged when it was last used", errUnusable)
 	}
@@ -99,8 +102,9 @@ func (d *DB) openPebble() (err error) {
 	o := &pebbledb.Options{
 		FS: d.opts.FS, Lock: d.lock, Cache: cache, Merger: newestWins,
 		FormatMajorVersion: pebbledb.FormatColumnarBlocks,
-		MemTableSize:       memTableBytes,
-		Logger:             pebbleLog{log: d.opts.Log, failed: &d.failed},
+		MemTableSize:       d.opts.MemTableBytes,
+		DisableWAL:         true, // what is lost in a crash is built again
+		Logger:             pebbleLog{log: d.opts.Log, failure: d.failure},
 		EventListener: &pebbledb.EventListener{ // without one, damage ends the process
 			DataCorruption: func(i pebbledb.DataCorruptionInfo) { d.markDamaged(i.Details) },
 		},
@@ -138,7 +142,7 @@ func (d *DB) origin() (text string, err error) {
 	value, closer, err := d.db.Get(key)
 	if errors.Is(err, pebbledb.ErrNotFound) {
 		text = formatVersion + " " + d.opts.StoreID
-		return text, d.db.Set(key, []byte(text), pebbledb.Sync)
+		return text, errors.Join(d.db.Set(key, []byte(text), pebbledb.NoSync), d.db.Flush())
 	}
 	if err != nil {
 		return "", err
@@ -148,8 +152,7 @@ func (d *DB) origin() (text string, err error) {
 
 // markDamaged has the database dropped when it is opened next, and used no more until then.
 func (d *DB) markDamaged(cause error) {
-	err := fmt.Errorf("%w: %w", ErrFailed, cause)
-	if !d.failed.CompareAndSwap(nil, &err) {
+	if !d.failure.set(cause, false) {
 		return
 	}
 	d.opts.Log.Error("read models are damaged and will be built anew after a restart", "directory", d.dir, "error", cause)

@@ -119,12 +119,18 @@ func indexed(r *reservations.Record, key []byte) bool {
 
 // Write applies changes and the progress in one batch.
 func (m *Reservations) Write(ctx context.Context, changes []reservations.Change, p projections.Progress) error {
+	gone, err := m.goneIDs(ctx, changes)
+	if err != nil {
+		return err
+	}
 	return m.db.write(ctx, spaceReservations, p, func(b *pebbledb.Batch) error {
-		for _, c := range changes {
-			if err := writeRecord(b, c); err != nil {
+		for _, id := range gone { // first: a change may bring one of them back
+			if err := b.Delete(idKey(id), nil); err != nil {
 				return err
 			}
-			if err := m.writeID(ctx, b, c); err != nil {
+		}
+		for _, c := range changes {
+			if err := writeRecord(b, c); err != nil {
 				return err
 			}
 			if err := writeIndexes(b, c); err != nil {
@@ -133,6 +139,26 @@ func (m *Reservations) Write(ctx context.Context, changes []reservations.Change,
 		}
 		return nil
 	})
+}
+
+// goneIDs are the ids whose stored records are all removed by some changes.
+func (m *Reservations) goneIDs(ctx context.Context, changes []reservations.Change) (gone []string, err error) {
+	removed := map[string]int{}
+	for _, c := range changes {
+		if c.Before != nil && c.After == nil {
+			removed[c.Before.ID]++
+		}
+	}
+	for id, n := range removed {
+		stored, err := m.ByID(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if len(stored) <= n {
+			gone = append(gone, id)
+		}
+	}
+	return gone, nil
 }
 
 func writeRecord(b *pebbledb.Batch, c reservations.Change) error {
@@ -146,22 +172,12 @@ func writeRecord(b *pebbledb.Batch, c reservations.Change) error {
 	if err != nil {
 		return err
 	}
-	return b.Merge(recordKey(c.After.ID, c.After.SKU), value, nil)
-}
-
-// writeID keeps the entry of an id as long as it has records. The entry may outlive two records that go in one batch:
-// then it says less than it could, not something wrong.
-func (m *Reservations) writeID(ctx context.Context, b *pebbledb.Batch, c reservations.Change) error {
-	switch {
-	case c.Before == nil && c.After != nil:
-		return b.Set(idKey(c.After.ID), nil, nil)
-	case c.Before != nil && c.After == nil:
-		if others, err := m.ByID(ctx, c.Before.ID); err != nil || len(others) > 1 {
+	if c.Before == nil {
+		if err := b.Set(idKey(c.After.ID), nil, nil); err != nil {
 			return err
 		}
-		return b.Delete(idKey(c.Before.ID), nil)
 	}
-	return nil
+	return b.Merge(recordKey(c.After.ID, c.After.SKU), value, nil)
 }
 
 func idKey(id string) []byte { return append([]byte{spaceIDs}, id...) }

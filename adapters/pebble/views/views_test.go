@@ -2,12 +2,14 @@ package views_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -153,7 +155,7 @@ func TestDamagedDatabaseIsDropped(t *testing.T) {
 }
 
 func readAll(t *testing.T, db *views.DB) error {
-	_, err := db.Availability().Scan(t.Context(), "", 1000)
+	_, err := db.Availability().Scan(t.Context(), "", 100_000)
 	return err
 }
 
@@ -172,9 +174,8 @@ func TestDamageFoundByAReadIsRemembered(t *testing.T) {
 	}
 	harmed := 0
 	for _, name := range names {
-		if strings.HasSuffix(name, ".sst") {
+		if strings.HasSuffix(name, ".sst") && scribble(t, fs, fs.PathJoin(dir, name)) {
 			harmed++
-			scribble(t, fs, fs.PathJoin(dir, name))
 		}
 	}
 	log, text := logs()
@@ -195,36 +196,56 @@ func TestDamageFoundByAReadIsRemembered(t *testing.T) {
 	}
 }
 
-// scribble changes the first blocks of a table.
-func scribble(t *testing.T, fs vfs.FS, path string) {
+// scribble changes blocks in the middle of a table, if it is large enough.
+func scribble(t *testing.T, fs vfs.FS, path string) bool {
 	t.Helper()
 	f, err := fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), 0); err != nil {
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
 		t.Fatal(err)
 	}
-	f.Close()
+	if info.Size() < 10_000 {
+		return false
+	}
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xa5}, 1024), info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
-// A disk that fails must not end the process; the read models say that they cannot go on.
-func TestFailingDiskIsAnError(t *testing.T) {
+// A disk that takes no writes holds nobody up for longer than he waits, and is used again once it takes them.
+func TestFullDiskIsWaitedFor(t *testing.T) {
 	fs := vfs.NewMem()
-	inject := errorfs.Toggle{Injector: errorfs.ErrInjected.If(errorfs.Writes)}
-	db := open(t, errorfs.Wrap(fs, &inject), views.Options{})
+	disk := errorfs.Toggle{Injector: errorfs.ErrInjected.If(errorfs.Writes)}
+	db := open(t, errorfs.Wrap(fs, &disk), views.Options{MemTableBytes: 256 << 10})
 	write(t, db, 1, "a")
-	inject.On()
-	var err error
-	for i := uint64(2); err == nil && i < 100_000; i++ {
-		d := &availability.Document{SKU: strings.Repeat("x", 1000), Position: i}
-		err = db.Availability().Write(t.Context(), []*availability.Document{d}, projections.Progress{Position: i})
+	disk.On()
+	stuck := errors.New("waited long enough")
+	at := uint64(1)
+	for at < 100_000 {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, stuck)
+		d := &availability.Document{SKU: strings.Repeat("x", 1000), Position: at + 1}
+		err := db.Availability().Write(ctx, []*availability.Document{d}, projections.Progress{Position: at + 1})
+		cancel()
+		if err != nil {
+			if !errors.Is(err, stuck) {
+				t.Fatalf("got %v", err)
+			}
+			break
+		}
+		at++
 	}
-	if !errors.Is(err, views.ErrFailed) {
-		t.Fatalf("got %v", err)
+	if got := position(t, db); got < at {
+		t.Fatalf("reads are at %d, want %d", got, at)
 	}
-	if _, err := db.Availability().Read(t.Context(), "a"); !errors.Is(err, views.ErrFailed) {
-		t.Fatalf("got %v", err)
+	disk.Off()
+	write(t, db, at+5, "b")
+	if got := position(t, db); got != at+5 {
+		t.Fatalf("position %d, want %d", got, at+5)
 	}
 }
 
