@@ -85,7 +85,7 @@ func TestTailIsBounded(t *testing.T) {
 func TestHeadsAreBoundedAndKeepWhatIsUsed(t *testing.T) {
 	h := newHeads()
 	h.put("hot", head{next: 7})
-	for n := range 3 * maxHeads {
+	for n := range 2 * maxHeads {
 		h.put(fmt.Sprint(n), head{next: uint64(n)})
 		if n%(maxHeads/4) == 0 {
 			if x, ok := h.get("hot"); !ok || x.next != 7 {
@@ -99,7 +99,7 @@ func TestHeadsAreBoundedAndKeepWhatIsUsed(t *testing.T) {
 	if _, ok := h.get("0"); ok {
 		t.Error("a head that was not used for long is still there")
 	}
-	if x, ok := h.get(fmt.Sprint(3*maxHeads - 1)); !ok || x.next != 3*maxHeads-1 {
+	if x, ok := h.get(fmt.Sprint(2*maxHeads - 1)); !ok || x.next != 2*maxHeads-1 {
 		t.Error("the newest head is gone")
 	}
 }
@@ -221,7 +221,7 @@ func TestBatchStaysUntilTheNextOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Close()
-	for at := uint64(0); at < 5000; {
+	for at := uint64(0); at < 2*batchRecords; {
 		b, err := sub.Next(background)
 		if err != nil {
 			t.Fatal(err)

@@ -21,8 +21,7 @@ import (
 func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
 // allCalls makes every call that a store in working order would answer, and returns the errors by name.
-func allCalls(s *Store) map[string]error {
-	ctx := background
+func allCalls(ctx context.Context, s *Store) map[string]error {
 	errs := map[string]error{}
 	none := func(aggregates.Record) bool { return true }
 	_, errs["append"] = s.Append(ctx, "sku-new", 0, facts("sku-new", 0, 1, 0))
@@ -49,7 +48,7 @@ func TestClosedStoreRefusesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, err := range allCalls(s) {
+	for name, err := range allCalls(background, s) {
 		if err != nil {
 			t.Errorf("%s on an open store: %v", name, err)
 		}
@@ -73,6 +72,20 @@ func TestClosedStoreRefusesEverything(t *testing.T) {
 	s.Stats()
 }
 
+func TestEndedContextEndsEveryCall(t *testing.T) {
+	s := openOn(t, vfs.NewMem()) // closing it would hang if a call were not counted out
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	for name, err := range allCalls(ctx, s) {
+		if name != "health" && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want context.Canceled", name, err)
+		}
+	}
+	if end, err := s.End(background); end != 0 || err != nil {
+		t.Errorf("the store ends at %d, %v", end, err)
+	}
+}
+
 func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	h := newHolder()
@@ -87,15 +100,7 @@ func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 		list = append(list, start(background, t, s, stream, 0, facts(stream, 0, 1, 0)))
 	}
 	queued(s, 30)
-	waiting, err := s.Subscribe(background, math.MaxUint64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := make(chan error)
-	go func() {
-		_, err := waiting.Next(background)
-		next <- err
-	}()
+	next := waitingNext(t, s)
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
 	if err := <-next; !errors.Is(err, commands.ErrUnavailable) {
@@ -126,15 +131,7 @@ func TestCloseWakesWhoWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := s.Subscribe(background, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := make(chan error)
-	go func() {
-		_, err := sub.Next(background)
-		next <- err
-	}()
+	next := waitingNext(t, s)
 	for asleep := false; !asleep; runtime.Gosched() {
 		s.tail.mu.Lock()
 		asleep = s.tail.sleeper != nil

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -151,7 +152,7 @@ func TestCrash(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			disk := vfs.NewCrashableMem()
 			l := newLedger()
-			c := &crashes{disk: disk, ledger: l, every: 7, rng: rand.New(rand.NewPCG(seed, 0))}
+			c := &crashes{disk: disk, ledger: l, every: 20, rng: rand.New(rand.NewPCG(seed, 0))}
 			opts := Options{FS: errorfs.Wrap(disk, c), memTableBytes: 64 << 10, Log: slog.New(slog.DiscardHandler)}
 			s, err := Open("data/events", opts)
 			if err != nil {
@@ -164,8 +165,10 @@ func TestCrash(t *testing.T) {
 			}
 			c.set(&c.off)
 			t.Logf("%d crashes, %d events acknowledged", len(c.taken), len(l.events))
-			if len(l.events) == 0 || len(c.taken) < 100 {
-				t.Fatalf("only %d crashes over %d events", len(c.taken), len(l.events))
+			for _, file := range []string{".log", ".sst", "MANIFEST"} {
+				if !slices.ContainsFunc(c.taken, func(x crash) bool { return x.opened && strings.Contains(x.at, file) }) {
+					t.Errorf("no crash at a write of %s", file)
+				}
 			}
 			recoverAll(t, c.taken)
 		})

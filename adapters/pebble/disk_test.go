@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -146,8 +147,12 @@ func failingDisk(t *testing.T, f *fault) {
 	for n := range 20 {
 		acknowledged(t, s, l, "sku-before", n)
 	}
+	next := waitingNext(t, s)
 	f.armed.Store(true)
 	failed := until(t, s, l)
+	if err := <-next; !errors.Is(err, commands.ErrUnavailable) {
+		t.Errorf("a waiting subscription: %v, want commands.ErrUnavailable", err)
+	}
 	if f.hits.Load() == 0 {
 		t.Fatal("the fault was never met")
 	}
@@ -164,6 +169,21 @@ func failingDisk(t *testing.T, f *fault) {
 			disk: disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng(1)})}
 		recoverAll(t, []crash{after})
 	}
+}
+
+// waitingNext starts a subscription for what will never come.
+func waitingNext(t *testing.T, s *Store) <-chan error {
+	t.Helper()
+	sub, err := s.Subscribe(background, math.MaxUint64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan error, 1)
+	go func() {
+		_, err := sub.Next(background)
+		next <- err
+	}()
+	return next
 }
 
 func acknowledged(t *testing.T, s *Store, l *ledger, stream string, n int) error {
@@ -201,7 +221,7 @@ func until(t *testing.T, s *Store, l *ledger) error {
 // refuses asserts that a failed store answers every call with commands.ErrUnavailable.
 func refuses(t *testing.T, s *Store) {
 	t.Helper()
-	for name, err := range allCalls(s) {
+	for name, err := range allCalls(background, s) {
 		if !errors.Is(err, commands.ErrUnavailable) {
 			t.Errorf("%s: %v, want commands.ErrUnavailable", name, err)
 		}

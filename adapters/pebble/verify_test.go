@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -110,8 +111,8 @@ func each(s *Store, space byte, visit func(key, value []byte) error) error {
 // fact is the n-th event of a stream in these tests.
 func fact(stream string, n, size int) aggregates.NewEvent {
 	data := fmt.Appendf(nil, "fact %d of %s ", n, stream)
-	for len(data) < size {
-		data = append(data, byte(n*31+len(data)))
+	if len(data) < size {
+		data = bytes.Repeat(data, size/len(data)+1)[:size]
 	}
 	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0), Type: "StockSold", Data: data}
 }

@@ -25,6 +25,7 @@ func Reservations(t *testing.T, start func(t *testing.T) Backend[reservations.Re
 		"lists ended ones by their end":             recordsEnded,
 		"forgets the former place of a changed one": recordsMove,
 		"removes":                        recordsRemove,
+		"follows an id":                  recordsFollowID,
 		"never replaces a newer record":  recordsGuard,
 		"never takes progress back":      recordsProgressGuard,
 		"never goes back for a reader":   recordsConcurrent,

@@ -31,6 +31,13 @@ func till(b testing.TB, h *viewtest.History, sku string, n int) aggregates.NewEv
 	return aggregates.NewEvent{Type: fact.EventType(), Data: data}
 }
 
+// measured is a scenario as production has it.
+func measured(b *testing.B) *scenario {
+	s := prepare(b)
+	s.memTable, s.workers = 0, 0
+	return s
+}
+
 // sales fills a store with so many sales of Zipf-distributed SKUs.
 func sales(b testing.TB, s *scenario, events, skus int) {
 	for l := range 5 {
@@ -50,8 +57,7 @@ func BenchmarkReplay(b *testing.B) {
 	for _, skus := range []int{1_000, 50_000} {
 		b.Run(fmt.Sprint(skus, " SKUs"), func(b *testing.B) {
 			const events = 200_000
-			s := prepare(b)
-			s.workers = 0
+			s := measured(b)
 			sales(b, s, events, skus)
 			b.ReportAllocs()
 			var took time.Duration // of all cores
@@ -81,7 +87,7 @@ func cpuTime() time.Duration {
 }
 
 func BenchmarkGet(b *testing.B) {
-	s := prepare(b)
+	s := measured(b)
 	sales(b, s, 20_000, 200)
 	s.run()
 	s.seen()
@@ -104,7 +110,7 @@ var skuNames = func() (list []string) {
 }()
 
 func BenchmarkGetFromDatabase(b *testing.B) {
-	s := prepare(b)
+	s := measured(b)
 	s.cache = 1
 	sales(b, s, 20_000, 200)
 	s.run()
@@ -120,7 +126,7 @@ func BenchmarkGetFromDatabase(b *testing.B) {
 }
 
 func BenchmarkBatchGet100(b *testing.B) {
-	s := prepare(b)
+	s := measured(b)
 	sales(b, s, 20_000, 200)
 	s.run()
 	s.seen()
@@ -136,7 +142,7 @@ func BenchmarkBatchGet100(b *testing.B) {
 
 // BenchmarkCommitToReadable is the time from the return of an append to its being readable, one at a time.
 func BenchmarkCommitToReadable(b *testing.B) {
-	s := prepare(b)
+	s := measured(b)
 	sales(b, s, 20_000, 200)
 	s.run()
 	s.seen()
@@ -156,7 +162,7 @@ func BenchmarkCommitToReadable(b *testing.B) {
 func BenchmarkPublishBesideWatchers(b *testing.B) {
 	for _, watchers := range []int{0, 10_000} {
 		b.Run(fmt.Sprint(watchers), func(b *testing.B) {
-			s := prepare(b)
+			s := measured(b)
 			s.heartbeat = time.Hour
 			sales(b, s, 20_000, 200)
 			s.run()

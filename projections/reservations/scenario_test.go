@@ -28,17 +28,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type scenario struct {
 	testing.TB
 	*viewtest.History
-	fs      *vfs.MemFS
-	db      *views.DB
-	workers int
-	cache   int64
-	wrap    func(reservations.ReadModel) reservations.ReadModel
+	fs       *vfs.MemFS
+	db       *views.DB
+	memTable uint64 // small, so that much of it is in tables
+	workers  int
+	cache    int64
+	wrap     func(reservations.ReadModel) reservations.ReadModel
 	*reservations.Projection
 	stop func()
 }
 
 func prepare(t testing.TB) *scenario {
-	return &scenario{TB: t, History: viewtest.NewHistory(t), fs: vfs.NewCrashableMem(), workers: 2, stop: func() {},
+	return &scenario{TB: t, History: viewtest.NewHistory(t), fs: vfs.NewCrashableMem(), workers: 2, memTable: 16 << 10, stop: func() {},
 		wrap: func(m reservations.ReadModel) reservations.ReadModel { return m }}
 }
 
@@ -51,7 +52,7 @@ func start(t testing.TB) *scenario {
 func (s *scenario) run() {
 	s.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	db, err := views.Open("views", views.Options{FS: s.fs, Log: quiet})
+	db, err := views.Open("views", views.Options{FS: s.fs, MemTableBytes: s.memTable, Log: quiet})
 	if err != nil {
 		s.Fatal(err)
 	}

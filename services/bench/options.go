@@ -23,7 +23,7 @@ type Options struct {
 	Rounds  int      // rounds of each row; 0 takes the default
 	Seconds float64  // length of a round's window; 0 takes the default
 	SKUs    int      // of the catalogue; 0 takes the default
-	Lines   int      // published in each round of ingest; 0 takes the default
+	Lines   int      // counted in each round of ingest; 0 takes the default
 	Events  int      // to fold in each round of replay, at least; 0 takes the default
 	Dir     string   // where data is kept while it runs; the system's temporary directory when empty
 	Keep    bool     // leave data and logs in place
@@ -37,14 +37,14 @@ type effort struct {
 	window      time.Duration
 	warmUp      time.Duration
 	skus        int // of the catalogue, each at shelvesPerSKU locations
-	ingestLines int // published per round of ingest
+	ingestLines int // counted in each round of ingest
 	loadRounds  int // rounds of ingest and of replay
 	replay      int // events to fold, at least
 }
 
 var (
 	thorough = effort{rounds: 5, window: 2 * time.Second, warmUp: time.Second,
-		skus: 50_000, ingestLines: 100_000, loadRounds: 3, replay: 1_000_000}
+		skus: 50_000, ingestLines: 160_000, loadRounds: 3, replay: 1_000_000}
 	quick = effort{rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
 		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000}
 )

@@ -180,12 +180,16 @@ func TestAnIDIsNotGivenAgainAfterItsStreamForgotIt(t *testing.T) {
 	if _, err := w.Reserve("cart", "milk", 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.ReleaseReservation(t.Context(), &pb.ReleaseReservationRequest{ReservationId: "cart"}); err != nil {
+	released, err := c.ReleaseReservation(t.Context(), &pb.ReleaseReservationRequest{ReservationId: "cart"})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := c.GetReservation(t.Context(), &pb.GetReservationRequest{ReservationId: "cart", Token: released.Token}); err != nil {
+		t.Fatal(err) // the index has it
 	}
 	clock.Advance(time.Duration(stock.KeepSeen)*time.Microsecond + time.Hour)
 	token := w.Count("milk", 10) // with the next event the state forgets
-	_, err := w.Reserve("cart", "milk", 3)
+	_, err = w.Reserve("cart", "milk", 3)
 	servicetest.Refused(t, err, codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
 	_, err = c.ConfirmReservation(t.Context(), &pb.ConfirmReservationRequest{ReservationId: "cart"})
 	if facts := servicetest.Refused(t, err, codes.FailedPrecondition, "RESERVATION_NOT_LIVE"); facts["status"] != "released" {

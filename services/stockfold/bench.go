@@ -23,7 +23,7 @@ type benchCmd struct {
 	Rounds   int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 3, quick: 1)."`
 	Seconds  float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
 	SKUs     int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
-	Lines    int      `placeholder:"N" help:"Lines published in each round of ingest (default: 100000, quick: 60000)."`
+	Lines    int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 160000, quick: 60000)."`
 	Events   int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
 	Dir      string   `placeholder:"DIR" type:"path" help:"Keep data in this directory while it runs; the disk is part of what is measured (default: the system's temporary directory)."`
 	Keep     bool     `help:"Leave data and logs in place."`
