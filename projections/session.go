@@ -20,6 +20,10 @@ const (
 	maxUnwrittenBytes  = 2 * catchUpBytes
 )
 
+// pace is the least time between two writes of a projection that is up to date. The first event after a quiet time is
+// readable at once; under load a write takes what came meanwhile.
+const pace = time.Millisecond
+
 // progressEvery is after how many positions without documents the progress alone is written.
 const progressEvery = 1 << 14
 
@@ -167,8 +171,12 @@ func (s *session) write(ctx context.Context) error {
 		if !s.due() {
 			continue
 		}
+		began := time.Now()
 		if err := s.flush(ctx, false); err != nil {
 			return err
+		}
+		if rest := pace - time.Since(began); rest > 0 {
+			sleep(ctx, rest)
 		}
 	}
 }

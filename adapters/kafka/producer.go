@@ -14,7 +14,7 @@ import (
 // How messages are written: a batch goes out when it is full, or a few milliseconds after its first message.
 const (
 	writeBatchTime  = 3 * time.Millisecond
-	writeBatchSize  = 1_000
+	writeBatchSize  = 128       // the writer makes room for so many in every batch, however few it gets
 	writeBatchBytes = 900 << 10 // brokers take batches of about 1 MiB by default
 	writeAttempts   = 5
 	writeTimeout    = 10 * time.Second

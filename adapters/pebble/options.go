@@ -52,7 +52,7 @@ const (
 	maxWaiting     = 4096    // writes queued before callers wait for a place
 	maxGroupEvents = 8192    // events in one batch
 	maxGroupBytes  = 4 << 20 // bytes in one batch, after which it is closed
-	maxInFlight    = 4       // batches handed to the log and not yet synced
+	maxInFlight    = 2       // batches handed to the log and not yet synced
 
 	maxHeads       = 1 << 18 // stream lengths kept in memory
 	maxTailRecords = 1 << 16 // newest records kept in memory for live subscriptions

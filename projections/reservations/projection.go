@@ -123,7 +123,10 @@ func (p *Projection) List(ctx context.Context, sku string, liveOnly bool, after 
 func (p *Projection) Due(ctx context.Context, now aggregates.Instant, limit int) (due []DueHold, next aggregates.Instant, err error) {
 	early, published := p.early.now()
 	limit = max(1, min(limit, MaxPage))
-	held, err := p.model.Due(ctx, early, limit+1)
+	held, err := p.model.Due(ctx, early, 1) // as a rule nothing is due
+	if err == nil && len(held) > 0 && held[0].ExpiresAt <= now {
+		held, err = p.model.Due(ctx, early, limit+1)
+	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("find holds due by %s: %w", now.Time(), err)
 	}
@@ -174,10 +177,7 @@ func (p *Projection) read(ctx context.Context, id string) (*known, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find reservation %q: %w", id, err)
 	}
-	if len(records) == 0 {
-		return nil, nil
-	}
-	return &known{records: records, all: true}, nil
+	return &known{records: records, all: true}, nil // none, too: who asks is often about to place it
 }
 
 func (k *known) list() []*Record {

@@ -18,6 +18,13 @@ const Checkpoint = "publication"
 // DefaultSource is the CloudEvents source of what is published, when the configuration does not say.
 const DefaultSource = "stockfold"
 
+// pace is the least time between two rounds of publishing. The first change after a quiet time goes out at once; under load
+// a round takes many, which costs the brokers as little as one.
+const pace = 20 * time.Millisecond
+
+// fullRound is how many changes make the next round begin at once.
+const fullRound = 500
+
 // Pauses between tries.
 const (
 	firstPause = 50 * time.Millisecond
@@ -108,6 +115,7 @@ func (s *Service) follow(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("watch availability: %w", err)
 		}
+		began := time.Now()
 		messages = messages[:0]
 		for i := range changes {
 			messages = append(messages, message(s.Source, &changes[i]))
@@ -115,14 +123,18 @@ func (s *Service) follow(ctx context.Context) error {
 		if err := s.publish(ctx, messages); err != nil {
 			return err
 		}
-		if next == position {
-			continue
+		if next != position {
+			if err := s.Checkpoints.SaveCheckpoint(ctx, Checkpoint, next); err != nil {
+				return fmt.Errorf("save the position of publication: %w", err)
+			}
+			position = next
+			s.position.Store(next)
 		}
-		if err := s.Checkpoints.SaveCheckpoint(ctx, Checkpoint, next); err != nil {
-			return fmt.Errorf("save the position of publication: %w", err)
+		if len(changes) < fullRound {
+			if err := sleep(ctx, pace-time.Since(began)); err != nil {
+				return err
+			}
 		}
-		position = next
-		s.position.Store(next)
 	}
 }
 

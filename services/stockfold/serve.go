@@ -17,6 +17,19 @@ import (
 // stopTimeout bounds how long a stopping process takes to finish what it accepted.
 const stopTimeout = 10 * time.Second
 
+// gcPercent lets the heap grow to four times what is alive before garbage is collected, up to the memory limit: most of it
+// dies with its call.
+const gcPercent = 300
+
+// limitMemory makes the process keep to its setting. The caches of the databases and what they gather before they write
+// it to tables are beside Go's heap.
+func limitMemory(c *node.Config) {
+	const writing = 192
+	heap := max(c.MemoryLimit-c.EventCache-c.ViewCache-writing, c.MemoryLimit/2)
+	debug.SetMemoryLimit(heap << 20)
+	debug.SetGCPercent(gcPercent)
+}
+
 // serveCmd runs the service.
 type serveCmd struct {
 	node.Config `embed:""`
@@ -40,7 +53,7 @@ Examples:
 func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, std streams, log *slog.Logger) error {
 	logSettings(log, parsed)
 	c.Version = programVersion()
-	debug.SetMemoryLimit(c.MemoryLimit << 20)
+	limitMemory(&c.Config)
 	n, err := node.Start(ctx, c.Config, log)
 	if err != nil {
 		return err
