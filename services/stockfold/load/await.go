@@ -31,8 +31,9 @@ func (l *loader) awaitDurable(ctx context.Context, topic string, add func(int)) 
 		done = true
 		for at, span := range spans {
 			next := nextOffset(s, at)
-			taken := min(max(next, span.first), span.end)
-			add(int(taken - max(already[at], span.first)))
+			before := max(already[at], span.first)
+			taken := min(max(next, before), span.end) // a service that starts again first reports no offset at all
+			add(int(taken - before))
 			already[at] = taken
 			progress += taken
 			if taken < span.end {
@@ -99,11 +100,16 @@ func (l *loader) poll(ctx context.Context, look func(*pb.GetStatusResponse) (pro
 	}
 }
 
-// facts is how many facts of the file's sources the service has recorded since it started.
-func (l *loader) facts(ctx context.Context) (int64, error) {
+// counted is how many facts of the file's sources the service has recorded since it started.
+type counted struct {
+	facts   int64
+	started time.Time
+}
+
+func (l *loader) facts(ctx context.Context) (counted, error) {
 	s, err := l.ops.GetStatus(ctx, &pb.GetStatusRequest{})
 	if err != nil {
-		return 0, fmt.Errorf("status of the service: %w", err)
+		return counted{}, fmt.Errorf("status of the service: %w", err)
 	}
 	ours := map[string]bool{countSource: true, othersSource: true}
 	for _, store := range l.survey.Stores {
@@ -115,7 +121,7 @@ func (l *loader) facts(ctx context.Context) (int64, error) {
 			sum += source.Facts
 		}
 	}
-	return sum, nil
+	return counted{sum, s.StartedAt.AsTime()}, nil
 }
 
 // deadLetters counts the facts of this run that are kept as open dead letters, with an example of each reason.

@@ -188,11 +188,20 @@ func (l *loader) stage(ctx context.Context, topic, what string, messages int, pu
 	}
 	add, done = l.Progress.Stage(what+" applied", messages)
 	defer done()
-	return l.awaitDurable(ctx, topic, add)
+	return l.awaitDurable(ctx, topic, atMost(messages, add))
+}
+
+// atMost counts steps up to a total: a batch whose acknowledgement was lost is sent again, and lies in the log twice.
+func atMost(total int, add func(int)) func(int) {
+	return func(n int) {
+		n = min(n, total)
+		total -= n
+		add(n)
+	}
 }
 
 // account finds out what became of every fact.
-func (l *loader) account(ctx context.Context, before int64) error {
+func (l *loader) account(ctx context.Context, before counted) error {
 	after, err := l.facts(ctx)
 	if err != nil {
 		return err
@@ -201,8 +210,7 @@ func (l *loader) account(ctx context.Context, before int64) error {
 	if s.DeadLettered, s.Reasons, err = l.deadLetters(ctx); err != nil {
 		return err
 	}
-	s.Applied = int(after - before)
-	s.Duplicates = max(0, s.Facts()-s.Applied-s.DeadLettered)
+	s.tellApart(before, after)
 	return nil
 }
 
@@ -215,6 +223,7 @@ type Summary struct {
 
 	Applied      int      // facts recorded now: counts, and lines of baskets
 	Duplicates   int      // facts that were recorded before, also by a try whose answer the service did not get
+	Restarted    bool     // the service began to count anew meanwhile: Applied and Duplicates are not known
 	DeadLettered int      // facts kept as dead letters
 	Reasons      []string // why, one example each
 
@@ -228,6 +237,15 @@ type Summary struct {
 // Facts is how many facts were published: opening counts, and lines of baskets.
 func (s *Summary) Facts() int { return s.Counts + s.Survey.Lines }
 
+// tellApart tells facts recorded by this load from those recorded before, by what the service counted before and after.
+func (s *Summary) tellApart(before, after counted) {
+	if s.Restarted = !after.started.Equal(before.started); s.Restarted {
+		return
+	}
+	s.Applied = int(after.facts - before.facts)
+	s.Duplicates = max(0, s.Facts()-s.Applied-s.DeadLettered)
+}
+
 // Failed tells whether something is not as the file says.
 func (s *Summary) Failed() bool {
 	return s.DeadLettered > 0 || s.Verification != nil && s.Verification.Wrong > 0
@@ -238,7 +256,12 @@ func (s *Summary) Print(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d lines in %d baskets of %d SKUs at %d stores, %d of them of quantity 0, and %d opening counts:\n",
 		s.Survey.Lines, s.Survey.Baskets, len(s.Survey.SKUs), len(s.Survey.Stores), s.Survey.ZeroLines, s.Counts)
-	fmt.Fprintf(&b, "  applied now    %d\n  duplicates     %d\n  dead letters   %d\n", s.Applied, s.Duplicates, s.DeadLettered)
+	if s.Restarted {
+		fmt.Fprintf(&b, "  recorded       %d, now or before: the service restarted meanwhile and counts anew\n", s.Facts()-s.DeadLettered)
+	} else {
+		fmt.Fprintf(&b, "  applied now    %d\n  duplicates     %d\n", s.Applied, s.Duplicates)
+	}
+	fmt.Fprintf(&b, "  dead letters   %d\n", s.DeadLettered)
 	for _, reason := range s.Reasons {
 		fmt.Fprintf(&b, "    %s\n", reason)
 	}
