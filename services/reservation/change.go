@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -31,6 +32,9 @@ func (s *Service) change(ctx context.Context, id string, m aggregates.Metadata, 
 	found, outcome, err := s.decide(ctx, id, m, in)
 	if errors.Is(err, stock.ErrUnknownReservation) {
 		err = found.gone(id)
+	}
+	if reused := (*stock.KeyReusedError)(nil); errors.As(err, &reused) {
+		err = &stock.KeyReusedError{Key: callersKey(id, reused.Key)}
 	}
 	if err != nil {
 		return nil, "", err
@@ -73,6 +77,14 @@ func metadata(ctx context.Context, id, actor, key string, contents ...string) ag
 // whatever is in them.
 func callKey(operation, id, key string) string {
 	return operation + ":" + strconv.Itoa(len(id)) + ":" + id + ":" + key
+}
+
+// callersKey is the caller's own part of a key that callKey made.
+func callersKey(id, key string) string {
+	if _, own, ok := strings.Cut(key, callKey("", id, "")); ok {
+		return own
+	}
+	return key
 }
 
 // onceKey is the key of a call that stands for itself.

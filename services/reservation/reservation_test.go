@@ -185,7 +185,12 @@ func TestTheSameIDOrKeyWithOtherContentsIsRefused(t *testing.T) {
 			return err
 		},
 	} {
-		t.Run(name, func(t *testing.T) { servicetest.Refused(t, call(), codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED") })
+		t.Run(name, func(t *testing.T) {
+			facts := servicetest.Refused(t, call(), codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
+			if want := map[bool]string{true: "1", false: "cart-1"}[name == "another part"]; facts["key"] != want {
+				t.Errorf("the refusal names the key %q, the caller gave %q", facts["key"], want)
+			}
+		})
 	}
 	// Keys of other operations are other keys.
 	if _, err := c.FulfilReservation(ctx, &pb.FulfilReservationRequest{ReservationId: "cart-1", Quantity: 1, IdempotencyKey: "1"}); err != nil {
