@@ -145,7 +145,7 @@ func badRequest(err error) (problem, bool) {
 	case *tokens.ForeignError:
 		return invalid(e.Field, ReasonTokenForeign, err), true
 	case *tooLargeError:
-		return problem{code: codes.InvalidArgument, reason: ReasonRequestTooLarge, metadata: map[string]string{
+		return problem{code: codes.ResourceExhausted, reason: ReasonRequestTooLarge, metadata: map[string]string{
 			"limit": strconv.Itoa(MaxRequestBytes)}}, true
 	case *stock.DecimalsError:
 		return invalid("decimal", ReasonTooManyDecimals, err).with("decimals", strconv.Itoa(e.Decimals)), true

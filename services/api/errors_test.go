@@ -53,7 +53,7 @@ var table = map[string]told{
 	"validation.Error":          {invalidFields(), codes.InvalidArgument, "INVALID_FIELDS", "", "a b[2]", false},
 	"validation.ClockSkewError": {&validation.ClockSkewError{Field: "occurred_at", OccurredAt: 2e6, Now: 1e6}, codes.InvalidArgument, "CLOCK_SKEW", "now=1970-01-01T00:00:01Z occurred_at=1970-01-01T00:00:02Z", "occurred_at", false},
 	"tokens.ForeignError":       {&tokens.ForeignError{Field: "token"}, codes.InvalidArgument, "TOKEN_FOREIGN", "", "token", false},
-	"api.tooLargeError":         {&tooLargeError{}, codes.InvalidArgument, "REQUEST_TOO_LARGE", "limit=4194304", "", false},
+	"api.tooLargeError":         {&tooLargeError{}, codes.ResourceExhausted, "REQUEST_TOO_LARGE", "limit=4194304", "", false},
 	"stock.DecimalsError":       {&stock.DecimalsError{Text: "1.25", Decimals: 1}, codes.InvalidArgument, "TOO_MANY_DECIMALS", "decimals=1", "decimal", false},
 	"stock.NumberError":         {&stock.NumberError{Text: "x", Rule: "is no number"}, codes.InvalidArgument, "INVALID_FIELDS", "", "decimal", false},
 	"stock.QuantityError":       {&stock.QuantityError{}, codes.InvalidArgument, "INVALID_FIELDS", "", "quantity", false},

@@ -313,7 +313,7 @@ func TestAnswersShowZeroesAndCarryTheRequestsID(t *testing.T) {
 func TestABodyIsBounded(t *testing.T) {
 	w := shop(t)
 	err := rest(t, w, "POST", "/v1/movements", `{"movements":[],"x":"`+strings.Repeat("x", 4<<20)+`"}`).refusal(t, http.StatusRequestEntityTooLarge)
-	servicetest.Refused(t, err, codes.InvalidArgument, "REQUEST_TOO_LARGE")
+	servicetest.Refused(t, err, codes.ResourceExhausted, "REQUEST_TOO_LARGE")
 	r, err := http.NewRequestWithContext(t.Context(), "POST", w.URL+"/v1/movements", io.MultiReader(bytes.NewReader(make([]byte, 5<<20)))) // of unknown length
 	if err != nil {
 		t.Fatal(err)
