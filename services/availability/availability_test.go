@@ -47,11 +47,11 @@ func TestWhatAnAnswerSays(t *testing.T) {
 	if a.Sku != "beef" || a.Channel != "web" || a.Ats != 5500 || a.Decimals != 3 || !a.Known || a.Position == 0 || a.AsOf.AsTime().IsZero() {
 		t.Errorf("got %v", a)
 	}
-	unknown, err := w.AvailabilityClient().GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "nothing", Channel: "web"})
-	if err != nil || unknown.Availability.Known || unknown.Availability.Ats != 0 {
-		t.Errorf("unknown SKU: %v, %v", unknown, err)
-	}
-	for _, consistency := range []pb.Consistency{pb.Consistency_CONSISTENCY_UNSPECIFIED, pb.Consistency_CONSISTENCY_STRONG} {
+	for _, consistency := range []pb.Consistency{pb.Consistency_CONSISTENCY_STRONG, pb.Consistency_CONSISTENCY_UNSPECIFIED} {
+		unknown, err := w.AvailabilityClient().GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "nothing", Channel: "web", Consistency: consistency})
+		if err != nil || unknown.Availability.Known || unknown.Availability.Ats != 0 || unknown.Availability.Position != 0 {
+			t.Errorf("unknown SKU, %s: %v, %v", consistency, unknown, err)
+		}
 		_, err = w.AvailabilityClient().GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "beef", Channel: "nowhere", Consistency: consistency})
 		if facts := servicetest.Refused(t, err, codes.NotFound, "UNKNOWN_CHANNEL"); facts["channel"] != "nowhere" {
 			t.Errorf("facts %v", facts)
