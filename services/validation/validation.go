@@ -99,12 +99,29 @@ func (c *Checker) Text(field, v string, limit int) {
 			c.Fail(field, "must be UTF-8, byte %d is not", i)
 			return
 		}
-		if !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+		if !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) && !joins(v, i, n) {
 			c.Fail(field, "must be printable, has U+%04X at byte %d", r, i)
 			return
 		}
 		i += n
 	}
+}
+
+// Persian, the scripts of India and many emoji are written with a joiner between two characters. Anywhere else it
+// shows nothing, and would only tell ids apart that look the same.
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+)
+
+// joins tells whether the n bytes of v from i on are a joiner between two characters that can be joined.
+func joins(v string, i, n int) bool {
+	if r, _ := utf8.DecodeRuneInString(v[i:]); r != zeroWidthNonJoiner && r != zeroWidthJoiner || i == 0 || i+n == len(v) {
+		return false
+	}
+	before, _ := utf8.DecodeLastRuneInString(v[:i])
+	after, _ := utf8.DecodeRuneInString(v[i+n:])
+	return min(before, after) >= utf8.RuneSelf && unicode.IsPrint(before) && unicode.IsPrint(after)
 }
 
 // Range checks that v lies in [low, high].

@@ -10,7 +10,7 @@ import (
 )
 
 func TestIDsOfAnyPrintableTextPass(t *testing.T) {
-	for _, id := range []string{"a", "a/b", "100%", "blue shirt", "кофе", "咖啡", "ñ:{}?#", strings.Repeat("x", MaxID)} {
+	for _, id := range []string{"a", "a/b", "100%", "blue shirt", "кофе", "咖啡", "ñ:{}?#", "می\u200cخواهم", "👩\u200d🍳", "❤\ufe0f\u200d🔥", "a\u00a0b", strings.Repeat("x", MaxID)} {
 		var c Checker
 		if c.ID("sku", id); c.Err() != nil {
 			t.Errorf("id %q: %v", id, c.Err())
@@ -29,6 +29,12 @@ func TestViolationsNameFieldAndRule(t *testing.T) {
 		"control":     {func(c *Checker) { c.ID("sku", "a\x00b") }, "lines[2].sku must be printable, has control character 0x00 at byte 1"},
 		"not utf8":    {func(c *Checker) { c.ID("sku", "a\xff") }, "lines[2].sku must be UTF-8, byte 1 is not"},
 		"unprintable": {func(c *Checker) { c.ID("sku", "a\u200b") }, "lines[2].sku must be printable, has U+200B at byte 1"},
+		"line break":  {func(c *Checker) { c.ID("sku", "a\u2028b") }, "lines[2].sku must be printable, has U+2028 at byte 1"},
+		"next line":   {func(c *Checker) { c.ID("sku", "a\u0085b") }, "lines[2].sku must be printable, has U+0085 at byte 1"},
+		"joins ascii": {func(c *Checker) { c.ID("sku", "a\u200db") }, "lines[2].sku must be printable, has U+200D at byte 1"},
+		"joins none":  {func(c *Checker) { c.ID("sku", "ж\u200d") }, "lines[2].sku must be printable, has U+200D at byte 2"},
+		"joins twice": {func(c *Checker) { c.ID("sku", "ж\u200d\u200dж") }, "lines[2].sku must be printable, has U+200D at byte 2"},
+		"joins first": {func(c *Checker) { c.ID("sku", "\u200cж") }, "lines[2].sku must be printable, has U+200C at byte 0"},
 		"range":       {func(c *Checker) { c.Range("quantity", 0, 1, 5) }, "lines[2].quantity must be 1 to 5, is 0"},
 		"count":       {func(c *Checker) { c.Count("skus", 1001, 1, 1000) }, "lines[2].skus must have 1 to 1000 elements, has 1001"},
 		"both":        {func(c *Checker) { c.Amount(1, "1.5", 0) }, "lines[2].decimal must be empty when quantity is given"},
