@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
@@ -78,7 +77,7 @@ func (b *body) decode(v any) error {
 		return err
 	}
 	if err := protojson.Unmarshal(raw, m); err != nil {
-		return badJSON(err)
+		return badJSON(raw, err)
 	}
 	return b.agrees(m)
 }
@@ -122,14 +121,11 @@ func (b *body) agrees(m proto.Message) error {
 	return nil
 }
 
-// fieldIn finds the name of a field in a complaint of the JSON library, whose texts are for people.
-var fieldIn = regexp.MustCompile(`(?:unknown field|field) "?([A-Za-z0-9_]+)"?`)
-
-func badJSON(err error) error {
+func badJSON(raw []byte, err error) error {
 	text := strings.TrimLeft(strings.TrimPrefix(err.Error(), "proto:"), " \u00a0")
-	field := "body"
-	if found := fieldIn.FindStringSubmatch(text); found != nil {
-		field = found[1]
+	field := fieldOf(raw, text)
+	if field == "" {
+		field = "body"
 	}
 	return invalidBody(field, "%s", text)
 }
