@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/stockfold/stockfold/deploy/demo"
 	"github.com/stockfold/stockfold/services/stockfold/load"
@@ -13,17 +15,34 @@ import (
 // demoSKU is an item of the demonstration data that everybody knows: bananas.
 const demoSKU = "1082185"
 
-// runDemo loads the demonstration data when there is no other, and says what to try.
-func runDemo(ctx context.Context, n *node.Node, std streams, log *slog.Logger) error {
-	if n.Fresh() {
+// unfinishedDemo is a file in the data directory that is there until the demonstration data is loaded.
+const unfinishedDemo = "demo-unfinished"
+
+// runDemo loads the demonstration data when there is no other, or when an earlier try was interrupted, and says what to
+// try. data is the node's directory.
+func runDemo(ctx context.Context, n *node.Node, data string, std streams, log *slog.Logger) error {
+	mark := filepath.Join(data, unfinishedDemo)
+	_, err := os.Stat(mark)
+	switch {
+	case n.Fresh():
 		fmt.Fprintln(std.out, "Loading till receipts of twelve stores over two weeks, through Kafka.")
-		if err := loadDemo(ctx, n, std, log); err != nil {
-			return err
-		}
-	} else {
+	case err == nil:
+		fmt.Fprintln(std.out, "Loading the demonstration data was interrupted: it goes on.")
+	default:
 		fmt.Fprintln(std.out, "The data directory is not empty: the demonstration data is not loaded again.")
+		_, err = fmt.Fprint(std.out, tryIt(n))
+		return err
 	}
-	_, err := fmt.Fprint(std.out, tryIt(n))
+	if err := os.WriteFile(mark, []byte("serve --demo removes this file when all of its data is loaded.\n"), 0o600); err != nil {
+		return err
+	}
+	if err := loadDemo(ctx, n, std, log); err != nil {
+		return err
+	}
+	if err := os.Remove(mark); err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(std.out, tryIt(n))
 	return err
 }
 

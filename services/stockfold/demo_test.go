@@ -190,7 +190,7 @@ func TestTheDemonstrationSaysWhatToTry(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stopNode(t, n)
-	if err := runDemo(ctx, n, streams{&out, &out}, slog.New(slog.DiscardHandler)); err != nil {
+	if err := runDemo(ctx, n, c.Data, streams{&out, &out}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"12929 lines in ", "curl 'http://" + n.REST + "/v1/availability/1082185?channel=web'",
@@ -309,5 +309,50 @@ func TestRolesLeaveOutWhatTheyDoNotName(t *testing.T) {
 func TestTheLoaderKnowsTheTopics(t *testing.T) {
 	if fmt.Sprint(load.MovementsTopic, load.SalesTopic) != fmt.Sprint(ingest.TopicMovements, ingest.TopicSales) {
 		t.Errorf("%s and %s", load.MovementsTopic, load.SalesTopic)
+	}
+}
+
+// stopAt calls stop once a text was written.
+type stopAt struct {
+	strings.Builder
+	text string
+	stop func()
+}
+
+func (w *stopAt) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.text) {
+		w.stop()
+	}
+	return w.Builder.Write(p)
+}
+
+// A first try that was stopped has left some of the data: the next one loads the rest, and the one after that nothing.
+func TestTheDemonstrationGoesOnAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	run := func(ctx context.Context, w *stopAt) error {
+		n := startNode(t, c)
+		defer stopNode(t, n)
+		return runDemo(ctx, n, c.Data, streams{w, w}, slog.New(slog.DiscardHandler))
+	}
+	first := stopAt{text: "opening counts applied", stop: cancel}
+	if err := run(ctx, &first); err == nil {
+		t.Fatalf("was not interrupted:\n%s", &first.Builder)
+	}
+	var second, third stopAt
+	second.stop, third.stop = func() {}, func() {}
+	if err := run(t.Context(), &second); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), &third); err != nil {
+		t.Fatal(err)
+	}
+	if got := second.String(); !strings.Contains(got, "10567 of 10567 balances are as the file says") || !strings.Contains(got, "Try it") {
+		t.Errorf("after the interruption:\n%s", got)
+	}
+	if got := third.String(); !strings.Contains(got, "not loaded again") || !strings.Contains(got, "Try it") {
+		t.Errorf("after all was loaded:\n%s", got)
 	}
 }

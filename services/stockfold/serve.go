@@ -33,7 +33,7 @@ func limitMemory(c *node.Config) {
 // serveCmd runs the service.
 type serveCmd struct {
 	node.Config `embed:""`
-	Demo        bool `group:"data" help:"When the data directory is empty, load real till receipts of twelve stores; then say what to try."`
+	Demo        bool `group:"data" help:"When the data directory is empty, or was left while doing so, load real till receipts of twelve stores; then say what to try."`
 }
 
 // Help is shown below the flags.
@@ -72,7 +72,7 @@ func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, std streams, l
 
 func (c *serveCmd) serve(ctx context.Context, n *node.Node, std streams, log *slog.Logger) error {
 	if c.Demo {
-		if err := runDemo(ctx, n, std, log); err != nil {
+		if err := runDemo(ctx, n, c.Data, std, log); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
