@@ -21,11 +21,13 @@ import (
 
 const partitions = 4
 
+var group = ingest.Group("test")
+
 func startBroker(t testing.TB) string {
 	t.Helper()
 	b, err := broker.Start(broker.Options{Dir: t.TempDir(), Addr: "127.0.0.1:0", NoSync: true, Log: quiet, Topics: []broker.Topic{
-		{Name: ingest.TopicMovements, Partitions: partitions, Reader: ingest.Group},
-		{Name: ingest.TopicSales, Partitions: partitions, Reader: ingest.Group},
+		{Name: ingest.TopicMovements, Partitions: partitions, Reader: group},
+		{Name: ingest.TopicSales, Partitions: partitions, Reader: group},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +38,7 @@ func startBroker(t testing.TB) string {
 
 func consumer(t testing.TB, addr string) *kafka.Consumer {
 	t.Helper()
-	c, err := kafka.NewConsumer(kafka.Config{Brokers: []string{addr}}, ingest.Group, ingest.TopicMovements, ingest.TopicSales)
+	c, err := kafka.NewConsumer(kafka.Config{Brokers: []string{addr}}, group, ingest.TopicMovements, ingest.TopicSales)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +274,8 @@ func serveUntilKilled(dir, addr string) {
 	t := &testing.T{}
 	w := &world{dir: dir, places: &places{known: map[string]bool{"berlin": true}}, clock: newClock()}
 	w.open(t)
-	group := fmt.Sprint(ingest.Group, "-", os.Getpid()) // so that nobody waits for the end of the dead one's session
-	c, err := kafka.NewConsumer(kafka.Config{Brokers: []string{addr}}, group, ingest.TopicMovements, ingest.TopicSales)
+	own := fmt.Sprint(group, "-", os.Getpid()) // so that nobody waits for the end of the dead one's session
+	c, err := kafka.NewConsumer(kafka.Config{Brokers: []string{addr}}, own, ingest.TopicMovements, ingest.TopicSales)
 	if err != nil {
 		slog.Error("consumer", "error", err)
 		os.Exit(1)

@@ -15,5 +15,6 @@ const (
 // TopicRPC is the origin of a dead letter that came by StockService.RecordMovements.
 const TopicRPC = "rpc"
 
-// Group is the consumer group of the service's processes.
-const Group = "stockfold"
+// Group is the consumer group of the processes that write to an event store. Stores do not share one: each needs every
+// message.
+func Group(storeID string) string { return "stockfold-" + storeID }

@@ -39,10 +39,11 @@ func (n *Node) startBroker(context.Context) error {
 		n.Brokers = n.config.KafkaBrokers
 		return nil
 	}
+	reader := ingest.Group(n.events.ID())
 	b, err := broker.Start(broker.Options{Dir: filepath.Join(n.config.Data, brokerFolder), Addr: n.config.Broker, Log: n.log,
 		Topics: []broker.Topic{
-			{Name: ingest.TopicMovements, Reader: ingest.Group},
-			{Name: ingest.TopicSales, Reader: ingest.Group},
+			{Name: ingest.TopicMovements, Reader: reader},
+			{Name: ingest.TopicSales, Reader: reader},
 			{Name: publication.Topic},
 		}})
 	var taken *broker.InUseError
@@ -94,7 +95,7 @@ func (n *Node) startPublication() error {
 }
 
 func (n *Node) startIngest() error {
-	consumer, err := kafka.NewConsumer(n.kafka(), ingest.Group, ingest.TopicMovements, ingest.TopicSales)
+	consumer, err := kafka.NewConsumer(n.kafka(), ingest.Group(n.events.ID()), ingest.TopicMovements, ingest.TopicSales)
 	if err != nil {
 		return err
 	}
