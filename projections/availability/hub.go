@@ -131,7 +131,9 @@ func (h *hub) log(a Availability) {
 	h.waiting[""].wake()
 }
 
-// changed tells whether the i-th channel's value differs from the document before.
+// changed tells whether the i-th channel's value differs from the document before, or from what readers may have been shown
+// since: when the channel's policy changed more than once before the pass came here, values in between were computed as
+// they were read.
 func (d *draft) changed(i int) bool {
 	if d.before == nil || d.before.Balances.Item.Decimals != d.Balances.Item.Decimals {
 		return true
@@ -139,8 +141,12 @@ func (d *draft) changed(i int) bool {
 	if d.before.prices == d.prices {
 		return d.before.values[i] != d.values[i]
 	}
-	j, ok := d.before.prices.find(d.prices.channels[i].id)
-	return !ok || d.before.values[j] != d.values[i]
+	was, is := d.before.prices, d.prices
+	j, ok := was.find(is.channels[i].id)
+	if !ok || d.before.values[j] != d.values[i] {
+		return true
+	}
+	return was.version != is.previous && was.channels[j].position != is.channels[i].position
 }
 
 // settle moves the token on.

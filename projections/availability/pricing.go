@@ -12,6 +12,7 @@ import (
 // It is immutable.
 type pricing struct {
 	version  uint64           // of the tables
+	previous uint64           // version of the pricing that readers were given before this one; 0 for the first, or when restored
 	channels []priced         // by id
 	tables   *policies.Tables // nil when restored from storage
 }
@@ -22,8 +23,11 @@ type priced struct {
 	recordedAt aggregates.Instant
 }
 
-func newPricing(t *policies.Tables) *pricing {
+func newPricing(t *policies.Tables, before *pricing) *pricing {
 	p := &pricing{version: t.Version(), tables: t, channels: make([]priced, len(t.Channels()))}
+	if before != nil {
+		p.previous = before.version
+	}
 	for i, c := range t.Channels() {
 		p.channels[i] = priced{id: c.ID, position: c.Position, recordedAt: c.RecordedAt}
 	}

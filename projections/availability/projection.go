@@ -187,7 +187,7 @@ func (p *Projection) prices() *pricing {
 	if now != nil && now.version == t.Version() {
 		return now
 	}
-	fresh := newPricing(t)
+	fresh := newPricing(t, now)
 	if p.pricing.CompareAndSwap(now, fresh) {
 		return fresh
 	}

@@ -278,3 +278,37 @@ func convergence(t *testing.T, keep int) {
 		v.settled()
 	}
 }
+
+// A policy that is changed and changed back before the pass comes to a document: whoever was shown a value in between is
+// told the one that holds.
+func TestAPolicyChangedAndChangedBackReachesWatchers(t *testing.T) {
+	s := prepare(t)
+	s.heartbeat = time.Millisecond
+	model := &gated{pass: make(chan struct{})}
+	s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }
+	s.run()
+	s.Location(t, "berlin")
+	s.SKU(t, "shoe", received("berlin", 50))
+	s.seen()
+	s.Channel(t, "web", 0, "berlin")
+	model.pass <- struct{}{} // a chunk with the document, and the end
+	model.pass <- struct{}{}
+	s.converged()
+	s.Channel(t, "web", 10, "berlin")
+	s.seen()
+	all, named := s.watch("web", availability.FromStart), s.watch("web", availability.FromStart, "shoe")
+	for _, v := range []*viewer{all, named} {
+		v.until("shoe", 40)
+	}
+	at := s.Channel(t, "web", 0, "berlin")
+	s.seen()
+	close(model.pass)
+	for _, v := range []*viewer{all, named} {
+		for v.position < at {
+			v.next()
+		}
+		if a := v.values["web shoe"]; a.ATS != 50 {
+			t.Errorf("has %+v at %d, want ATS 50", a, v.position)
+		}
+	}
+}
