@@ -104,14 +104,6 @@ func TestEncoderKeepsNothingOfTheDocumentBefore(t *testing.T) {
 	}
 }
 
-func TestEncoderAllocatesNothingOnceItIsWarm(t *testing.T) {
-	var e Encoder
-	d, room := sample(), make([]byte, 0, 4096)
-	if n := testing.AllocsPerRun(100, func() { _, _ = e.Append(room, d) }); n != 0 {
-		t.Fatalf("%v allocations", n)
-	}
-}
-
 // A value's version is the newer of the SKU's last event and the channel's last change.
 func TestValueHasThePositionOfTheNewerOfBoth(t *testing.T) {
 	d := sample()
