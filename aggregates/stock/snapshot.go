@@ -10,13 +10,14 @@ import (
 
 // SnapshotSchema names the form of a snapshot. It changes whenever the form, or what Evolve keeps, does; a snapshot
 // under another name is not read.
-const SnapshotSchema = "stock/1"
+const SnapshotSchema = "stock/2"
 
 // MarshalBinary encodes the state: the same state always gives the same bytes. The form is varints, times as the
 // difference to the time before, repeated words by number, a CRC-32C at the end.
 func (s *State) MarshalBinary() ([]byte, error) {
 	w := writer{b: make([]byte, 0, s.Size()/4), words: make(map[string]uint64)}
 	w.uint(s.Version)
+	w.time(s.latest)
 	w.bool(s.used)
 	w.item(&s.Item)
 	w.uint(uint64(s.Len()))

@@ -22,7 +22,7 @@ func (s *State) UnmarshalBinary(data []byte) error {
 
 func (s *State) restore(body []byte) error {
 	r := reader{b: body}
-	fresh := State{Version: r.uint(), used: r.bool()}
+	fresh := State{Version: r.uint(), latest: r.time(), used: r.bool()}
 	fresh.Item = r.item()
 	for range r.count(10) {
 		fresh.list = append(fresh.list, r.balance(&fresh))

@@ -8,7 +8,8 @@ type State struct {
 	Balances
 	Version uint64 // number of events folded, the revision of the next one
 
-	used         bool // quantities were recorded, in the item's decimals
+	latest       aggregates.Instant // recording of an event so far, should a clock have gone back
+	used         bool               // quantities were recorded, in the item's decimals
 	reservations map[string]*reservation
 	due          dueHeap
 	ended        endedQueue
@@ -25,6 +26,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 	s.evolveReservation(e, &m)
 	s.remember(e, &m)
 	s.forget(m.RecordedAt)
+	s.latest = max(s.latest, m.RecordedAt)
 	s.Version++
 }
 
@@ -100,6 +102,10 @@ func reservationOf(e aggregates.Event) string {
 	}
 	return ""
 }
+
+// Latest is the latest time at which an event was recorded. No decision should be made as of an earlier one: it could
+// bring a hold back to life whose units are promised again.
+func (s *State) Latest() aggregates.Instant { return s.latest }
 
 // Live is the number of reservations that have not ended, as far as recorded.
 func (s *State) Live() int { return len(s.reservations) - s.ended.len() }

@@ -16,6 +16,7 @@ func SKUs() Kind[stock.State] {
 		Marshal:   (*stock.State).MarshalBinary,
 		Unmarshal: (*stock.State).UnmarshalBinary,
 		Size:      (*stock.State).Size,
+		Latest:    (*stock.State).Latest,
 	}
 }
 

@@ -86,7 +86,7 @@ func (x *Streams[S]) settle(b *mailbox[S], tasks []*task[S]) (settled int, again
 // decide runs the decisions of tasks in order, each on the state that the ones before it left, until all are
 // decided, the batch is large enough, or one needs the stream's past while there is something to append before it.
 func (x *Streams[S]) decide(ctx context.Context, b *mailbox[S], tasks []*task[S]) (int, []aggregates.NewEvent, error) {
-	now := x.opts.Now()
+	now := x.now(b)
 	events := make([]aggregates.NewEvent, 0, len(tasks)+4)
 	bytes := make([]byte, 0, 160*(len(tasks)+1))
 	for i, t := range tasks {
@@ -133,6 +133,18 @@ func (x *Streams[S]) decide(ctx context.Context, b *mailbox[S], tasks []*task[S]
 		}
 	}
 	return len(tasks), events, nil
+}
+
+// now is the time of a decision: the clock's, but not before what the stream recorded last, by another replica or before
+// the clock was set back. A stream that is ahead by more than maxBehind was written under a wrong clock, and is not followed.
+func (x *Streams[S]) now(b *mailbox[S]) aggregates.Instant {
+	now := x.opts.Now()
+	if x.kind.Latest != nil {
+		if latest := x.kind.Latest(b.state); latest > now && latest <= now.Add(maxBehind) {
+			return latest
+		}
+	}
+	return now
 }
 
 // decide runs one decision. A panic in it is a defect of ours that must not take other streams down: it becomes

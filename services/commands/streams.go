@@ -60,6 +60,8 @@ type Kind[S any] struct {
 	Unmarshal func(*S, []byte) error
 	// Size estimates a state's memory in bytes; nil counts a constant.
 	Size func(*S) int
+	// Latest tells when the newest event was recorded; nil when it makes no difference to decisions.
+	Latest func(*S) aggregates.Instant
 }
 
 // Options bound what Streams uses. Zero fields take the defaults named below.
@@ -85,6 +87,7 @@ const (
 	maxAttempts   = 8                // decisions of one batch under conflicts
 	maxLoading    = 8                // cold states folded at once: more only fight for the store's cache
 	maxLearn      = 3                // readings of the past for one decision
+	maxBehind     = 5 * time.Minute  // by which a clock is behind the stream's latest event and the stream's time goes on
 	maxRepeats    = 5                // appends of one batch under unknown outcomes
 	appendTimeout = 10 * time.Second // of one append, whoever waits for it
 	loadTimeout   = 30 * time.Second // of folding one cold state
