@@ -82,7 +82,7 @@ func recordsBeginEmpty(t *testing.T, b Backend[reservations.ReadModel]) {
 	wantRecord(t, b.Model, "r", "a", nil)
 	equal(t, "by id", len(must(b.Model.ByID(t.Context(), "r"))(t)), 0)
 	equal(t, "list", len(must(b.Model.List(t.Context(), "a", false, 0, 10))(t)), 0)
-	equal(t, "due", len(must(b.Model.Due(t.Context(), 0, 10))(t)), 0)
+	equal(t, "due", len(must(b.Model.Due(t.Context(), 0, nil, 10))(t)), 0)
 	equal(t, "ended", len(must(b.Model.Ended(t.Context(), math.MaxInt64, nil, 10))(t)), 0)
 }
 
@@ -113,7 +113,7 @@ func recordsAnyBytes(t *testing.T, b Backend[reservations.ReadModel]) {
 		equal(t, "by id", must(b.Model.ByID(t.Context(), r.ID))(t), []*reservations.Record{r})
 		equal(t, "list", must(b.Model.List(t.Context(), r.SKU, true, 0, 10))(t), []*reservations.Record{r})
 	}
-	equal(t, "due", must(b.Model.Due(t.Context(), 0, 100))(t), all)
+	equal(t, "due", must(b.Model.Due(t.Context(), 0, nil, 100))(t), all)
 }
 
 func recordsList(t *testing.T, b Backend[reservations.ReadModel]) {
@@ -152,10 +152,12 @@ func recordsDue(t *testing.T, b Backend[reservations.ReadModel]) {
 	confirmed.Status = stock.StatusConfirmed
 	writeRecords(t, b.Model, held("late", "a", 1, 300), held("soon", "b", 2, 100), held("mid", "a", 3, 200),
 		over(held("over", "a", 4, 50), 5, 40), confirmed)
-	equal(t, "all", ids(must(b.Model.Due(t.Context(), 0, 10))(t)), []string{"soon", "mid", "late"})
-	equal(t, "from", ids(must(b.Model.Due(t.Context(), 101, 10))(t)), []string{"mid", "late"})
-	equal(t, "from exactly", ids(must(b.Model.Due(t.Context(), 100, 1))(t)), []string{"soon"})
-	equal(t, "from the end", ids(must(b.Model.Due(t.Context(), math.MaxInt64, 10))(t)), []string{})
+	equal(t, "all", ids(must(b.Model.Due(t.Context(), 0, nil, 10))(t)), []string{"soon", "mid", "late"})
+	equal(t, "from", ids(must(b.Model.Due(t.Context(), 101, nil, 10))(t)), []string{"mid", "late"})
+	equal(t, "from exactly", ids(must(b.Model.Due(t.Context(), 100, nil, 1))(t)), []string{"soon"})
+	first := must(b.Model.Due(t.Context(), 0, nil, 1))(t)[0]
+	equal(t, "after one", ids(must(b.Model.Due(t.Context(), 0, first, 10))(t)), []string{"mid", "late"})
+	equal(t, "from the end", ids(must(b.Model.Due(t.Context(), math.MaxInt64, nil, 10))(t)), []string{})
 }
 
 func recordsEnded(t *testing.T, b Backend[reservations.ReadModel]) {
@@ -179,10 +181,10 @@ func recordsMove(t *testing.T, b Backend[reservations.ReadModel]) {
 	extended := *first
 	extended.Position, extended.ExpiresAt = 2, 500
 	ok(t, b.Model.Write(t.Context(), []reservations.Change{{Before: first, After: &extended}}, progressAt(2)))
-	equal(t, "due", must(b.Model.Due(t.Context(), 0, 10))(t), []*reservations.Record{&extended})
+	equal(t, "due", must(b.Model.Due(t.Context(), 0, nil, 10))(t), []*reservations.Record{&extended})
 	gone := over(&extended, 3, 40)
 	ok(t, b.Model.Write(t.Context(), []reservations.Change{{Before: &extended, After: gone}}, progressAt(3)))
-	equal(t, "due", len(must(b.Model.Due(t.Context(), 0, 10))(t)), 0)
+	equal(t, "due", len(must(b.Model.Due(t.Context(), 0, nil, 10))(t)), 0)
 	equal(t, "live", len(must(b.Model.List(t.Context(), "a", true, 0, 10))(t)), 0)
 	again := held("r", "a", 9, 900) // the id is used once more
 	ok(t, b.Model.Write(t.Context(), []reservations.Change{{Before: gone, After: again}}, progressAt(9)))
@@ -221,7 +223,7 @@ func recordsGuard(t *testing.T, b Backend[reservations.ReadModel]) {
 	ok(t, b.Model.Write(t.Context(), []reservations.Change{{After: old}, {After: held("s", "a", 9, 1)}}, progressAt(9)))
 	wantRecord(t, b.Model, "r", "a", now)
 	equal(t, "live", ids(must(b.Model.List(t.Context(), "a", true, 0, 10))(t)), []string{"s"})
-	equal(t, "due", ids(must(b.Model.Due(t.Context(), 0, 10))(t)), []string{"s"})
+	equal(t, "due", ids(must(b.Model.Due(t.Context(), 0, nil, 10))(t)), []string{"s"})
 }
 
 func recordsProgressGuard(t *testing.T, b Backend[reservations.ReadModel]) {

@@ -37,6 +37,16 @@ type DueHold struct {
 	ExpiresAt     aggregates.Instant
 }
 
+// record is what tells a read model the hold's place among those due; nil for none.
+func (d *DueHold) record() *Record {
+	if d == nil {
+		return nil
+	}
+	r := &Record{SKU: d.SKU}
+	r.ID, r.ExpiresAt = d.ReservationID, d.ExpiresAt
+	return r
+}
+
 // Config says what the projection is made of. Store and Model must be set.
 type Config struct {
 	Store      projections.Store
@@ -118,14 +128,14 @@ func (p *Projection) List(ctx context.Context, sku string, liveOnly bool, after 
 	return page, next, nil
 }
 
-// Due returns up to limit (at most MaxPage) holds whose end is not after now, the earliest first, and when the next one
-// after those ends, 0 when none is known.
-func (p *Projection) Due(ctx context.Context, now aggregates.Instant, limit int) (due []DueHold, next aggregates.Instant, err error) {
+// Due returns up to limit (at most MaxPage) holds whose end is not after now, the earliest first, after one that an earlier
+// call returned, or from the first; and when the next one after those ends, 0 when none is known.
+func (p *Projection) Due(ctx context.Context, now aggregates.Instant, after *DueHold, limit int) (due []DueHold, next aggregates.Instant, err error) {
 	early, published := p.early.now()
 	limit = max(1, min(limit, MaxPage))
-	held, err := p.model.Due(ctx, early, 1) // as a rule nothing is due
+	held, err := p.model.Due(ctx, early, after.record(), 1) // as a rule nothing is due
 	if err == nil && len(held) > 0 && held[0].ExpiresAt <= now {
-		held, err = p.model.Due(ctx, early, limit+1)
+		held, err = p.model.Due(ctx, early, after.record(), limit+1)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("find holds due by %s: %w", now.Time(), err)
@@ -136,6 +146,9 @@ func (p *Projection) Due(ctx context.Context, now aggregates.Instant, limit int)
 			break
 		}
 		due = append(due, DueHold{SKU: r.SKU, ReservationID: r.ID, ExpiresAt: r.ExpiresAt})
+	}
+	if after != nil {
+		return due, next, nil
 	}
 	first := aggregates.Instant(math.MaxInt64)
 	if len(held) > 0 {

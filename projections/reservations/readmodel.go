@@ -14,9 +14,9 @@ import (
 // lower Own.
 //
 // One returns nil when there is no record. ByID is in bytewise order of SKU. List is in order of Placed, after a
-// position. Due lists held records whose hold ends at an instant or later, the earliest first. Ended lists ended records
-// that ended before an instant, the earliest first, those of the same instant in any fixed order, after a record that
-// an earlier call returned, or from the first. Lists are of at most limit records; all reads see what was written, and
+// position. Due lists held records whose hold ends at an instant or later, Ended lists ended records that ended before an
+// instant, both the earliest first, those of the same instant in any fixed order, after a record that an earlier call
+// returned (of Due, its end, SKU and id are enough), or from the first. Lists are of at most limit records; all reads see what was written, and
 // what they return belongs to the caller.
 //
 // Reset removes everything. Errors are the back end's; the same call may succeed later.
@@ -25,7 +25,7 @@ type ReadModel interface {
 	One(ctx context.Context, id, sku string) (*Record, error)
 	ByID(ctx context.Context, id string) ([]*Record, error)
 	List(ctx context.Context, sku string, liveOnly bool, after uint64, limit int) ([]*Record, error)
-	Due(ctx context.Context, from aggregates.Instant, limit int) ([]*Record, error)
+	Due(ctx context.Context, from aggregates.Instant, after *Record, limit int) ([]*Record, error)
 	Ended(ctx context.Context, before aggregates.Instant, after *Record, limit int) ([]*Record, error)
 	Write(ctx context.Context, changes []Change, p projections.Progress) error
 	Reset(ctx context.Context) error

@@ -183,7 +183,7 @@ func TestDueHoldsComeByTheirEnd(t *testing.T) {
 	want := func(now aggregates.Instant, limit int, next aggregates.Instant, ids ...string) {
 		t.Helper()
 		s.seen()
-		due, after, err := s.Due(t.Context(), now, limit)
+		due, after, err := s.Due(t.Context(), now, nil, limit)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -157,7 +157,7 @@ func (s *scenario) dump() string {
 			lines = append(lines, fmt.Sprintf("live %q %q", sku, r.ID))
 		}
 	}
-	due, _, err := s.Due(s.Context(), math.MaxInt64, reservations.MaxPage)
+	due, _, err := s.Due(s.Context(), math.MaxInt64, nil, reservations.MaxPage)
 	if err != nil {
 		s.Fatal(err)
 	}

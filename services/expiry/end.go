@@ -13,8 +13,9 @@ import (
 // ended sums up what one round of commands did.
 type ended struct {
 	recorded int
-	position uint64 // of the last event recorded or seen
-	err      error  // of one of the commands that failed
+	position uint64          // of the last event recorded or seen
+	err      error           // of one of the commands that failed
+	failed   map[string]bool // SKUs of commands that failed
 }
 
 // moment is one end on one SKU: all holds that share it are ended by one command.
@@ -24,11 +25,10 @@ type moment struct {
 }
 
 // end submits one command for each moment, earliest first, so that a SKU's ends are recorded in order, and waits for all
-// of them. Only inFlight are under way at once.
-func (p *Process) end(ctx context.Context, due []reservations.DueHold) ended {
+// of them; SKUs that failed in this round are left alone. Only inFlight are under way at once.
+func (p *Process) end(ctx context.Context, due []reservations.DueHold, all *ended) {
 	var (
 		mu   sync.Mutex
-		all  ended
 		wait sync.WaitGroup
 		room = make(chan struct{}, inFlight)
 	)
@@ -37,13 +37,14 @@ func (p *Process) end(ctx context.Context, due []reservations.DueHold) ended {
 		defer mu.Unlock()
 		if err != nil {
 			p.failed.Add(1)
+			all.failed[sku] = true
 			all.err = fmt.Errorf("SKU %q: %w", sku, err)
 			return
 		}
 		all.recorded += o.Recorded
 		all.position = max(all.position, o.Position)
 	}
-	for _, m := range moments(due) {
+	for _, m := range moments(due, all.failed) {
 		select {
 		case room <- struct{}{}:
 		case <-ctx.Done():
@@ -64,16 +65,15 @@ func (p *Process) end(ctx context.Context, due []reservations.DueHold) ended {
 		}
 	}
 	wait.Wait()
-	return all
 }
 
-// moments lists each end on each SKU once, in the order of due.
-func moments(due []reservations.DueHold) []moment {
+// moments lists each end on each SKU once, in the order of due, some SKUs left out.
+func moments(due []reservations.DueHold, without map[string]bool) []moment {
 	list := make([]moment, 0, len(due))
 	seen := make(map[moment]bool, len(due))
 	for _, d := range due {
 		m := moment{sku: d.SKU, until: d.ExpiresAt}
-		if !seen[m] {
+		if !seen[m] && !without[d.SKU] {
 			seen[m] = true
 			list = append(list, m)
 		}

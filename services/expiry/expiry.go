@@ -27,6 +27,9 @@ const (
 	inFlight = 256
 	// perCommand is how many holds one command ends.
 	perCommand = 1_000
+	// troubled is with how many SKUs there may be trouble until it is taken for trouble with the store, and the process
+	// looks no further.
+	troubled = 64
 	// late is how long after a whole second the process looks: all holds end on whole seconds.
 	late = 10 * time.Millisecond
 	// retry is how long the process waits after trouble.
@@ -40,7 +43,7 @@ const actor = "stockfold-expiry"
 
 // Index finds holds whose end has come; *reservations.Projection does.
 type Index interface {
-	Due(ctx context.Context, now aggregates.Instant, limit int) (due []reservations.DueHold, next aggregates.Instant, err error)
+	Due(ctx context.Context, now aggregates.Instant, after *reservations.DueHold, limit int) (due []reservations.DueHold, next aggregates.Instant, err error)
 	WaitFor(ctx context.Context, position uint64) error
 }
 
@@ -93,15 +96,24 @@ func (p *Process) Run(ctx context.Context) error {
 	return nil
 }
 
-// round ends the holds that are due now, at most batch, and waits until the index knows.
+// round ends the holds that are due now, at most batch, and waits until the index knows. Holds of a SKU that there is trouble
+// with stay due, so it looks beyond them for those of others.
 func (p *Process) round(ctx context.Context) (recorded int, err error) {
-	due, _, err := p.Index.Due(ctx, p.Now(), batch)
-	if err != nil || len(due) == 0 {
-		return 0, err
+	ended := ended{failed: map[string]bool{}}
+	for after := (*reservations.DueHold)(nil); ; {
+		var due []reservations.DueHold
+		if due, _, err = p.Index.Due(ctx, p.Now(), after, batch); err != nil {
+			break
+		}
+		p.end(ctx, due, &ended)
+		if len(due) < batch || len(ended.failed) == 0 || len(ended.failed) > troubled || ctx.Err() != nil {
+			break
+		}
+		after = &due[len(due)-1]
 	}
-	ended := p.end(ctx, due)
+	ended.err = errors.Join(ended.err, err)
 	p.expired.Add(uint64(ended.recorded))
-	if ended.position > 0 {
+	if err = nil; ended.position > 0 {
 		waiting, cancel := context.WithTimeout(ctx, visible)
 		defer cancel()
 		err = p.Index.WaitFor(waiting, ended.position)

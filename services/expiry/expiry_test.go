@@ -13,6 +13,7 @@ import (
 	"github.com/stockfold/stockfold/adapters/pebble"
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/proto/codec"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/expiry"
@@ -257,6 +258,45 @@ func TestEachEndOccurredWhenItDidHoweverLateItIsRecorded(t *testing.T) {
 		time.Sleep(time.Second)
 		if n := len(s.expired("milk")); n != 5 { // expired checks when each occurred
 			t.Errorf("%d ended", n)
+		}
+	})
+}
+
+// stuck is a store that takes nothing for one stream.
+type stuck struct {
+	*pebble.Store
+	stream string
+	off    *atomic.Bool
+}
+
+func (x stuck) Append(ctx context.Context, stream string, next uint64, events []aggregates.NewEvent) (commands.Appended, error) {
+	if stream == x.stream && x.off.Load() {
+		return commands.Appended{}, commands.ErrUnavailable
+	}
+	return x.Store.Append(ctx, stream, next, events)
+}
+
+func TestTroubleWithOneSKUDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var off atomic.Bool
+		s := open(t, servicetest.Options{Store: func(p *pebble.Store) commands.Store { return stuck{p, "sku-bad", &off} }})
+		s.late = 60 * aggregates.Second
+		s.stocked("bad")
+		s.stocked("good")
+		const many = 2*reservations.MaxPage + 1 // due holds of the one, more than are looked up at once
+		for i := range many {
+			s.hold("bad", fmt.Sprint("bad-", i), 2)
+		}
+		s.hold("good", "good", 4)
+		off.Store(true)
+		s.sleep("good", 900*time.Millisecond)
+		if len(s.expired("good")) != 1 {
+			t.Error("the good SKU's hold has not ended")
+		}
+		off.Store(false)
+		time.Sleep(2 * time.Second)
+		if n := len(s.expired("bad")); n != many {
+			t.Errorf("%d of %d holds of the other SKU ended", n, many)
 		}
 	})
 }

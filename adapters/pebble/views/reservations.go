@@ -63,9 +63,13 @@ func (m *Reservations) List(ctx context.Context, sku string, liveOnly bool, plac
 	})
 }
 
-// Due returns held records whose hold ends at an instant or later, the earliest first.
-func (m *Reservations) Due(ctx context.Context, from aggregates.Instant, limit int) ([]*reservations.Record, error) {
-	return m.look(ctx, timeKey(spaceDue, from), []byte{spaceDue + 1}, limit, cutTimeKey)
+// Due returns held records whose hold ends at an instant or later, the earliest first, after one returned earlier.
+func (m *Reservations) Due(ctx context.Context, from aggregates.Instant, last *reservations.Record, limit int) ([]*reservations.Record, error) {
+	first := timeKey(spaceDue, from)
+	if last != nil {
+		first = append(dueKey(last), 0)
+	}
+	return m.look(ctx, first, []byte{spaceDue + 1}, limit, cutTimeKey)
 }
 
 // Ended returns records that ended before an instant, the earliest first, after one returned earlier.
@@ -231,7 +235,7 @@ func indexKeys(r *reservations.Record) [][]byte {
 		keys = append(keys, endedKey(r))
 	}
 	if r.Status == stock.StatusHeld {
-		keys = append(keys, appendOwner(timeKey(spaceDue, r.ExpiresAt), r))
+		keys = append(keys, dueKey(r))
 	}
 	return keys
 }
@@ -239,6 +243,10 @@ func indexKeys(r *reservations.Record) [][]byte {
 func bySKUKey(space byte, r *reservations.Record) []byte {
 	key := binary.BigEndian.AppendUint64(appendName([]byte{space}, r.SKU), r.Placed)
 	return append(key, r.ID...)
+}
+
+func dueKey(r *reservations.Record) []byte {
+	return appendOwner(timeKey(spaceDue, r.ExpiresAt), r)
 }
 
 func endedKey(r *reservations.Record) []byte {
