@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/ingest"
 )
@@ -268,7 +269,7 @@ func TestNamesAndValuesOutOfBoundsAreRefused(t *testing.T) {
 	for name, err := range map[string]error{
 		"snapshot stream":   s.SaveSnapshot(background, "", "v1", commands.Snapshot{}),
 		"snapshot schema":   s.SaveSnapshot(background, "a", long, commands.Snapshot{}),
-		"snapshot data":     s.SaveSnapshot(background, "a", "v1", commands.Snapshot{Data: large}),
+		"snapshot data":     s.SaveSnapshot(background, "a", "v1", commands.Snapshot{Data: make([]byte, MaxSnapshotBytes+1)}),
 		"topic":             s.SaveOffset(background, "", 0, ingest.Progress{}),
 		"checkpoint":        s.SaveCheckpoint(background, long, 0),
 		"letter id":         s.DeadLetters().Put(background, ingest.DeadLetter{State: ingest.Open}),
@@ -283,8 +284,36 @@ func TestNamesAndValuesOutOfBoundsAreRefused(t *testing.T) {
 	if _, _, err := s.DeadLetters().List(background, ingest.Query{}); err == nil {
 		t.Error("a list without a limit was made")
 	}
-	if err := s.SaveSnapshot(background, "a", "v1", commands.Snapshot{Data: large[1:]}); err != nil {
-		t.Errorf("at the bound: %v", err)
+}
+
+// TestLargestStateFitsASnapshot: without one, a SKU in demand would be folded from its first event at every start.
+func TestLargestStateFitsASnapshot(t *testing.T) {
+	const few = 1000
+	s, m := stock.State{}, aggregates.Metadata{RecordedAt: 1_767_614_400_000_000}
+	size := func() int {
+		data, err := s.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(data)
+	}
+	empty := size()
+	for i := range few {
+		m.Fingerprint, m.IdempotencyKey = uint64(i), fmt.Sprint(i)
+		m.RecordedAt += aggregates.Second
+		s.Evolve(&stock.ReservationPlaced{ReservationID: fmt.Sprintf("%0100d", i), Channel: "web", Quantity: 10,
+			Splits: []stock.Split{{Location: "berlin", Quantity: 10}}, ExpiresAt: m.RecordedAt + 900*aggregates.Second}, m)
+	}
+	if all := (size() - empty) / few * stock.MaxLiveReservations; all > MaxSnapshotBytes {
+		t.Errorf("%d live reservations take %d bytes, at most %d are possible", stock.MaxLiveReservations, all, MaxSnapshotBytes)
+	}
+	store := openOn(t, vfs.NewMem())
+	data := make([]byte, 2*memTableBytes)
+	if err := store.SaveSnapshot(background, "sku-a", "v1", commands.Snapshot{Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	if x, ok, err := store.LoadSnapshot(background, "sku-a", "v1"); !ok || err != nil || len(x.Data) != len(data) {
+		t.Errorf("read %d bytes, %v, %v", len(x.Data), ok, err)
 	}
 }
 

@@ -38,8 +38,10 @@ const (
 	MaxTypeBytes   = 255
 	// MaxNameBytes bounds ids of dead letters, names of checkpoints, topics and schemas.
 	MaxNameBytes = 1024
-	// MaxValueBytes bounds a snapshot and a dead letter.
+	// MaxValueBytes bounds a dead letter.
 	MaxValueBytes = 16 << 20
+	// MaxSnapshotBytes bounds a snapshot. It has room for the largest state that package stock allows.
+	MaxSnapshotBytes = 256 << 20
 
 	// DefaultCacheBytes is room for the blocks of about a million movements.
 	DefaultCacheBytes = 64 << 20

@@ -18,8 +18,8 @@ func (s *Store) SaveSnapshot(ctx context.Context, stream, schema string, x comma
 	if err := firstError(checkName("name of the stream", stream, MaxStreamBytes), checkName("schema", schema, MaxNameBytes)); err != nil {
 		return err
 	}
-	if len(x.Data) > MaxValueBytes {
-		return fmt.Errorf("snapshot of stream %q has %d bytes, at most %d are possible", stream, len(x.Data), MaxValueBytes)
+	if len(x.Data) > MaxSnapshotBytes {
+		return fmt.Errorf("snapshot of stream %q has %d bytes, at most %d are possible", stream, len(x.Data), MaxSnapshotBytes)
 	}
 	if err := s.enterToWrite(); err != nil {
 		return err
