@@ -5,8 +5,10 @@ TOOL   := go tool -modfile=.ci/tools/go.mod
 
 # Our own packages: everything but what is generated.
 OURS := $(addprefix ./,$(addsuffix /...,adapters aggregates deploy projections services proto/codec))
-# Where goroutines share memory.
-CONCURRENT := ./services/commands ./services/stock ./services/ingest ./services/publication ./adapters/kafka ./adapters/broker
+# Where goroutines share memory, and what takes too long under the race detector, or starts processes that are built
+# without it.
+CONCURRENT := ./adapters/... ./projections/... ./services/...
+NOT_RACED  := TestREADME|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-race lint generate check-generated check-breaking bench clean
@@ -23,8 +25,8 @@ build: ## Build ./stockfold.
 test: ## Run every test.
 	go test ./...
 
-test-race: ## Run the tests of the concurrent packages under the race detector.
-	go test -race -skip 'TestREADME|TestEndedInTheMiddle|TestBench' $(CONCURRENT)
+test-race: ## Run the tests of adapters, projections and services under the race detector.
+	go test -race -skip '$(NOT_RACED)' $(CONCURRENT)
 
 lint: ## Check format, vet, staticcheck and the contract's style.
 	@files=$$(gofmt -l $(patsubst %/...,%,$(OURS))); if [ -n "$$files" ]; then echo "gofmt is needed:"; echo "$$files"; exit 1; fi

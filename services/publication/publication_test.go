@@ -181,23 +181,25 @@ func TestTroubleWithTheBrokersPausesAndLosesNothing(t *testing.T) {
 	p.fail(errors.New("brokers on fire"))
 	s, _ := start(t, publication.Config{Changes: w.View, Producer: p, Checkpoints: w.Store})
 	w.Count("milk", 10)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for limit := time.After(patience); s.Status().Retries < 2; {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("status %+v", s.Status())
+	until := func(reached func(publication.Status) bool) {
+		t.Helper()
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for limit := time.After(patience); !reached(s.Status()); {
+			select {
+			case <-tick.C:
+			case <-limit:
+				t.Fatalf("status %+v", s.Status())
+			}
 		}
 	}
+	until(func(x publication.Status) bool { return x.Retries >= 2 })
 	if x := s.Status(); !strings.Contains(x.Error, "brokers on fire") || x.Published != 0 {
 		t.Errorf("status %+v", x)
 	}
 	p.fail(nil)
 	p.await(t, "web/milk", 10)
-	if x := s.Status(); x.Error != "" {
-		t.Errorf("status %+v", x)
-	}
+	until(func(x publication.Status) bool { return x.Error == "" }) // soon after the values came
 }
 
 // forgetful loses every position: after a crash nothing of it was on disk yet.
