@@ -48,11 +48,15 @@ func TestCacheKeepsNeitherErrorsNorAbsence(t *testing.T) {
 func TestCachePublishedWinsOverLoadThatBeganBefore(t *testing.T) {
 	for _, limit := range []int64{1, 1 << 20} {
 		c := newPages(limit)
-		got, err := c.Load(t.Context(), "a", func(context.Context, string) (*page, error) {
-			c.Put("a", &page{version: 2, bytes: 1000})
-			for i := range 10 * cacheShards { // press it out
+		pressOut := func() {
+			for i := range 10 * cacheShards {
 				c.Put(fmt.Sprint(i), &page{bytes: 1000})
 			}
+		}
+		got, err := c.Load(t.Context(), "a", func(context.Context, string) (*page, error) {
+			pressOut() // also before there is anything to press out
+			c.Put("a", &page{version: 2, bytes: 1000})
+			pressOut()
 			return &page{version: 1, bytes: 1000}, nil
 		})
 		if err != nil || got.version != 2 {
