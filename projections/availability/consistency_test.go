@@ -218,3 +218,58 @@ func TestReadersNeverGoBack(t *testing.T) {
 	readers.Wait()
 	s.wantOracle()
 }
+
+// heldWrite holds up the first write of a SKU's document until the pass over all documents has gone by.
+type heldWrite struct {
+	availability.ReadModel
+	sku     string
+	once    sync.Once
+	writing chan struct{} // closed when the write has begun
+	passed  chan struct{} // closed when a pass that began after that has found no more documents
+	end     sync.Once
+}
+
+func (h *heldWrite) Write(ctx context.Context, list []*availability.Document, p projections.Progress) error {
+	for _, d := range list {
+		if d.SKU == h.sku {
+			h.once.Do(func() {
+				close(h.writing)
+				<-h.passed
+			})
+		}
+	}
+	return h.ReadModel.Write(ctx, list, p)
+}
+
+func (h *heldWrite) Scan(ctx context.Context, after string, limit int) ([]*availability.Document, error) {
+	list, err := h.ReadModel.Scan(ctx, after, limit)
+	select {
+	case <-h.writing:
+		if len(list) == 0 {
+			h.end.Do(func() { close(h.passed) })
+		}
+	default:
+	}
+	return list, err
+}
+
+// A document that is being written while the policies change is neither stored yet, so that the pass would find it, nor
+// computed under the new ones: it is written again.
+func TestAPolicyChangeReachesWhatIsBeingWritten(t *testing.T) {
+	s := prepare(t)
+	model := &heldWrite{sku: "new", writing: make(chan struct{}), passed: make(chan struct{})}
+	s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }
+	s.run()
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 0, "berlin")
+	s.SKU(t, "old", received("berlin", 50))
+	s.converged()
+	s.SKU(t, "new", received("berlin", 50))
+	<-model.writing
+	at := s.Channel(t, "web", 10, "berlin")
+	s.converged()
+	d, err := s.db.Availability().Read(t.Context(), "new")
+	if err != nil || d.Policies() != at || d.Channels()[0].ATS != 40 {
+		t.Fatalf("stored under the policies of %d: %+v, %v; want those of %d", d.Policies(), d.Channels(), err, at)
+	}
+}
