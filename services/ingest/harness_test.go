@@ -201,18 +201,21 @@ func (w *world) service(c ingest.Consumer) *ingest.Service {
 	return ingest.New(ingest.Config{Consumer: c, Recorder: w.recorder, Desk: w.desk, Offsets: w.ledger, Now: w.clock.now, Log: quiet})
 }
 
-// run runs a service until stop is called, which waits for its end.
+// run runs a service, and its desk, until stop is called, which waits for their end.
 func run(t testing.TB, s *ingest.Service) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done := make(chan error, 2)
 	go func() { done <- s.Run(ctx) }()
+	go func() { done <- s.Desk.Run(ctx) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
 			cancel()
-			if err := <-done; !errors.Is(err, context.Canceled) {
-				t.Errorf("Run returned %v", err)
+			for range 2 {
+				if err := <-done; !errors.Is(err, context.Canceled) {
+					t.Errorf("Run returned %v", err)
+				}
 			}
 		})
 	}

@@ -55,14 +55,9 @@ func New(c Config) *Service {
 	return &Service{Config: c, partitions: make(map[place]*PartitionStatus)}
 }
 
-// Run takes in messages, and replays dead letters that are ready for it, until ctx ends. What was begun by then is
-// finished and saved before it returns, which takes a few seconds at most.
+// Run takes in messages until ctx ends. What was begun by then is finished and saved before it returns, which takes a
+// few seconds at most. The desk runs apart: it also serves facts that come by RPC, and must not wait for a log.
 func (s *Service) Run(ctx context.Context) error {
-	var desk sync.WaitGroup
-	defer desk.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	desk.Go(func() { _ = s.Desk.Run(ctx) })
 	return s.Consumer.Run(ctx, s.takeIn, s.noteTrouble)
 }
 

@@ -63,6 +63,9 @@ func (n *Node) startWork(ctx context.Context) error {
 	n.recorder = stock.NewRecorder(n.skus, n.policies, stock.Options{AcceptUnknownLocations: n.config.AcceptUnknownLocations, Now: now})
 	n.desk = ingest.NewDeadLetterDesk(n.events.DeadLetters(), n.recorder, now, n.log)
 	n.policies.OnChange(n.desk.PolicyChanged)
+	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
+		n.parts.loop("dead letters", n.fail, n.desk.Run)
+	}
 	if n.config.has(RoleExpire) {
 		n.expiry = expiry.New(expiry.Config{Index: n.reservations, SKUs: n.skus, Now: now, Log: n.log})
 		n.parts.loop("expiry", n.fail, n.expiry.Run)
