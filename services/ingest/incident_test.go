@@ -154,3 +154,24 @@ func TestABrokerThatHasJustTakenOverIsNoIncident(t *testing.T) {
 		t.Errorf("letters %+v", letters)
 	}
 }
+
+// A partition without messages has a place to go on from, too: without it, what came and was deleted while the service
+// was away would be missing in silence.
+func TestRetentionThatRanPastAnEmptyPartitionIsAnAlarm(t *testing.T) {
+	w := newWorld(t)
+	log := newLog(topic, 1)
+	stop := run(t, w.service(log))
+	until(t, "the partition to be known", func() bool {
+		_, known, err := w.store.LoadOffset(t.Context(), topic, 0)
+		return err == nil && known
+	})
+	stop()
+	log.append(0, received("m0", "a", 1), received("m1", "a", 2), received("m2", "a", 4))
+	log.deleteBefore(0, 2)
+
+	_, letter := afterIncident(t, w, log, 3)
+	if letter.Reason != ingest.ReasonMessagesLost || letter.Offset != 0 || !strings.Contains(letter.Message, "2 messages, offsets 0 to 1") {
+		t.Errorf("letter %+v", letter)
+	}
+	w.awaitUnits(t, "a", 4)
+}

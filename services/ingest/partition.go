@@ -53,7 +53,7 @@ func (s *Service) resume(ctx context.Context, p Partition) (_ Progress, alarm st
 	}
 	after, found := resolve(before, known, bounds)
 	if found == nil {
-		return after, "", nil
+		return after, "", s.begin(ctx, p, known, after)
 	}
 	s.Log.Error("message log is not as it was left", "topic", p.Topic(), "partition", p.ID(), "reason", found.rejection.Reason,
 		"lost", found.lost, "message", found.rejection.Message)
@@ -69,6 +69,19 @@ func (s *Service) resume(ctx context.Context, p Partition) (_ Progress, alarm st
 		s.stats.replaced.Add(1)
 	}
 	return after, found.rejection.Message, nil
+}
+
+// begin saves where a partition is read from for the first time. From then on, messages that are deleted before they are
+// read are missed, be they the first ones.
+func (s *Service) begin(ctx context.Context, p Partition, known bool, from Progress) error {
+	if known {
+		return nil
+	}
+	from.SavedAt = s.Now()
+	if err := s.Offsets.SaveOffset(ctx, p.Topic(), p.ID(), from); err != nil {
+		return fmt.Errorf("save progress: %w", err)
+	}
+	return nil
 }
 
 // look asks for the ends of the log. A broker that has just taken over may say for a moment that the log ends earlier than
