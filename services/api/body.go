@@ -3,8 +3,11 @@ package api
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,11 +36,28 @@ type body struct {
 }
 
 // withBody is the gateway's middleware: it puts a body in the place of the request's.
-func withBody(next runtime.HandlerFunc) runtime.HandlerFunc {
+func (s *Server) withBody(next runtime.HandlerFunc) runtime.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, path map[string]string) {
+		if r.Method == http.MethodPost { // whose body is the whole call; the gateway would not look at the query
+			if err := noQuery(r.URL.RawQuery); err != nil {
+				s.fail(w, r, err)
+				return
+			}
+		}
 		r.Body = &body{ReadCloser: r.Body, path: path, controller: http.NewResponseController(w)}
 		next(w, r, path)
 	}
+}
+
+func noQuery(query string) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return malformed(err.Error())
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		return malformed(complaint(name, "is given by the body, not by the query").Error())
+	}
+	return nil
 }
 
 // jsonMarshaler is how the gateway reads and writes JSON.

@@ -10,5 +10,6 @@
 // REST, where it differs from what the gateway does by itself: ids in paths may hold anything printable, "/" and "%"
 // included, when percent-encoded; fields and parameters that are not in the contract are refused, not ignored;
 // FAILED_PRECONDITION is 409 Conflict; errors carry Retry-After where trying again may help; a request's id is taken
-// from X-Request-Id and given back. A header "Grpc-Timeout: 500m" (number and unit H, M, S, m, u, n) bounds a call.
+// from X-Request-Id and given back; a request that calls the service by another name than localhost or an address is refused, since
+// a page of another site may be behind it. A header "Grpc-Timeout: 500m" (number and unit H, M, S, m, u, n) bounds a call.
 package api

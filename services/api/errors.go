@@ -35,6 +35,7 @@ const (
 	ReasonUnknownRoute        = "UNKNOWN_ROUTE"
 	ReasonMethodNotAllowed    = "METHOD_NOT_ALLOWED"
 	ReasonCrossOrigin         = "CROSS_ORIGIN"
+	ReasonForeignHost         = "FOREIGN_HOST"
 	ReasonInsufficientStock   = "INSUFFICIENT_STOCK"
 	ReasonKeyReused           = "IDEMPOTENCY_KEY_REUSED"
 	ReasonNotLive             = "RESERVATION_NOT_LIVE"

@@ -24,7 +24,7 @@ func (s *Server) newGateway() (http.Handler, error) {
 		runtime.WithWriteContentLength(),
 		runtime.WithErrorHandler(s.handleError),
 		runtime.WithRoutingErrorHandler(s.handleRouting),
-		runtime.WithMiddlewares(withBody),
+		runtime.WithMiddlewares(s.withBody),
 		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),

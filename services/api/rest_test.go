@@ -30,10 +30,17 @@ type answer struct {
 // rest sends a request. The path is sent as it is.
 func rest(t testing.TB, w *servicetest.World, method, path, body string, headers ...string) answer {
 	t.Helper()
+	return restAs(t, w, "", method, path, body, headers...)
+}
+
+// restAs sends a request to the service under a name.
+func restAs(t testing.TB, w *servicetest.World, host, method, path, body string, headers ...string) answer {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, w.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Host = host
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -203,6 +210,11 @@ func TestFieldsAndParametersThatDoNotExistAreRefused(t *testing.T) {
 		"enum":               {"GET", "/v1/history/milk?order=SIDEWAYS", "", "order", "SIDEWAYS"},
 		"query":              {"GET", "/v1/items?a=%zz", "", "request", "invalid URL escape"},
 		"timeout":            {"GET", "/v1/items", "", "request", "grpc-timeout"},
+		"query of a post":    {"POST", "/v1/reservations?channel=web", `{}`, "channel", "by the body"},
+		"query with a body":  {"POST", "/v1/reservations/r:confirm?dry_run=true", `{}`, "dry_run", "by the body"},
+		"query of a post, %": {"POST", "/v1/movements?a=%zz", `{}`, "request", "invalid URL escape"},
+		"watch's query":      {"GET", "/v1/availability:watch?channel=web&skus=a;b", "", "request", "semicolon"},
+		"watch's escape":     {"GET", "/v1/availability:watch?channel=web&skus=%zz", "", "request", "invalid URL escape"},
 		"watch's parameter":  {"GET", "/v1/availability:watch?channel=web&sku=a", "", "sku", "skus"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -364,6 +376,23 @@ func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
 	}
 	if got := rest(t, w, "PUT", "/v1/items/milk", `{}`, "Sec-Fetch-Site", "same-origin", "Origin", w.URL); got.StatusCode != 200 {
 		t.Errorf("its own page: %s", got.body)
+	}
+}
+
+// A page whose name was made to resolve to loopback is of the same origin as the service, as browsers see it.
+func TestOnlyNamesOfThisMachineAreServed(t *testing.T) {
+	w := shop(t)
+	port := w.URL[strings.LastIndexByte(w.URL, ':'):]
+	for _, host := range []string{"evil.example" + port, "evil.example", "localhost.evil.example" + port, "127.0.0.1.evil.example", "[::1].evil.example"} {
+		for _, x := range [][2]string{{"PUT", "/v1/items/milk"}, {"GET", "/v1/items/milk"}, {"GET", "/docs"}} {
+			err := restAs(t, w, host, x[0], x[1], `{}`, "Origin", "http://"+host).refusal(t, 403)
+			servicetest.Refused(t, err, codes.PermissionDenied, "FOREIGN_HOST")
+		}
+	}
+	for _, host := range []string{"localhost" + port, "LOCALHOST", "localhost.", "shop.localhost:80", "127.0.0.1", "127.1.2.3:9", "[::1]" + port, "[::1]", "192.168.1.7:8080"} {
+		if got := restAs(t, w, host, "PUT", "/v1/items/milk", `{}`); got.StatusCode != 200 {
+			t.Errorf("%s: %d %s", host, got.StatusCode, got.body)
+		}
 	}
 }
 

@@ -135,3 +135,14 @@ func TestThePagesNeedNoOtherSite(t *testing.T) {
 		}
 	}
 }
+
+// The query of a POST is refused; so nothing that a call needs may be there.
+func TestThePOSTRoutesTakeEverythingFromTheBody(t *testing.T) {
+	for name, op := range operations(t) {
+		for _, p := range op.Parameters {
+			if op.method == http.MethodPost && p.In == "query" {
+				t.Errorf("%s has the query parameter %s", name, p.Name)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -27,7 +28,11 @@ const eventStream = "text/event-stream"
 // where it was. Headers are sent as soon as the watch is established; what is wrong before that is a plain error.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request, _ map[string]string) {
 	request := &pb.WatchAvailabilityRequest{}
-	if err := (strictQuery{}).Parse(request, r.URL.Query(), utilities.NewDoubleArray(nil)); err != nil {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err == nil {
+		err = strictQuery{}.Parse(request, query, utilities.NewDoubleArray(nil))
+	}
+	if err != nil {
 		s.fail(w, r, malformed(err.Error()))
 		return
 	}

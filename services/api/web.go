@@ -67,6 +67,10 @@ func (x *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(out, r, errTooManyCalls)
 		return
 	}
+	if !NamedLocally(r) {
+		s.problem(out, foreignHost())
+		return
+	}
 	if err := x.origin.Check(r); err != nil {
 		s.problem(out, problem{code: codes.PermissionDenied, reason: ReasonCrossOrigin, message: "pages of other sites may not change anything here"})
 		return

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/stockfold/stockfold/services/api"
 )
 
 // Bounds of the metrics server.
@@ -49,11 +51,11 @@ func serveMetrics(l net.Listener, registry *prometheus.Registry, log *slog.Logge
 	return s
 }
 
-// localOnly refuses callers from other machines: a profile tells what is in memory.
+// localOnly refuses callers from other machines, and pages of other sites: a profile tells what is in memory.
 func localOnly(serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() || !api.NamedLocally(r) {
 			http.Error(w, "profiles are served on the same machine only", http.StatusForbidden)
 			return
 		}
