@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -32,6 +33,7 @@ type body struct {
 	io.ReadCloser
 	path       map[string]string
 	controller *http.ResponseController
+	stopping   context.Context // ends when the service stops
 	err        error
 }
 
@@ -44,7 +46,12 @@ func (s *Server) withBody(next runtime.HandlerFunc) runtime.HandlerFunc {
 				return
 			}
 		}
-		r.Body = &body{ReadCloser: r.Body, path: path, controller: http.NewResponseController(w)}
+		if r.Method == http.MethodGet { // whose body nobody wants; the gateway would read it, however long that takes
+			r.Body = http.NoBody
+			next(w, r, path)
+			return
+		}
+		r.Body = &body{ReadCloser: r.Body, path: path, controller: http.NewResponseController(w), stopping: s.stopping}
 		next(w, r, path)
 	}
 }
@@ -102,10 +109,11 @@ func (b *body) decode(v any) error {
 	return b.agrees(m)
 }
 
-// readAll gives the whole body a bounded time to come.
+// readAll gives the whole body a bounded time to come, and little of it once the service stops.
 func (b *body) readAll() ([]byte, error) {
 	_ = b.controller.SetReadDeadline(time.Now().Add(bodyTimeout))
 	defer func() { _ = b.controller.SetReadDeadline(time.Time{}) }()
+	defer context.AfterFunc(b.stopping, func() { _ = b.controller.SetReadDeadline(time.Now().Add(lastBodyTimeout)) })()
 	return io.ReadAll(io.LimitReader(b, MaxRequestBytes+1))
 }
 

@@ -7,10 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -193,6 +195,41 @@ func TestStoppingFinishesWhatWasAccepted(t *testing.T) {
 	calls.Wait()
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// A caller who does not send what he announced must not keep the service from stopping in order.
+func TestStoppingDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
+	for name, request := range map[string]string{
+		"of a call that reads it":         "POST /v1/reservations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+		"of a call that does not read it": "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := servicetest.Start(t, servicetest.Options{})
+			conn, err := net.Dial("tcp", strings.TrimPrefix(w.URL, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, request); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(request, "GET") { // its answer comes
+				if _, err := conn.Read(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				for w.Server.HTTPCalls() == 0 { // until it is being handled
+					runtime.Gosched()
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+			defer cancel()
+			if err := w.Stop(ctx); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

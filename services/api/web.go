@@ -16,10 +16,11 @@ import (
 
 // Bounds of HTTP.
 const (
-	headerTimeout = 5 * time.Second  // to read a request's headers
-	bodyTimeout   = 30 * time.Second // to read its body
-	writeTimeout  = 30 * time.Second // for a reader to take what is written
-	idleTimeout   = 2 * time.Minute
+	headerTimeout   = 5 * time.Second  // to read a request's headers
+	bodyTimeout     = 30 * time.Second // to read its body
+	lastBodyTimeout = time.Second      // to read what is left of it when the service stops, or when nobody wants it
+	writeTimeout    = 30 * time.Second // for a reader to take what is written
+	idleTimeout     = 2 * time.Minute
 	// maxWebCalls bounds the HTTP requests under way at once, watches included.
 	maxWebCalls = 32_768
 )
@@ -60,6 +61,9 @@ func (x *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			x.panicked(out, r, p)
 		}
 		s.metrics.responded(out.status)
+		if r.ContentLength != 0 { // what was not read of the body is read, and thrown away, before the answer is sent
+			_ = out.controller.SetReadDeadline(time.Now().Add(lastBodyTimeout))
+		}
 	}()
 	nameRequest(out, r)
 	out.Header().Set("X-Content-Type-Options", "nosniff")

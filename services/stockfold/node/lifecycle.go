@@ -82,7 +82,11 @@ func (p *parts) serve(name string, fail func(error), f func() error, shutdown fu
 	}()
 	p.add(name, func(ctx context.Context) error {
 		err := shutdown(ctx)
-		<-done // shutdown has ended it
-		return err
+		select {
+		case <-done: // shutdown has ended it
+			return err
+		case <-ctx.Done():
+			return errors.Join(err, fmt.Errorf("did not end in time: %w", ctx.Err()))
+		}
 	})
 }

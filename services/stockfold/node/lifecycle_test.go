@@ -77,3 +77,17 @@ func TestALoopThatDoesNotEndIsLeftBehind(t *testing.T) {
 		close(release)
 	})
 }
+
+func TestAServerThatDoesNotEndIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := parts{log: quiet()}
+		release := make(chan struct{})
+		p.serve("api", func(error) {}, func() error { <-release; return nil }, func(ctx context.Context) error { return nil })
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := p.stop(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "stop api: did not end in time") {
+			t.Errorf("got %v", err)
+		}
+		close(release)
+	})
+}

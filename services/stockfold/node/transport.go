@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/stockfold/stockfold/services/api"
 	"github.com/stockfold/stockfold/services/availability"
@@ -35,9 +36,17 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 	if err != nil {
 		return err
 	}
-	n.parts.serve("api", n.fail, func() error { return server.Serve(ls.grpc, ls.rest) }, server.Shutdown)
+	n.parts.serve("api", n.fail, func() error { return server.Serve(ls.grpc, ls.rest) }, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, callersTimeout)
+		defer cancel()
+		return server.Shutdown(ctx)
+	})
 	return nil
 }
+
+// callersTimeout is how long a stopping node waits for its callers. What comes after, such as messages under way, needs some
+// of the time to stop, too.
+const callersTimeout = 5 * time.Second
 
 func (n *Node) operations() operations.Config {
 	c := operations.Config{Desk: n.desk, Store: n.events, Sources: n.recorder.Delays, Version: n.config.Version, StartedAt: n.began}
