@@ -157,7 +157,8 @@ func (b *Broker) clusterOptions() []kfake.Opt {
 		kfake.NumBrokers(1), kfake.Ports(0), kfake.ClusterID("stockfold-embedded"), kfake.WithLogger(logger{b.opts.Log}),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, b.opts.Addr) }),
 		kfake.DataDir(filepath.Join(b.opts.Dir, logName)),
-		kfake.BrokerConfigs(map[string]string{"log.segment.bytes": strconv.Itoa(segmentBytes)}),
+		kfake.BrokerConfigs(map[string]string{"log.segment.bytes": strconv.Itoa(segmentBytes),
+			"log.retention.ms": "-1", "log.retention.bytes": "-1"}), // no age and no size deletes what is not read yet
 	}
 	if !b.opts.NoSync {
 		opts = append(opts, kfake.SyncWrites())

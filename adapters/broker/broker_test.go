@@ -270,6 +270,20 @@ func TestSpaceIsGivenBackButNothingUnread(t *testing.T) {
 	}
 }
 
+// The library looks for messages that are too old as soon as any topic, be it somebody else's, asks for that; messages may carry
+// the time of a till receipt of years ago.
+func TestNoMessageIsTooOld(t *testing.T) {
+	b := start(t, options(t.TempDir()))
+	r := &kgo.Record{Topic: topic, Partition: 0, Value: []byte("a"), Timestamp: time.Date(2017, 1, 2, 0, 0, 0, 0, time.UTC)}
+	if err := client(t, b.Addr()).ProduceSync(t.Context(), r).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	b.cluster.ApplyRetention()
+	if p := b.cluster.PartitionInfo(topic, 0); p.LogStartOffset != 0 {
+		t.Errorf("the log starts at %d: a message that nobody read is gone", p.LogStartOffset)
+	}
+}
+
 func TestATopicWithoutReaderKeepsItsNewest(t *testing.T) {
 	opts := options(t.TempDir())
 	opts.KeepBytes = 1_000
