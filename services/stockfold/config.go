@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -55,11 +56,22 @@ type settings struct {
 var _ kong.Resolver = (*settings)(nil)
 
 func readSettings(path string, r io.Reader) (*settings, error) {
-	var root yaml.Node
-	if err := yaml.NewDecoder(io.LimitReader(r, maxConfigBytes)).Decode(&root); errors.Is(err, io.EOF) {
+	text, err := io.ReadAll(io.LimitReader(r, maxConfigBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("settings file %s: %w", path, err)
+	case len(text) > maxConfigBytes:
+		return nil, fmt.Errorf("settings file %s: has more than %d bytes", path, maxConfigBytes)
+	}
+	var root, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&root); errors.Is(err, io.EOF) {
 		return &settings{path: path}, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("settings file %s: %w", path, err)
+	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("settings file %s, line %d: a second document begins; put all settings into one", path, more.Line)
 	}
 	s := &settings{path: path, values: map[string]any{}, lines: map[string]int{}}
 	body := root.Content[0]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,6 +93,28 @@ func TestBadSettingsFilesAreExplained(t *testing.T) {
 }
 
 // Every setting has the same name as a flag, in the environment and in the file.
+func TestNothingOfASettingsFileIsPassedOver(t *testing.T) {
+	for text, says := range map[string]string{
+		"grpc: 127.0.0.1:1\n---\nnonsense: 1\n":                                    "line 2: a second document",
+		strings.Repeat("# a comment\n", maxConfigBytes/10) + "grpc: 127.0.0.1:1\n": "more than 1048576 bytes",
+	} {
+		if _, err := settingsOf(t, "--config", writeFile(t, text)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+}
+
+func TestTheDemonstrationNeedsItsRoles(t *testing.T) {
+	for _, roles := range []string{"api,project", "ingest,project"} {
+		var trouble strings.Builder
+		code := run(t.Context(), []string{"serve", "--demo", "--roles", roles, "--data", t.TempDir(), "--grpc", "127.0.0.1:0",
+			"--rest", "127.0.0.1:0", "--broker", "127.0.0.1:0", "--metrics", "127.0.0.1:0"}, streams{io.Discard, &trouble})
+		if code != 1 || !strings.Contains(trouble.String(), "add them to --roles") {
+			t.Errorf("--roles %s: %d, %s", roles, code, trouble.String())
+		}
+	}
+}
+
 func TestEverySettingHasOneName(t *testing.T) {
 	_, parser := newParser(streams{new(strings.Builder), new(strings.Builder)})
 	names := settingNames(parser.Model.Node)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,9 @@ Examples:
 
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, std streams, log *slog.Logger) error {
+	if c.Demo && (!slices.Contains(c.Roles, node.RoleAPI) || !slices.Contains(c.Roles, node.RoleIngest)) {
+		return fmt.Errorf("--demo loads and shows its data through the roles %s and %s; add them to --roles", node.RoleAPI, node.RoleIngest)
+	}
 	logSettings(log, parsed)
 	c.Version = programVersion()
 	limitMemory(&c.Config)
