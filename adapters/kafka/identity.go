@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	franzsasl "github.com/twmb/franz-go/pkg/sasl"
@@ -51,7 +52,13 @@ func (x *identity) topic(ctx context.Context, name string) (string, error) {
 		return "", nil
 	}
 	for _, t := range answer.Topics {
-		if t.Topic != nil && *t.Topic == name && t.ErrorCode == 0 && t.TopicID != [16]byte{} {
+		if t.Topic == nil || *t.Topic != name {
+			continue
+		}
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil { // of a topic that is just being made anew, too: not to be taken for the old one
+			return "", fmt.Errorf("identity of topic %q: %w", name, err)
+		}
+		if t.TopicID != [16]byte{} {
 			return hex.EncodeToString(t.TopicID[:]), nil
 		}
 	}

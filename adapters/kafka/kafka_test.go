@@ -205,6 +205,14 @@ func TestAnotherTopicOfTheNameHasAnotherIdentity(t *testing.T) {
 }
 
 // boundsOf asks until the client has learnt of a topic that was just made.
+// A topic that is just being made anew has no identity for a moment; that is not the same as a broker that tells none.
+func TestATopicThatIsNotThereHasNoIdentity(t *testing.T) {
+	x := newConsumer(t, startBroker(t, 1))
+	if id, err := x.identity.topic(t.Context(), "gone"); err == nil {
+		t.Errorf("got %q", id)
+	}
+}
+
 func boundsOf(t *testing.T, p *partition) ingest.Bounds {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -329,3 +329,31 @@ func TestAKillInTheMiddleLosesNothingAndDoublesNothing(t *testing.T) {
 	run(t, w.service(consumer(t, addr)))
 	s.arrived(t, w)
 }
+
+// Nothing tells a reader that the offset he goes on at is one of another log by now.
+func TestATopicThatIsMadeAnewWhileItIsReadLosesNothing(t *testing.T) {
+	addr := startBroker(t)
+	w := newWorld(t)
+	log := admin(t, addr)
+	send := func(n int, first int) {
+		var records []*kgo.Record
+		for i := range n {
+			m := received(fmt.Sprint("m", first+i), "a", 1)
+			r := &kgo.Record{Topic: topic, Value: m.Value}
+			for _, h := range m.Headers {
+				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+			}
+			records = append(records, r)
+		}
+		if err := log.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(2, 0)
+	run(t, w.service(consumer(t, addr)))
+	w.awaitUnits(t, "a", 2)
+	recreate(t, log, topic)
+	log = admin(t, addr)
+	send(5, 2)
+	w.awaitUnits(t, "a", 7)
+}
