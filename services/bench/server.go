@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -198,16 +199,26 @@ func position(now *pb.GetStatusResponse, projection string) uint64 {
 	return 0
 }
 
+// Ports that servers are started on: below those that the system gives to whoever asks for any, which may be another's by
+// the time they are used.
+const (
+	lowestPort   = 10_000
+	portsThere   = 22_000
+	triesForPort = 100
+)
+
 // freePorts finds loopback addresses that nobody listens on.
 func freePorts(n int) ([]string, error) {
 	var found []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	for tries := 1; len(found) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", lowestPort+rand.IntN(portsThere)))
+		switch {
+		case err == nil:
+			defer l.Close() // all are held until the last is found, so that they differ
+			found = append(found, l.Addr().String())
+		case tries == triesForPort:
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() // all are held until the last is found, so that they differ
-		found = append(found, l.Addr().String())
 	}
 	return found, nil
 }

@@ -45,7 +45,7 @@ func startNode(t *testing.T, c node.Config) *node.Node {
 
 func stopNode(t *testing.T, n *node.Node) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // a busy machine is no fault of the node's
 	defer cancel()
 	if err := n.Close(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -244,7 +244,7 @@ func TestWhatIsServedBesideTheAPI(t *testing.T) {
 
 func get(t *testing.T, url string) string {
 	t.Helper()
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	answer, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)

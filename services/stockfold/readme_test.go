@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -213,16 +214,20 @@ func installed(tool string) bool {
 	return err == nil
 }
 
-// freeAddresses finds loopback addresses that nobody listens on.
+// freeAddresses finds loopback addresses that nobody listens on. They are below the ports that the system gives to
+// whoever asks for any: one of those may be another's by the time it is used.
 func freeAddresses(t *testing.T, n int) []string {
+	t.Helper()
 	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	for tries := 0; len(addrs) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(22_000)))
+		switch {
+		case err == nil:
+			defer l.Close() // all at once, so that they differ
+			addrs = append(addrs, l.Addr().String())
+		case tries == 100:
 			t.Fatal(err)
 		}
-		defer l.Close() // all at once, so that they differ
-		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs
 }
