@@ -82,7 +82,7 @@ func (s *session) run(ctx context.Context, sub Subscription) error {
 	}
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer done()
-	if err := s.flush(last, true); err != nil {
+	if _, err := s.flush(last, true); err != nil {
 		return err
 	}
 	return cause
@@ -172,10 +172,11 @@ func (s *session) write(ctx context.Context) error {
 			continue
 		}
 		began := time.Now()
-		if err := s.flush(ctx, false); err != nil {
+		wrote, err := s.flush(ctx, false)
+		if err != nil {
 			return err
 		}
-		if rest := pace - time.Since(began); rest > 0 {
+		if rest := pace - time.Since(began); wrote && rest > 0 {
 			sleep(ctx, rest)
 		}
 	}
@@ -204,7 +205,8 @@ func (s *session) waitForRoom(ctx context.Context) error {
 	}
 }
 
-func (s *session) flush(ctx context.Context, last bool) error {
+// flush writes what was folded, when that is more than a little progress, and publishes it.
+func (s *session) flush(ctx context.Context, last bool) (wrote bool, err error) {
 	s.mu.Lock()
 	pending, progress, newest := s.projection.Cut(), s.folded, s.newest
 	s.events, s.newest = 0, 0
@@ -214,13 +216,13 @@ func (s *session) flush(ctx context.Context, last bool) error {
 	if !pending.Empty() || progress.Position >= s.written.Position+progressEvery || last && progress != s.written {
 		if err := pending.Write(ctx, progress); err != nil {
 			s.tear()
-			return fmt.Errorf("write the read model: %w", err)
+			return false, fmt.Errorf("write the read model: %w", err)
 		}
-		s.written = progress
+		s.written, wrote = progress, true
 	}
 	pending.Publish(progress.Position)
 	s.published(progress.Position, newest)
-	return nil
+	return wrote, nil
 }
 
 func (s *session) tear() {

@@ -18,6 +18,8 @@ type fold struct {
 	sweep  chan struct{} // ended records may have to go
 	swept  atomic.Int64  // recorded time up to which they went, in steps of sweepEvery
 	cutAt  aggregates.Instant
+	// written is the latest recording of an event that is written and published.
+	written atomic.Int64
 }
 
 // shard is one worker's part.
@@ -64,6 +66,7 @@ func (f *fold) restart(newest aggregates.Instant) {
 		f.shards[i] = shard{drafts: map[key]draft{}, newest: newest}
 	}
 	f.cutAt = newest
+	f.written.Store(int64(newest))
 	f.swept.Store(0)
 	f.early.reset()
 	f.cache.Clear()

@@ -14,8 +14,10 @@ const (
 	sweepChunk = 128
 )
 
-// mindSweep has ended records removed when recorded time has come to another step.
+// mindSweep has ended records removed when recorded time, as far as it is written, has come to another step. What ended
+// long before is written then, too, so that the sweep finds it.
 func (f *fold) mindSweep(newest aggregates.Instant) {
+	f.written.Store(int64(newest))
 	if int64(newest-newest%sweepEvery) <= f.swept.Load() {
 		return
 	}
@@ -28,11 +30,7 @@ func (f *fold) mindSweep(newest aggregates.Instant) {
 // Tend removes records that ended longer ago than Keep. What is left depends on the events alone, once it is done.
 func (f *fold) Tend(ctx context.Context, touch projections.Touch) error {
 	for {
-		var now aggregates.Instant
-		err := touch(func(func(string) int) error { now = f.newest(); return nil })
-		if err != nil {
-			return err
-		}
+		now := aggregates.Instant(f.written.Load())
 		if step := now - now%sweepEvery; int64(step) > f.swept.Load() {
 			if err := f.sweepBefore(ctx, step-Keep, touch); err != nil {
 				return err
@@ -46,15 +44,6 @@ func (f *fold) Tend(ctx context.Context, touch projections.Touch) error {
 			return nil
 		}
 	}
-}
-
-// newest is the latest recording of an event folded so far.
-func (f *fold) newest() aggregates.Instant {
-	newest := f.cutAt
-	for i := range f.shards {
-		newest = max(newest, f.shards[i].newest)
-	}
-	return newest
 }
 
 // sweepBefore removes the records that ended before an instant.

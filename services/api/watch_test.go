@@ -143,7 +143,10 @@ func TestAWatchOverRESTStartsBeforeThereIsAnythingToSay(t *testing.T) {
 
 func TestServerSentEventsGoOnWhereTheyWere(t *testing.T) {
 	w := shop(t)
-	w.Count("milk", 1)
+	w.ATS("milk", w.Count("milk", 1))
+	if err := w.Policies.WaitForEnd(t.Context()); err != nil {
+		t.Fatal(err) // until then a position to resume from is older than what was handed out
+	}
 	r := watch(t, w, "", "Accept", "text/event-stream")
 	if kind := r.Header.Get("Content-Type"); kind != "text/event-stream" {
 		t.Errorf("type %s", kind)

@@ -228,6 +228,9 @@ func TestAWatchResumesWhereItWas(t *testing.T) {
 	w := shop(t)
 	w.Count("a", 1)
 	w.ATS("b", w.Count("b", 2)) // both are visible
+	if err := w.Policies.WaitForEnd(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	seen, token := follow(t, w, &pb.WatchAvailabilityRequest{Channel: "web"}, "b", 2)
 	if seen["a"] != 1 {
 		t.Errorf("at the start it saw %v", seen)
