@@ -1,0 +1,208 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/projections/availability"
+)
+
+// What Redis takes at most for availability, by MEMORY USAGE.
+const (
+	// SKUBytes is of a SKU, beside its channels, its id, which counts SKUIDTimes, and its document, which counts
+	// DocumentTimes, since memory comes in sizes.
+	SKUBytes      = 640
+	SKUIDTimes    = 4
+	DocumentTimes = 1.25
+	// ChannelBytes is of a channel of a SKU, beside the channel's id; up to 124 channels.
+	ChannelBytes = 24
+)
+
+// Spaces of keys.
+const (
+	spaceSKU      = "sku"
+	spaceDocument = "document"
+	spaceSKUs     = "skus"
+)
+
+// Availability keeps the documents of availability.
+type Availability struct {
+	db    *DB
+	guard *guard
+}
+
+// Availability returns the read model of availability.
+func (d *DB) Availability() *Availability {
+	return &Availability{db: d, guard: d.guardOf(availability.Name, d.tags)}
+}
+
+// Progress tells how far the documents have come. After ErrLost it begins anew.
+func (a *Availability) Progress(ctx context.Context) (projections.Progress, error) {
+	return a.guard.progress(ctx)
+}
+
+// Watch returns ErrLost when Redis loses something, nil at ctx's end, and why it cannot tell.
+func (a *Availability) Watch(ctx context.Context) error { return a.guard.watch(ctx) }
+
+// Read returns a SKU's document, nil when there is none.
+func (a *Availability) Read(ctx context.Context, sku string) (*availability.Document, error) {
+	key := a.db.key(spaceDocument, tagged(sku))
+	var stored *goredis.StringCmd
+	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.Get(ctx, key) }}
+	if err := a.guard.read(ctx, calls, key); err != nil {
+		return nil, err
+	}
+	return decodeDocument(stored)
+}
+
+func decodeDocument(stored *goredis.StringCmd) (*availability.Document, error) {
+	b, err := stored.Bytes()
+	if errors.Is(err, goredis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return availability.Decode(b)
+}
+
+// Scan returns up to limit documents of the SKUs after a SKU, in bytewise order.
+func (a *Availability) Scan(ctx context.Context, after string, limit int) (list []*availability.Document, err error) {
+	index := lexIndex{db: a.db, space: spaceSKUs}
+	from := "(" + after
+	if after == "" {
+		from = "-"
+	}
+	for len(list) < limit {
+		skus, err := index.after(ctx, a.guard, from, "+", limit-len(list))
+		if err != nil || len(skus) == 0 {
+			return list, err
+		}
+		found := make([]*goredis.StringCmd, len(skus))
+		calls := make([]call, len(skus))
+		for i, sku := range skus {
+			calls[i] = func(pipe goredis.Pipeliner) { found[i] = pipe.Get(ctx, a.db.key(spaceDocument, tagged(sku))) }
+		}
+		if err := a.guard.read(ctx, calls); err != nil {
+			return nil, err
+		}
+		for _, stored := range found {
+			d, err := decodeDocument(stored)
+			if err != nil {
+				return nil, err
+			}
+			if d != nil {
+				list = append(list, d)
+			}
+		}
+		from = "(" + skus[len(skus)-1]
+	}
+	return list, nil
+}
+
+// Write stores documents, and the progress after them.
+func (a *Availability) Write(ctx context.Context, documents []*availability.Document, p projections.Progress) error {
+	return a.guard.write(ctx, p, func(ctx context.Context) error {
+		index := lexIndex{db: a.db, space: spaceSKUs}
+		var encoder availability.Encoder
+		evals := make([]*eval, 0, min(len(documents), maxPipeline))
+		for chunk := range slices.Chunk(documents, maxPipeline) {
+			members := make([]entry, len(chunk))
+			evals = evals[:0]
+			for i, d := range chunk {
+				members[i] = entry{of: d.SKU, member: d.SKU}
+				e, err := a.writing(&encoder, d)
+				if err != nil {
+					return err
+				}
+				evals = append(evals, e)
+			}
+			// The index first: a SKU in it without a document is passed over, one without it would not be found.
+			if err := index.add(ctx, members); err != nil {
+				return err
+			}
+			if err := a.db.runScripts(ctx, evals); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writing is the script that stores a document.
+func (a *Availability) writing(encoder *availability.Encoder, d *availability.Document) (*eval, error) {
+	stored, err := encoder.Append(nil, d)
+	if err != nil {
+		return nil, err
+	}
+	channels := d.Channels()
+	args := make([]any, 0, 7+2*len(channels))
+	args = append(args, decimal(d.Position), decimal(d.Policies()), stored,
+		"recorded_at", strconv.FormatInt(int64(d.RecordedAt), 10), "decimals", strconv.Itoa(d.Balances.Item.Decimals))
+	for _, c := range channels {
+		args = append(args, "ats:"+c.Channel, strconv.FormatInt(c.ATS, 10))
+	}
+	tag := tagged(d.SKU)
+	return &eval{script: writeDocument, keys: []string{a.db.key(spaceSKU, tag), a.db.key(spaceDocument, tag)}, args: args}, nil
+}
+
+// Reset removes everything.
+func (a *Availability) Reset(ctx context.Context) error {
+	return a.guard.reset(ctx, spaceSKU, spaceDocument, spaceSKUs)
+}
+
+var _ availability.ReadModel = (*Availability)(nil)
+
+// lexIndex is a set of names in bytewise order, in partitions.
+type lexIndex struct {
+	db    *DB
+	space string
+}
+
+// entry is a member of an index, and the name whose partition it is in.
+type entry struct{ of, member string }
+
+// add adds entries, all those of a partition with one command.
+func (x lexIndex) add(ctx context.Context, entries []entry) error {
+	byPartition := make([][]goredis.Z, len(x.db.tags))
+	for _, e := range entries {
+		p := partition(e.of, len(x.db.tags))
+		byPartition[p] = append(byPartition[p], goredis.Z{Member: e.member})
+	}
+	var calls []call
+	for p, members := range byPartition {
+		if len(members) > 0 {
+			calls = append(calls, func(pipe goredis.Pipeliner) { pipe.ZAdd(ctx, x.key(p), members...) })
+		}
+	}
+	return x.db.run(ctx, calls)
+}
+
+func (x lexIndex) key(p int) string { return x.db.key(x.space, tagged(x.db.tags[p])) }
+
+// after returns up to limit members in bytewise order between two bounds of ZRANGE BYLEX.
+func (x lexIndex) after(ctx context.Context, g *guard, from, to string, limit int) ([]string, error) {
+	found := make([]*goredis.StringSliceCmd, len(x.db.tags))
+	calls := make([]call, len(x.db.tags))
+	for p := range x.db.tags {
+		calls[p] = func(pipe goredis.Pipeliner) {
+			found[p] = pipe.ZRangeArgs(ctx, goredis.ZRangeArgs{Key: x.key(p), Start: from, Stop: to, ByLex: true, Count: int64(limit)})
+		}
+	}
+	if err := g.read(ctx, calls); err != nil {
+		return nil, fmt.Errorf("index %s: %w", x.space, err)
+	}
+	var all []string
+	for _, part := range found {
+		all = append(all, part.Val()...)
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(a, b) })
+	return all[:min(limit, len(all))], nil
+}

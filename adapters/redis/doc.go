@@ -1,0 +1,55 @@
+// Package redis keeps the read models in Redis: availability, reservations and policies, shared by every replica and
+// readable by other programs. It works with one server, with Sentinel and with Redis Cluster, version 7.0 or later.
+//
+// # Guaranteed
+//
+// A document or progress never replaces a newer one, whoever writes first and however often: every write is a script
+// guarded by position. Redis cannot write documents of several slots and the progress in one step, so the documents
+// come first and the progress last: it never runs ahead of what it tells of. After a crash in between, documents are newer
+// than the progress; the projection then sees their events again and skips them by position.
+//
+// What Redis lost is found out. Progress is kept in partitions, so many that every master of a cluster holds one, and
+// beside it each process keeps a mark of its own, raised after every write. A server that was emptied, restarted without
+// its data, rolled back to an old dump or failed over without the last writes shows an older mark than the process
+// remembers. That is looked at before every write, with every read, and twice a second when idle. From then on
+// nothing is read and nothing is written, ErrLost, until the projection has loaded the progress that is left, the lowest
+// of all partitions, and begun again from there.
+//
+// # Layout
+//
+// Every key begins with a prefix, "stockfold" unless the URL says prefix=. Names of SKUs and reservations stand in braces,
+// their hash tag, with % written as %25 and } as %7D; numbers are decimal.
+//
+//	stockfold:sku:{SKU}            hash: what each channel can sell
+//	    ats:CHANNEL                base units, one field for every channel defined
+//	    position                   of the SKU's last event
+//	    policies                   of the last change of any channel's policy that the values include
+//	    recorded_at                of the SKU's last event, microseconds since 1970-01-01 UTC
+//	    decimals                   of the base unit
+//	stockfold:document:{SKU}       string: stockfold.inventory.v1.AvailabilityDocument, what folding goes on from
+//	stockfold:skus:{TAG}           sorted set, all scores 0: the SKUs of a partition, by FNV-1a of the SKU
+//	stockfold:reservation:{ID}     hash: a field per SKU, a position, a colon, and a ReservationDocument
+//	stockfold:placed:{SKU}         sorted set: the SKU's reservations, by place of their first event
+//	stockfold:live:{SKU}           the same, live ones only
+//	stockfold:due:{TAG}            sorted set: live holds by their end, in partitions by FNV-1a of the id
+//	stockfold:ended:{TAG}          sorted set: ended reservations by their end
+//	stockfold:channels:{TAG}       hash by id: a position, a colon, and a ChannelDocument
+//	stockfold:locations:{TAG}      hash by id: a position, a colon, and a LocationDocument
+//	stockfold:progress:NAME:{TAG}  hash: how far a projection has come in this partition
+//	    position, own, progress    the progress, and its stored form
+//	    origin                     format of the layout, and the event store it was built from
+//	    w:PROCESS                  mark of a process that writes
+//	stockfold:evictions            hash: what each server had evicted when the models were last built, by run id
+//
+// Other programs may read stockfold:sku:… and the positions of stockfold:progress:…, and must write nothing. The values of
+// one hash are of one moment. They are as of the lowest position of stockfold:progress:availability:…; while that
+// goes back, the model is being repaired, and what is read may be old.
+//
+// # Memory
+//
+// What a SKU, a channel and a reservation take at most is stated by SKUBytes, ChannelBytes and ReservationBytes.
+//
+// # Left to others
+//
+// What documents mean, and what is answered while they cannot be read.
+package redis
