@@ -43,7 +43,8 @@ type Touch func(change func(workerOf func(stream string) int) error) error
 type Pending interface {
 	// Empty tells that only the progress moved.
 	Empty() bool
-	// Write stores the documents and the progress in one step, or nothing.
+	// Write stores the documents and the progress in one step, or the documents first: the progress never says more than
+	// what is stored.
 	Write(ctx context.Context, p Progress) error
 	// Publish makes readable what was written, through a position.
 	Publish(through uint64)

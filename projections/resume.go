@@ -6,14 +6,21 @@ import (
 	"fmt"
 )
 
-// resume finds out where to go on. A model built from another history is emptied.
+// resume finds out where to go on. A model built from another history is emptied. One that went back is no longer
+// readable beyond its progress, from the moment on that anything may be read from it.
 func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err error) {
+	r.resuming.Store(true)
+	defer r.resuming.Store(false)
 	if from, err = r.projection.Load(ctx); err != nil {
 		return from, 0, fmt.Errorf("load the read model: %w", err)
+	}
+	if from.Position < r.Position() {
+		r.waiters.set(from.Position)
 	}
 	if end, err = r.Store.End(ctx); err != nil {
 		return from, 0, fmt.Errorf("find the store's end: %w", err)
 	}
+	r.floor.Store(min(r.floor.Load(), end)) // more than the store has was of another history
 	err = r.verify(ctx, from, end)
 	if errors.Is(err, ErrOtherHistory) {
 		r.Log.Warn("read model is dropped and built from scratch", "projection", r.Name, "reason", err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -36,6 +37,11 @@ type Runner struct {
 	waiters    *waiters
 	unreadable *UnreadableError // the projection stands before this event; used by Run only
 
+	floor    atomic.Uint64 // the highest position that was ever readable
+	resuming atomic.Bool   // the progress is being loaded
+	current  atomic.Int64  // everything recorded up to here is readable, microseconds since 1970; 0 when not known
+	stuck    atomic.Bool   // err is set
+
 	mu    sync.Mutex
 	err   error         // why it does not move
 	delay time.Duration // of the last event published
@@ -58,6 +64,9 @@ func NewRunner(p Projection, c Config) *Runner {
 // Run folds events until ctx ends, and returns nil then. Trouble with the store or the model is shown in
 // Status, and tried again; before an unreadable event it stands still.
 func (r *Runner) Run(ctx context.Context) error {
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	owned.Go(func() { r.followEnd(ctx) })
 	backoff := firstBackoff
 	for ctx.Err() == nil {
 		before := r.Position()
@@ -128,6 +137,7 @@ func (r *Runner) report(err error) {
 	news := r.err == nil || r.err.Error() != err.Error()
 	r.err = err
 	r.mu.Unlock()
+	r.stuck.Store(true)
 	if news {
 		r.Log.Error("projection does not move", "projection", r.Name, "position", r.Position(), "error", err)
 	}
@@ -139,6 +149,7 @@ func (r *Runner) published(position uint64, newest aggregates.Instant) {
 	recovered := r.err != nil && r.unreadable == nil
 	if recovered {
 		r.err = nil
+		r.stuck.Store(false)
 	}
 	if newest != 0 {
 		r.delay = r.Now().Sub(newest.Time())
@@ -147,6 +158,7 @@ func (r *Runner) published(position uint64, newest aggregates.Instant) {
 	if recovered {
 		r.Log.Info("projection moves again", "projection", r.Name, "position", position)
 	}
+	r.floor.Store(max(r.floor.Load(), position))
 	r.waiters.set(position)
 }
 

@@ -33,7 +33,7 @@ const stopTimeout = 2 * time.Second
 // errHalted says that everything before the unreadable event is written.
 var errHalted = errors.New("halted before an unreadable event")
 
-// session is one subscription: one goroutine reads and folds, one writes and publishes, one tends.
+// session is one subscription: one goroutine reads and folds, one writes and publishes, one tends, one watches the model.
 type session struct {
 	*Runner
 	end     uint64 // of the store when the session began
@@ -71,6 +71,7 @@ func (s *session) run(ctx context.Context, sub Subscription) error {
 	var owned sync.WaitGroup
 	owned.Go(func() { cancelOn(cancel, s.write(inner)) })
 	owned.Go(func() { cancelOn(cancel, s.tend(inner)) })
+	owned.Go(func() { cancelOn(cancel, s.watch(inner)) })
 	cancel(s.read(inner, sub))
 	owned.Wait()
 	cause := context.Cause(inner)
@@ -158,6 +159,14 @@ func (s *session) tend(ctx context.Context) error {
 		}
 		return s.waitForRoom(ctx)
 	})
+}
+
+// watch looks for what the model loses.
+func (s *session) watch(ctx context.Context) error {
+	if err := WatchModel(ctx, s.projection); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("watch the read model: %w", err)
+	}
+	return nil
 }
 
 // write writes and publishes what was folded, whenever there is enough of it.

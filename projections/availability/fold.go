@@ -19,6 +19,7 @@ type fold struct {
 	changed chan struct{}
 	policy  uint64 // version of the policies that every document includes, those not yet cut out as well
 	cutAt   uint64 // policy when last cut
+	unheard bool   // there were changes that no watcher was told of; used when publishing only
 }
 
 // shard is one worker's part.
@@ -85,6 +86,9 @@ func (f *fold) restart(p projections.Progress) {
 // Ignores nothing: every event of a SKU at least moves its document's position.
 func (f *fold) Ignores(string) bool { return false }
 
+// Watch looks for what the read model loses.
+func (f *fold) Watch(ctx context.Context) error { return projections.WatchModel(ctx, f.model) }
+
 func (f *fold) Unwritten() (bytes int) {
 	for i := range f.shards {
 		bytes += f.shards[i].bytes
@@ -116,7 +120,7 @@ func (f *fold) latest(ctx context.Context, s *shard, sku string) (*Document, err
 	if d, ok := s.cut[sku]; ok {
 		return d.Document, nil
 	}
-	return f.document(ctx, sku)
+	return f.Projection.latest(ctx, sku)
 }
 
 // begin makes a draft of what comes after a document.
@@ -173,7 +177,21 @@ func (c *pending) Publish(through uint64) {
 			c.fold.cache.Put(sku, d.Document)
 		}
 	}
-	c.fold.hub.publish(c, through)
+	c.fold.publish(c, through)
+}
+
+// publish tells the watchers what changed. While the model is built again they would see old values once more: they go
+// back to the documents when it is done.
+func (f *fold) publish(c *pending, through uint64) {
+	switch {
+	case f.runner.Lost(through):
+		f.unheard = true
+	case f.unheard:
+		f.unheard = false
+		f.hub.restart(projections.Progress{Position: through, Own: c.policy})
+	default:
+		f.hub.publish(c, through)
+	}
 }
 
 var _ projections.Projection = (*fold)(nil)

@@ -25,6 +25,26 @@ const MaxScan = 1000
 // ErrUnknownChannel says that a channel is not defined.
 var ErrUnknownChannel = errors.New("channel is not defined")
 
+// ErrUnreadable says that the read model cannot be asked or trusted now: it cannot be reached, it lost something and is
+// being built again, or it has not moved for too long. Ask the SKU's own stream, or again later.
+var ErrUnreadable = errors.New("the read model of availability cannot be read now")
+
+const (
+	// MaxStaleness is how old an answer is at most while the projection does not move; older ones are ErrUnreadable.
+	MaxStaleness = 5 * time.Second
+	// rememberedAfter is how old an answer of a projection that does not move is said to be remembered.
+	rememberedAfter = time.Second
+)
+
+// From tells where an answer comes from.
+type From uint8
+
+const (
+	FromModel  From = iota // the projected read model, which follows the store
+	FromMemory             // what this process remembers, while the read model does not get on
+	FromStream             // the SKU's own stream
+)
+
 // Availability of one SKU on one channel.
 type Availability struct {
 	SKU        string
@@ -34,6 +54,8 @@ type Availability struct {
 	Known      bool               // false when nothing was ever recorded for the SKU
 	Position   uint64             // of the last event that the answer includes; only grows per SKU and channel
 	RecordedAt aggregates.Instant // of that event
+	CurrentAt  aggregates.Instant // everything recorded up to here is included; 0 when not known, and in changes
+	From       From
 }
 
 // Config says what the projection is made of. Store, Model and Policies must be set.
@@ -88,14 +110,36 @@ func (p *Projection) Get(ctx context.Context, sku, channel string) (Availability
 	if !ok {
 		return Availability{}, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
 	}
-	d := p.cache.Get(sku)
-	if d == nil {
-		var err error
-		if d, err = p.document(ctx, sku); err != nil {
-			return Availability{}, err
-		}
+	current, from, err := p.standing()
+	if err != nil {
+		return Availability{}, err
 	}
-	return prices.availability(d, sku, i), nil
+	d, err := p.document(ctx, sku)
+	if err != nil {
+		return Availability{}, err
+	}
+	a := prices.availability(d, sku, i)
+	a.CurrentAt, a.From = current, from
+	return a, nil
+}
+
+// standing tells how current answers are, and where they come from. When the projection does not move they are
+// ErrUnreadable after MaxStaleness.
+func (p *Projection) standing() (current aggregates.Instant, from From, err error) {
+	at := p.runner.Current()
+	if !at.IsZero() {
+		current = aggregates.At(at)
+	}
+	if !p.runner.Stuck() {
+		return current, FromModel, nil
+	}
+	switch age := p.runner.Now().Sub(at); {
+	case age > MaxStaleness:
+		return 0, 0, fmt.Errorf("%w: it does not move", ErrUnreadable)
+	case age > rememberedAfter:
+		return current, FromMemory, nil
+	}
+	return current, FromModel, nil
 }
 
 // BatchGet appends to dst the ATS of each SKU on one channel, in the order asked; ErrUnknownChannel.
@@ -105,12 +149,18 @@ func (p *Projection) BatchGet(ctx context.Context, channel string, skus []string
 	if !ok {
 		return dst, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
 	}
+	current, from, err := p.standing()
+	if err != nil {
+		return dst, err
+	}
 	for _, sku := range skus {
 		d, err := p.document(ctx, sku)
 		if err != nil {
 			return dst, err
 		}
-		dst = append(dst, prices.availability(d, sku, i))
+		a := prices.availability(d, sku, i)
+		a.CurrentAt, a.From = current, from
+		dst = append(dst, a)
 	}
 	return dst, nil
 }
@@ -129,7 +179,10 @@ func (p *Projection) Stock(ctx context.Context, sku string) (*Document, error) {
 func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Document, error) {
 	list, err := p.model.Scan(ctx, after, min(limit, MaxScan))
 	if err != nil {
-		return nil, fmt.Errorf("scan documents after SKU %q: %w", after, err)
+		return nil, fmt.Errorf("%w: scan documents after SKU %q: %w", ErrUnreadable, after, err)
+	}
+	if p.runner.Resuming() {
+		return nil, errRepairing
 	}
 	prices := p.prices()
 	for i, d := range list {
@@ -158,8 +211,33 @@ func (p *Projection) Status(ctx context.Context) projections.Status { return p.r
 // CacheBytes is about what the documents in memory take.
 func (p *Projection) CacheBytes() int64 { return p.cache.Bytes() }
 
-// document returns the published document of a SKU, nil when there is none.
-func (p *Projection) document(ctx context.Context, sku string) (*Document, error) {
+var errRepairing = fmt.Errorf("%w: it lost what was written, and is being built again", ErrUnreadable)
+
+// document returns the published document of a SKU, nil when there is none. While the model is being built again there
+// is none to be had: it may be older than what readers have seen.
+func (p *Projection) document(ctx context.Context, sku string) (d *Document, err error) {
+	if d = p.cache.Get(sku); d == nil {
+		d, err = p.cache.Load(ctx, sku, p.readPublished)
+	}
+	if p.runner.Repairing() {
+		return nil, errRepairing
+	}
+	return d, err
+}
+
+func (p *Projection) readPublished(ctx context.Context, sku string) (*Document, error) {
+	d, err := p.read(ctx, sku)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	if p.runner.Resuming() {
+		return nil, errRepairing
+	}
+	return d, nil
+}
+
+// latest returns the newest document that was written, for folding on.
+func (p *Projection) latest(ctx context.Context, sku string) (*Document, error) {
 	if d := p.cache.Get(sku); d != nil {
 		return d, nil
 	}

@@ -8,12 +8,14 @@ import (
 
 // ReadModel keeps the documents.
 //
-// Write stores documents and the progress in one step: all of it or nothing. A document that is older than the stored
+// Write stores documents and the progress in one step, or else the documents first and the progress once all are stored,
+// so that it never says more than what is there; after an error documents may be stored. A document that is older than the stored
 // one of its SKU (see Document.Policies) changes nothing, nor does a progress of a lower position, or of the same
 // position and a lower Own; of several documents of a SKU in one call the newest wins. Read returns nil for a SKU without
 // a document. Scan returns up to limit documents of the SKUs after a SKU, in bytewise order; "" is before all. What
 // both return belongs to the caller. Reset removes everything. Errors are the back end's; the same call may succeed
-// later.
+// later. A model that can lose what was written is projections.Watched: from then on it returns errors, until Progress is
+// called and tells what is left.
 type ReadModel interface {
 	Progress(ctx context.Context) (projections.Progress, error)
 	Read(ctx context.Context, sku string) (*Document, error)

@@ -96,7 +96,7 @@ func (f *fold) touchDocument(ctx context.Context, workerOf func(string) int, sku
 		return nil
 	}
 	if _, ok := s.cut[sku]; !ok {
-		before, err := f.document(ctx, sku)
+		before, err := f.Projection.latest(ctx, sku)
 		if err != nil || before == nil || before.Policies() >= version {
 			return err
 		}

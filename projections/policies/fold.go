@@ -84,6 +84,9 @@ func (f *fold) Ignores(string) bool { return false }
 
 func (f *fold) Tend(context.Context, projections.Touch) error { return nil }
 
+// Watch looks for what the read model loses.
+func (f *fold) Watch(ctx context.Context) error { return projections.WatchModel(ctx, f.model) }
+
 func (f *fold) Unwritten() int {
 	return documentSize * (len(f.dirty.Channels) + len(f.dirty.Locations))
 }

@@ -8,9 +8,10 @@ import (
 
 // ReadModel keeps the directory's documents.
 //
-// Write stores the documents and the progress in one step: all of it or nothing. A document whose position
+// Write stores the documents and the progress in one step, or else the documents first. A document whose position
 // is lower than the stored one's changes nothing, nor does a lower progress. Load returns everything, without
-// the channels' Policy. Reset removes everything. Errors are the back end's; the same call may succeed later.
+// the channels' Policy. Reset removes everything. Errors are the back end's; the same call may succeed later. A
+// model that can lose what was written is projections.Watched, as availability.ReadModel says; Load then tells what is left.
 type ReadModel interface {
 	Load(ctx context.Context) (Contents, projections.Progress, error)
 	Write(ctx context.Context, changed Contents, p projections.Progress) error

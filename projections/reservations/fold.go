@@ -83,6 +83,9 @@ var ignored = map[string]bool{
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }
 
+// Watch looks for what the read model loses.
+func (f *fold) Watch(ctx context.Context) error { return projections.WatchModel(ctx, f.model) }
+
 func (f *fold) Unwritten() (bytes int) {
 	for i := range f.shards {
 		bytes += f.shards[i].bytes

@@ -9,7 +9,8 @@ import (
 
 // ReadModel keeps the records.
 //
-// Write applies changes and the progress in one step: all of it or nothing. A record with a lower position than the
+// Write applies changes and the progress in one step, or else the changes first and the progress once all are applied; after
+// an error some may be applied. A record with a lower position than the
 // stored one of its id and SKU changes nothing, nor does a progress of a lower position, or of the same position and a
 // lower Own.
 //
@@ -19,7 +20,8 @@ import (
 // returned (of Due, its end, SKU and id are enough), or from the first. Lists are of at most limit records; all reads see what was written, and
 // what they return belongs to the caller.
 //
-// Reset removes everything. Errors are the back end's; the same call may succeed later.
+// Reset removes everything. Errors are the back end's; the same call may succeed later. A model that can lose what was
+// written is projections.Watched, as availability.ReadModel says.
 type ReadModel interface {
 	Progress(ctx context.Context) (projections.Progress, error)
 	One(ctx context.Context, id, sku string) (*Record, error)
