@@ -52,6 +52,7 @@ const (
 	ReasonStoreUnavailable    = "STORE_UNAVAILABLE"
 	ReasonDiskFull            = "DISK_FULL"
 	ReasonOutcomeUnknown      = "OUTCOME_UNKNOWN"
+	ReasonReadModel           = "READ_MODEL_UNAVAILABLE"
 	ReasonStopping            = "STOPPING"
 	ReasonNotReady            = "NOT_READY"
 	ReasonNotYetVisible       = "NOT_YET_VISIBLE"
@@ -251,6 +252,8 @@ func trouble(err error) (problem, bool) {
 		return again(codes.Unavailable, ReasonOutcomeUnknown, retryLater, "it is not known whether this was recorded; repeat the same call, with the same ids: it counts once"), true
 	case commands.ErrUnavailable:
 		return again(codes.Unavailable, ReasonStoreUnavailable, retryLater, "the event store cannot serve now; repeat the same call, with the same ids: it counts once"), true
+	case view.ErrUnreadable, availability.ErrTooManyInstead:
+		return again(codes.Unavailable, ReasonReadModel, retryLater, "the read model cannot be read now; reservations and other writes are not affected"), true
 	case commands.ErrClosed, refusals.ErrStopping:
 		return again(codes.Unavailable, ReasonStopping, retryLater, "this instance is stopping; connect again"), true
 	case context.DeadlineExceeded:

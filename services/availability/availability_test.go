@@ -292,7 +292,15 @@ func TestReadModelAndStreamGiveTheSameAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	strong.Availability.AsOf, view.Availability.AsOf = nil, nil // of the decision, and of the event
+	if from := strong.Availability.AnsweredFrom; from != pb.AnsweredFrom_ANSWERED_FROM_STREAM {
+		t.Errorf("the strong answer is from %v", from)
+	}
+	for _, a := range []*pb.Availability{view.Availability, strong.Availability} {
+		if age := time.Since(a.CurrentAt.AsTime()); a.CurrentAt == nil || age < 0 {
+			t.Errorf("current at %v", a.CurrentAt)
+		}
+		a.AsOf, a.CurrentAt, a.AnsweredFrom = nil, nil, 0 // of the decision, and of the event
+	}
 	if !proto.Equal(view, strong) {
 		t.Errorf("read model %v, stream %v", view, strong)
 	}

@@ -2,6 +2,7 @@ package availability
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -29,6 +30,9 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 	room := batches.Get().(*[]projection.Availability)
 	defer batches.Put(room)
 	found, err := s.View.BatchGet(ctx, r.Channel, r.Skus, (*room)[:0])
+	if errors.Is(err, projection.ErrUnreadable) {
+		found, err = s.insteadAll(ctx, r.Skus, r.Channel, found[:0])
+	}
 	if err != nil {
 		return nil, refusal(err, r.Channel)
 	}

@@ -2,6 +2,7 @@ package availability
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -26,6 +27,9 @@ func (s *Service) GetAvailability(ctx context.Context, r *pb.GetAvailabilityRequ
 		found, err = s.decide(ctx, r.Sku, r.Channel)
 	} else {
 		found, err = s.View.Get(ctx, r.Sku, r.Channel)
+		if errors.Is(err, projection.ErrUnreadable) {
+			found, err = s.instead(ctx, r.Sku, r.Channel)
+		}
 	}
 	if err != nil {
 		return nil, refusal(err, r.Channel)
@@ -51,6 +55,7 @@ func checkConsistency(c *validation.Checker, consistency pb.Consistency) {
 type value struct {
 	availability pb.Availability
 	asOf         timestamppb.Timestamp
+	currentAt    timestamppb.Timestamp
 }
 
 func (v *value) set(a *projection.Availability) *pb.Availability {
@@ -58,11 +63,24 @@ func (v *value) set(a *projection.Availability) *pb.Availability {
 	p.Sku, p.Channel, p.Ats, p.Decimals = a.SKU, a.Channel, a.ATS, int32(a.Decimals)
 	p.Known, p.Position = a.Known, a.Position
 	if a.RecordedAt > 0 {
-		v.asOf.Seconds = int64(a.RecordedAt / aggregates.Second)
-		v.asOf.Nanos = int32(a.RecordedAt%aggregates.Second) * 1000
-		p.AsOf = &v.asOf
+		p.AsOf = stamp(&v.asOf, a.RecordedAt)
 	}
+	if a.CurrentAt > 0 {
+		p.CurrentAt = stamp(&v.currentAt, a.CurrentAt)
+	}
+	p.AnsweredFrom = origins[a.From]
 	return p
+}
+
+var origins = [...]pb.AnsweredFrom{
+	projection.FromModel:  pb.AnsweredFrom_ANSWERED_FROM_UNSPECIFIED,
+	projection.FromMemory: pb.AnsweredFrom_ANSWERED_FROM_MEMORY,
+	projection.FromStream: pb.AnsweredFrom_ANSWERED_FROM_STREAM,
+}
+
+func stamp(t *timestamppb.Timestamp, at aggregates.Instant) *timestamppb.Timestamp {
+	t.Seconds, t.Nanos = int64(at/aggregates.Second), int32(at%aggregates.Second)*1000
+	return t
 }
 
 func respond(a *projection.Availability) *pb.GetAvailabilityResponse {

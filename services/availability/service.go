@@ -27,13 +27,18 @@ const (
 	MaxWatched = 1_000
 	// MaxWatches is how many watches may be open at once.
 	MaxWatches = 16_384
+	// MaxInstead is how many SKUs are answered from their streams at once while the read model cannot be read.
+	MaxInstead = 1_024
 )
 
 // ErrTooManyWatches says that MaxWatches are open.
 var ErrTooManyWatches = errors.New("too many watches are open")
 
-// View is what the service reads; *projection.Projection is one. Its errors are projection.ErrUnknownChannel and those of
-// the store.
+// ErrTooManyInstead says that MaxInstead SKUs are being answered from their streams already.
+var ErrTooManyInstead = errors.New("the read model cannot be read now, and too many answers come from the streams already")
+
+// View is what the service reads; *projection.Projection is one. Its errors are projection.ErrUnknownChannel,
+// projection.ErrUnreadable and those of the store.
 type View interface {
 	tokens.View
 	Get(ctx context.Context, sku, channel string) (projection.Availability, error)
@@ -58,7 +63,8 @@ type Config struct {
 type Service struct {
 	pb.UnimplementedAvailabilityServiceServer
 	Config
-	watches atomic.Int64
+	watches     atomic.Int64
+	fromStreams atomic.Int64 // SKUs being answered from their streams
 }
 
 var (

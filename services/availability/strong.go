@@ -40,11 +40,11 @@ func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Inst
 
 func (l *look) availability(sku string, position uint64) projection.Availability {
 	if !l.known { // no position either, as in the read model: a SKU's position only grows
-		return projection.Availability{SKU: sku, Channel: l.channel, RecordedAt: l.at}
+		return projection.Availability{SKU: sku, Channel: l.channel, RecordedAt: l.at, CurrentAt: l.at, From: projection.FromStream}
 	}
 	return projection.Availability{
 		SKU: sku, Channel: l.channel, ATS: l.ats, Decimals: l.decimals, Known: l.known,
-		Position: max(position, l.policy.Position), RecordedAt: l.at,
+		Position: max(position, l.policy.Position), RecordedAt: l.at, CurrentAt: l.at, From: projection.FromStream,
 	}
 }
 

@@ -22,6 +22,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// AnsweredFrom says what an answer was made from.
+type AnsweredFrom int32
+
+const (
+	// The projected read model, which follows the store.
+	AnsweredFrom_ANSWERED_FROM_UNSPECIFIED AnsweredFrom = 0
+	// What this process remembers, while the read model does not get on: at most 5 s old, see current_at.
+	AnsweredFrom_ANSWERED_FROM_MEMORY AnsweredFrom = 1
+	// The SKU's own stream: because strong consistency was asked for, or the read model cannot be read now.
+	AnsweredFrom_ANSWERED_FROM_STREAM AnsweredFrom = 2
+)
+
+// Enum value maps for AnsweredFrom.
+var (
+	AnsweredFrom_name = map[int32]string{
+		0: "ANSWERED_FROM_UNSPECIFIED",
+		1: "ANSWERED_FROM_MEMORY",
+		2: "ANSWERED_FROM_STREAM",
+	}
+	AnsweredFrom_value = map[string]int32{
+		"ANSWERED_FROM_UNSPECIFIED": 0,
+		"ANSWERED_FROM_MEMORY":      1,
+		"ANSWERED_FROM_STREAM":      2,
+	}
+)
+
+func (x AnsweredFrom) Enum() *AnsweredFrom {
+	p := new(AnsweredFrom)
+	*p = x
+	return p
+}
+
+func (x AnsweredFrom) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AnsweredFrom) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_availability_proto_enumTypes[0].Descriptor()
+}
+
+func (AnsweredFrom) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_availability_proto_enumTypes[0]
+}
+
+func (x AnsweredFrom) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AnsweredFrom.Descriptor instead.
+func (AnsweredFrom) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{0}
+}
+
 type Consistency int32
 
 const (
@@ -54,11 +107,11 @@ func (x Consistency) String() string {
 }
 
 func (Consistency) Descriptor() protoreflect.EnumDescriptor {
-	return file_stockfold_inventory_v1_availability_proto_enumTypes[0].Descriptor()
+	return file_stockfold_inventory_v1_availability_proto_enumTypes[1].Descriptor()
 }
 
 func (Consistency) Type() protoreflect.EnumType {
-	return &file_stockfold_inventory_v1_availability_proto_enumTypes[0]
+	return &file_stockfold_inventory_v1_availability_proto_enumTypes[1]
 }
 
 func (x Consistency) Number() protoreflect.EnumNumber {
@@ -67,7 +120,7 @@ func (x Consistency) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Consistency.Descriptor instead.
 func (Consistency) EnumDescriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{0}
+	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{1}
 }
 
 // Availability of one SKU on one channel. Quantities are base units.
@@ -84,7 +137,10 @@ type Availability struct {
 	// Store position of the last event that the answer includes for this SKU; only grows per SKU.
 	Position uint64 `protobuf:"varint,6,opt,name=position,proto3" json:"position,omitempty"`
 	// When that event was recorded; of a strong answer, when it was decided.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Everything recorded up to this time is included: the answer is at most as old as that. Not set in changes.
+	CurrentAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=current_at,json=currentAt,proto3" json:"current_at,omitempty"`
+	AnsweredFrom  AnsweredFrom           `protobuf:"varint,9,opt,name=answered_from,json=answeredFrom,proto3,enum=stockfold.inventory.v1.AnsweredFrom" json:"answered_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -166,6 +222,20 @@ func (x *Availability) GetAsOf() *timestamppb.Timestamp {
 		return x.AsOf
 	}
 	return nil
+}
+
+func (x *Availability) GetCurrentAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CurrentAt
+	}
+	return nil
+}
+
+func (x *Availability) GetAnsweredFrom() AnsweredFrom {
+	if x != nil {
+		return x.AnsweredFrom
+	}
+	return AnsweredFrom_ANSWERED_FROM_UNSPECIFIED
 }
 
 type GetAvailabilityRequest struct {
@@ -572,7 +642,7 @@ var File_stockfold_inventory_v1_availability_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\n" +
-	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n" +
+	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x02\n" +
 	"\fAvailability\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x10\n" +
@@ -580,7 +650,10 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\bdecimals\x18\x04 \x01(\x05R\bdecimals\x12\x14\n" +
 	"\x05known\x18\x05 \x01(\bR\x05known\x12\x1a\n" +
 	"\bposition\x18\x06 \x01(\x04R\bposition\x12/\n" +
-	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xa1\x01\n" +
+	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x129\n" +
+	"\n" +
+	"current_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcurrentAt\x12I\n" +
+	"\ranswered_from\x18\t \x01(\x0e2$.stockfold.inventory.v1.AnsweredFromR\fansweredFrom\"\xa1\x01\n" +
 	"\x16GetAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
@@ -604,7 +677,11 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12\x1b\n" +
 	"\tcaught_up\x18\x03 \x01(\bR\bcaughtUp\"_\n" +
 	"\x13AvailabilityChanged\x12H\n" +
-	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability*B\n" +
+	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability*a\n" +
+	"\fAnsweredFrom\x12\x1d\n" +
+	"\x19ANSWERED_FROM_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ANSWERED_FROM_MEMORY\x10\x01\x12\x18\n" +
+	"\x14ANSWERED_FROM_STREAM\x10\x02*B\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONSISTENCY_STRONG\x10\x012\x89\x03\n" +
@@ -625,39 +702,42 @@ func file_stockfold_inventory_v1_availability_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_availability_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_availability_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_stockfold_inventory_v1_availability_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_stockfold_inventory_v1_availability_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_stockfold_inventory_v1_availability_proto_goTypes = []any{
-	(Consistency)(0),                     // 0: stockfold.inventory.v1.Consistency
-	(*Availability)(nil),                 // 1: stockfold.inventory.v1.Availability
-	(*GetAvailabilityRequest)(nil),       // 2: stockfold.inventory.v1.GetAvailabilityRequest
-	(*GetAvailabilityResponse)(nil),      // 3: stockfold.inventory.v1.GetAvailabilityResponse
-	(*BatchGetAvailabilityRequest)(nil),  // 4: stockfold.inventory.v1.BatchGetAvailabilityRequest
-	(*BatchGetAvailabilityResponse)(nil), // 5: stockfold.inventory.v1.BatchGetAvailabilityResponse
-	(*WatchAvailabilityRequest)(nil),     // 6: stockfold.inventory.v1.WatchAvailabilityRequest
-	(*WatchAvailabilityResponse)(nil),    // 7: stockfold.inventory.v1.WatchAvailabilityResponse
-	(*AvailabilityChanged)(nil),          // 8: stockfold.inventory.v1.AvailabilityChanged
-	(*timestamppb.Timestamp)(nil),        // 9: google.protobuf.Timestamp
+	(AnsweredFrom)(0),                    // 0: stockfold.inventory.v1.AnsweredFrom
+	(Consistency)(0),                     // 1: stockfold.inventory.v1.Consistency
+	(*Availability)(nil),                 // 2: stockfold.inventory.v1.Availability
+	(*GetAvailabilityRequest)(nil),       // 3: stockfold.inventory.v1.GetAvailabilityRequest
+	(*GetAvailabilityResponse)(nil),      // 4: stockfold.inventory.v1.GetAvailabilityResponse
+	(*BatchGetAvailabilityRequest)(nil),  // 5: stockfold.inventory.v1.BatchGetAvailabilityRequest
+	(*BatchGetAvailabilityResponse)(nil), // 6: stockfold.inventory.v1.BatchGetAvailabilityResponse
+	(*WatchAvailabilityRequest)(nil),     // 7: stockfold.inventory.v1.WatchAvailabilityRequest
+	(*WatchAvailabilityResponse)(nil),    // 8: stockfold.inventory.v1.WatchAvailabilityResponse
+	(*AvailabilityChanged)(nil),          // 9: stockfold.inventory.v1.AvailabilityChanged
+	(*timestamppb.Timestamp)(nil),        // 10: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_availability_proto_depIdxs = []int32{
-	9,  // 0: stockfold.inventory.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
-	0,  // 1: stockfold.inventory.v1.GetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
-	1,  // 2: stockfold.inventory.v1.GetAvailabilityResponse.availability:type_name -> stockfold.inventory.v1.Availability
-	0,  // 3: stockfold.inventory.v1.BatchGetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
-	1,  // 4: stockfold.inventory.v1.BatchGetAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
-	1,  // 5: stockfold.inventory.v1.WatchAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
-	1,  // 6: stockfold.inventory.v1.AvailabilityChanged.availability:type_name -> stockfold.inventory.v1.Availability
-	2,  // 7: stockfold.inventory.v1.AvailabilityService.GetAvailability:input_type -> stockfold.inventory.v1.GetAvailabilityRequest
-	4,  // 8: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
-	6,  // 9: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
-	3,  // 10: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
-	5,  // 11: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
-	7,  // 12: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 0: stockfold.inventory.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
+	10, // 1: stockfold.inventory.v1.Availability.current_at:type_name -> google.protobuf.Timestamp
+	0,  // 2: stockfold.inventory.v1.Availability.answered_from:type_name -> stockfold.inventory.v1.AnsweredFrom
+	1,  // 3: stockfold.inventory.v1.GetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
+	2,  // 4: stockfold.inventory.v1.GetAvailabilityResponse.availability:type_name -> stockfold.inventory.v1.Availability
+	1,  // 5: stockfold.inventory.v1.BatchGetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
+	2,  // 6: stockfold.inventory.v1.BatchGetAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
+	2,  // 7: stockfold.inventory.v1.WatchAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
+	2,  // 8: stockfold.inventory.v1.AvailabilityChanged.availability:type_name -> stockfold.inventory.v1.Availability
+	3,  // 9: stockfold.inventory.v1.AvailabilityService.GetAvailability:input_type -> stockfold.inventory.v1.GetAvailabilityRequest
+	5,  // 10: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
+	7,  // 11: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
+	4,  // 12: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
+	6,  // 13: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
+	8,  // 14: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_availability_proto_init() }
@@ -670,7 +750,7 @@ func file_stockfold_inventory_v1_availability_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_availability_proto_rawDesc), len(file_stockfold_inventory_v1_availability_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,

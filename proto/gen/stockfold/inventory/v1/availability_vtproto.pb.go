@@ -50,6 +50,21 @@ func (m *Availability) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.AnsweredFrom != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.AnsweredFrom))
+		i--
+		dAtA[i] = 0x48
+	}
+	if m.CurrentAt != nil {
+		size, err := (*timestamppb.Timestamp)(m.CurrentAt).MarshalToSizedBufferVT(dAtA[:i])
+		if err != nil {
+			return 0, err
+		}
+		i -= size
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x42
+	}
 	if m.AsOf != nil {
 		size, err := (*timestamppb.Timestamp)(m.AsOf).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -501,6 +516,13 @@ func (m *Availability) SizeVT() (n int) {
 		l = (*timestamppb.Timestamp)(m.AsOf).SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.CurrentAt != nil {
+		l = (*timestamppb.Timestamp)(m.CurrentAt).SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.AnsweredFrom != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.AnsweredFrom))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -854,6 +876,61 @@ func (m *Availability) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CurrentAt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.CurrentAt == nil {
+				m.CurrentAt = &timestamppb1.Timestamp{}
+			}
+			if err := (*timestamppb.Timestamp)(m.CurrentAt).UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AnsweredFrom", wireType)
+			}
+			m.AnsweredFrom = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.AnsweredFrom |= AnsweredFrom(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
