@@ -229,6 +229,9 @@ func (d *DB) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if d.cluster != nil && unanswered(err) { // a server that is gone says nothing of who took over
+		d.cluster.ReloadState(context.WithoutCancel(ctx))
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("redis at %s: %w", d.where, context.Cause(ctx))
 	}

@@ -22,6 +22,7 @@ type fold struct {
 	locations map[string]*Location
 	dirty     Contents
 	changes   []Change
+	hidden    bool // the read model went back behind what is readable: readers keep what they have until it is built again
 }
 
 // documentSize is about what a changed document takes until it is written, in bytes.
@@ -40,8 +41,10 @@ func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
 		c.Policy = policy(c.ID, &c.State, f.locations)
 		f.channels[c.ID] = c
 	}
-	t := newTables(f.channels, f.locations)
-	f.directory.publish(t, missed(f.directory.Tables(), t))
+	if f.hidden = f.directory.runner.Lost(progress.Position); !f.hidden {
+		t := newTables(f.channels, f.locations)
+		f.directory.publish(t, missed(f.directory.Tables(), t))
+	}
 	return progress, nil
 }
 
@@ -160,7 +163,7 @@ func (f *fold) setChannel(id string, s channel.State, e *projections.Event) {
 
 func (f *fold) Cut() projections.Pending {
 	cut := &pending{fold: f, changed: f.dirty, changes: f.changes}
-	if !cut.Empty() {
+	if !cut.Empty() || f.hidden {
 		cut.tables = newTables(f.channels, f.locations)
 	}
 	f.dirty, f.changes = Contents{}, nil
@@ -181,8 +184,14 @@ func (p *pending) Write(ctx context.Context, progress projections.Progress) erro
 	return p.fold.model.Write(ctx, p.changed, progress)
 }
 
-func (p *pending) Publish(uint64) {
-	if !p.Empty() {
-		p.fold.directory.publish(p.tables, p.changes)
+func (p *pending) Publish(through uint64) {
+	d := p.fold.directory
+	switch {
+	case p.fold.hidden && d.runner.Lost(through):
+	case p.fold.hidden:
+		p.fold.hidden = false
+		d.publish(p.tables, missed(d.Tables(), p.tables))
+	case !p.Empty():
+		d.publish(p.tables, p.changes)
 	}
 }

@@ -63,7 +63,7 @@ func New(t testing.TB, settings ...string) *Server {
 	}
 	s := &Server{t: t, Dir: dir, Port: FreePort(t), bin: Binary(t, "redis-server")}
 	s.args = append([]string{"--bind", "127.0.0.1", "--dir", dir, "--port", strconv.Itoa(s.Port), "--save", "", "--appendonly", "no",
-		"--protected-mode", "no", "--loglevel", "notice"}, settings...)
+		"--protected-mode", "no", "--enable-debug-command", "yes", "--loglevel", "notice"}, settings...)
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() && s.log != nil {
@@ -173,11 +173,20 @@ func CLI(t testing.TB, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, Binary(t, "redis-cli"), args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, Binary(t, "redis-cli"), append([]string{"-e"}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("redis-cli %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// Unlink keeps a replica from getting anything more of its master, while it stays its replica.
+func Unlink(replica, master *Server) {
+	replica.t.Helper()
+	replica.Do("CONFIG", "SET", "masterauth", "wrong")
+	replica.Do("CONFIG", "SET", "masteruser", "nobody")
+	master.Do("CLIENT", "KILL", "TYPE", "replica")
+	AwaitText(replica.t, replica, "master_link_status:down", "INFO", "replication")
 }
 
 // Save has the server write a dump, and returns its contents.
