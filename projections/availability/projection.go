@@ -205,6 +205,9 @@ func (p *Projection) WaitFor(ctx context.Context, position uint64) error {
 	return p.dir.WaitFor(ctx, position)
 }
 
+// Stuck tells that the projection does not move, for the reason that Status has.
+func (p *Projection) Stuck() bool { return p.runner.Stuck() }
+
 // Status tells how far the projection has come.
 func (p *Projection) Status(ctx context.Context) projections.Status { return p.runner.Status(ctx) }
 

@@ -17,10 +17,11 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 	if err := checkBatch(r); err != nil {
 		return nil, err
 	}
-	if err := s.Tokens.Await(ctx, r.Token, s.View); err != nil {
-		return nil, err
+	late := s.await(ctx, r.Token)
+	if late != nil && !errors.Is(late, projection.ErrUnreadable) {
+		return nil, late
 	}
-	if r.Consistency == pb.Consistency_CONSISTENCY_STRONG {
+	if late == nil && r.Consistency == pb.Consistency_CONSISTENCY_STRONG {
 		found, err := s.decideAll(ctx, r.Skus, r.Channel)
 		if err != nil {
 			return nil, err
@@ -29,10 +30,7 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 	}
 	room := batches.Get().(*[]projection.Availability)
 	defer batches.Put(room)
-	found, err := s.View.BatchGet(ctx, r.Channel, r.Skus, (*room)[:0])
-	if errors.Is(err, projection.ErrUnreadable) {
-		found, err = s.insteadAll(ctx, r.Skus, r.Channel, found[:0])
-	}
+	found, err := s.findAll(ctx, r, late, (*room)[:0])
 	if err != nil {
 		return nil, refusal(err, r.Channel)
 	}
@@ -40,6 +38,18 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 	clear(found)
 	*room = found
 	return answer, nil
+}
+
+// findAll finds from the view, and what that cannot tell from the streams: all of it when the view is late.
+func (s *Service) findAll(ctx context.Context, r *pb.BatchGetAvailabilityRequest, late error, dst []projection.Availability) ([]projection.Availability, error) {
+	if late != nil {
+		return s.streamAll(ctx, r.Skus, r.Channel)
+	}
+	found, err := s.View.BatchGet(ctx, r.Channel, r.Skus, dst)
+	if errors.Is(err, projection.ErrUnreadable) {
+		return s.insteadAll(ctx, r.Skus, r.Channel, found[:0])
+	}
+	return found, err
 }
 
 // batches lends room for what the view finds.

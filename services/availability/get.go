@@ -18,18 +18,16 @@ func (s *Service) GetAvailability(ctx context.Context, r *pb.GetAvailabilityRequ
 	if err := checkGet(r); err != nil {
 		return nil, err
 	}
-	if err := s.Tokens.Await(ctx, r.Token, s.View); err != nil {
-		return nil, err
-	}
 	var found projection.Availability
-	var err error
-	if r.Consistency == pb.Consistency_CONSISTENCY_STRONG {
+	err := s.await(ctx, r.Token)
+	switch {
+	case err == nil && r.Consistency == pb.Consistency_CONSISTENCY_STRONG:
 		found, err = s.decide(ctx, r.Sku, r.Channel)
-	} else {
+	case err == nil:
 		found, err = s.View.Get(ctx, r.Sku, r.Channel)
-		if errors.Is(err, projection.ErrUnreadable) {
-			found, err = s.instead(ctx, r.Sku, r.Channel)
-		}
+	}
+	if errors.Is(err, projection.ErrUnreadable) {
+		found, err = s.instead(ctx, r.Sku, r.Channel)
 	}
 	if err != nil {
 		return nil, refusal(err, r.Channel)

@@ -3,8 +3,10 @@ package availability
 import (
 	"context"
 	"errors"
+	"time"
 
 	projection "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/services/tokens"
 )
 
 // instead answers for one SKU from its stream, since the read model cannot be read.
@@ -14,6 +16,55 @@ func (s *Service) instead(ctx context.Context, sku, channel string) (projection.
 	}
 	defer s.fromStreams.Add(-1)
 	return s.decide(ctx, sku, channel)
+}
+
+// await waits until the view includes what a token stands for. It returns projection.ErrUnreadable when the view has not
+// got there and does not move: the streams have.
+func (s *Service) await(ctx context.Context, token string) error {
+	if token == "" {
+		return nil
+	}
+	position, err := s.Tokens.Decode("token", token)
+	if err != nil {
+		return err
+	}
+	if s.View.Position() >= position {
+		return nil
+	}
+	limited, cancel := tokens.Limit(ctx)
+	defer cancel()
+	for !s.View.Stuck() {
+		if done, err := s.awaitBriefly(limited, position); done {
+			return err
+		}
+	}
+	return projection.ErrUnreadable
+}
+
+// glance is how long a read with a token waits before it looks whether the view still follows the store.
+const glance = 250 * time.Millisecond
+
+// awaitBriefly waits for a glance. done is true when the waiting is over.
+func (s *Service) awaitBriefly(ctx context.Context, position uint64) (done bool, err error) {
+	brief, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	err = s.View.WaitFor(brief, position)
+	switch late := errors.Is(err, context.DeadlineExceeded); {
+	case late && ctx.Err() == nil:
+		return false, nil
+	case late:
+		return true, &tokens.NotYetVisibleError{Position: position, Err: err}
+	}
+	return true, err
+}
+
+// streamAll answers for each SKU from its stream.
+func (s *Service) streamAll(ctx context.Context, skus []string, channel string) ([]projection.Availability, error) {
+	if err := s.enter(len(skus)); err != nil {
+		return nil, err
+	}
+	defer s.fromStreams.Add(-int64(len(skus)))
+	return s.decideAll(ctx, skus, channel)
 }
 
 // insteadAll answers for each SKU from what is remembered, and for the others from their streams.
@@ -32,11 +83,7 @@ func (s *Service) insteadAll(ctx context.Context, skus []string, channel string,
 	if len(missing) == 0 {
 		return dst, nil
 	}
-	if err := s.enter(len(missing)); err != nil {
-		return dst, err
-	}
-	defer s.fromStreams.Add(-int64(len(missing)))
-	found, err := s.decideAll(ctx, missing, channel)
+	found, err := s.streamAll(ctx, missing, channel)
 	for i, a := range found {
 		dst[places[i]] = a
 	}

@@ -41,6 +41,8 @@ var ErrTooManyInstead = errors.New("the read model cannot be read now, and too m
 // projection.ErrUnreadable and those of the store.
 type View interface {
 	tokens.View
+	// Stuck tells that the view does not follow the store now: waiting for a position would take too long.
+	Stuck() bool
 	Get(ctx context.Context, sku, channel string) (projection.Availability, error)
 	BatchGet(ctx context.Context, channel string, skus []string, dst []projection.Availability) ([]projection.Availability, error)
 	Watch(ctx context.Context, channel string, skus []string, after uint64) (*projection.Watcher, error)

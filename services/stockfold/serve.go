@@ -91,7 +91,7 @@ func (c *serveCmd) serve(ctx context.Context, n *node.Node, std streams, log *sl
 	}
 }
 
-// logSettings logs every setting that is in force, wherever it came from. None of them is a secret.
+// logSettings logs every setting that is in force, wherever it came from. A URL's text hides its password.
 func logSettings(log *slog.Logger, parsed *kong.Context) {
 	attrs := []any{"version", programVersion()}
 	for _, flag := range parsed.Flags() {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"github.com/stockfold/stockfold/adapters/redis"
 )
 
 // Roles of a process. By default it has all of them.
@@ -33,12 +35,13 @@ type Config struct {
 
 	Version string `kong:"-"` // of the program, for GetStatus
 
-	Data           string `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`
-	StateMemory    int64  `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
-	DocumentMemory int64  `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
-	EventCache     int64  `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
-	ViewCache      int64  `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
-	MemoryLimit    int64  `default:"1024" placeholder:"MIB" group:"storage" help:"Soft limit of the whole process, in MiB: near it, garbage is collected harder (default: ${default})."`
+	Data           string    `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`
+	StateMemory    int64     `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
+	DocumentMemory int64     `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
+	EventCache     int64     `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
+	Redis          redis.URL `placeholder:"URL" group:"storage" help:"Keep availability in this Redis, shared with other replicas, e.g. redis://127.0.0.1:6379 (see deploy/redis.md); without it, in --data."`
+	ViewCache      int64     `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
+	MemoryLimit    int64     `default:"1024" placeholder:"MIB" group:"storage" help:"Soft limit of the whole process, in MiB: near it, garbage is collected harder (default: ${default})."`
 }
 
 // Check finds what is wrong with the settings before anything is started.
@@ -59,6 +62,11 @@ func (c *Config) Check() error {
 		{"memory-limit", c.MemoryLimit}} {
 		if m.mib < minMemory || m.mib > maxMemory {
 			return fmt.Errorf("--%s must be %d to %d MiB, is %d", m.flag, minMemory, maxMemory, m.mib)
+		}
+	}
+	if c.Redis != "" {
+		if err := c.Redis.Check(); err != nil {
+			return fmt.Errorf("--redis: %w", err)
 		}
 	}
 	return c.checkRoles()

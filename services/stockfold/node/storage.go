@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/stockfold/stockfold/adapters/pebble"
 	"github.com/stockfold/stockfold/adapters/pebble/views"
+	"github.com/stockfold/stockfold/adapters/redis"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -30,6 +32,7 @@ const mebibyte = 1 << 20
 type storage struct {
 	events *pebble.Store
 	views  *views.DB
+	redis  *redis.DB // nil when availability is kept in views
 	syncs  *syncMetrics
 
 	skus      *commands.Streams[stock.State]
@@ -62,7 +65,28 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 		return fmt.Errorf("read models: %w", err)
 	}
 	n.parts.add("read models", func(context.Context) error { return n.views.Close() })
+	return n.openRedis()
+}
+
+// openRedis prepares connections; Redis may be away.
+func (n *Node) openRedis() (err error) {
+	if n.config.Redis == "" {
+		return nil
+	}
+	if n.redis, err = redis.Open(n.config.Redis, redis.Options{StoreID: n.events.ID(), Log: n.log}); err != nil {
+		return err
+	}
+	n.parts.add("Redis", func(context.Context) error { return n.redis.Close() })
 	return nil
+}
+
+// documents is where availability is kept. The indexes of policies and reservations stay in this process: what is promised must not
+// wait for Redis.
+func (n *Node) documents() availability.ReadModel {
+	if n.redis != nil {
+		return n.redis.Availability()
+	}
+	return n.views.Availability()
 }
 
 // startCommands makes the ways in for changes. They are the only writers of the data directory.
@@ -80,7 +104,7 @@ func (n *Node) startCommands(context.Context) error {
 // known locations would be taken for facts at unknown ones.
 func (n *Node) startProjections(ctx context.Context) error {
 	n.policies = policies.New(policies.Config{Store: n.events, Model: n.views.Policies(), Log: n.log})
-	n.availability = availability.New(availability.Config{Store: n.events, Model: n.views.Availability(), Policies: n.policies,
+	n.availability = availability.New(availability.Config{Store: n.events, Model: n.documents(), Policies: n.policies,
 		CacheBytes: n.config.DocumentMemory * mebibyte, Log: n.log})
 	n.reservations = reservations.New(reservations.Config{Store: n.events, Model: n.views.Reservations(), Log: n.log})
 	n.parts.loop("projection policies", n.fail, n.policies.Run)
@@ -100,10 +124,29 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, wait := range []func(context.Context, uint64) error{n.availability.WaitFor, n.reservations.WaitFor} {
+	for _, wait := range []func(context.Context, uint64) error{n.reservations.WaitFor, n.awaitAvailability} {
 		if err := wait(ctx, end); err != nil {
 			return fmt.Errorf("catch up with the event store: %w", err)
 		}
 	}
 	return nil
+}
+
+// redisPatience is how long a start waits for a Redis that does not get on.
+const redisPatience = 10 * time.Second
+
+// awaitAvailability waits until availability is caught up; without its Redis the node serves all the same, from the streams.
+func (n *Node) awaitAvailability(ctx context.Context, end uint64) error {
+	for {
+		limited, cancel := context.WithTimeout(ctx, redisPatience)
+		err := n.availability.WaitFor(limited, end)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if status := n.availability.Status(ctx); n.redis != nil && status.Error != "" {
+			n.log.Warn("availability is not caught up; the service starts without, and answers from the streams", "error", status.Error)
+			return nil
+		}
+	}
 }
