@@ -18,11 +18,13 @@ import (
 const (
 	// SKUBytes is of a SKU, beside its channels, its id, which counts SKUIDTimes, and its document, which counts
 	// DocumentTimes, since memory comes in sizes.
-	SKUBytes      = 640
+	SKUBytes      = 480
 	SKUIDTimes    = 4
 	DocumentTimes = 1.25
-	// ChannelBytes is of a channel of a SKU, beside the channel's id; up to 124 channels.
+	// ChannelBytes is of a channel of a SKU, beside the channel's id and what it adds to the document: as long as there are
+	// at most 500 channels, with ids of at most 60 bytes, which Redis keeps in one piece. Else each takes LooseBytes more.
 	ChannelBytes = 24
+	LooseBytes   = 104
 )
 
 // Spaces of keys.

@@ -17,7 +17,7 @@ import (
 // ReservationBytes is what Redis takes at most for a reservation, by MEMORY USAGE, with its places in the indexes, beside its
 // id, SKU, channel and locations, which count ReservationIDTimes together.
 const (
-	ReservationBytes   = 1536
+	ReservationBytes   = 768
 	ReservationIDTimes = 6
 )
 
