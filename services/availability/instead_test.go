@@ -1,0 +1,114 @@
+package availability_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	view "github.com/stockfold/stockfold/projections/availability"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/availability"
+	"github.com/stockfold/stockfold/services/servicetest"
+)
+
+// blind is a view that remembers some SKUs, and whose read model cannot be read.
+type blind struct {
+	availability.View
+	remembers map[string]bool
+}
+
+func (b blind) Stuck() bool { return true }
+
+func (b blind) Get(ctx context.Context, sku, channel string) (view.Availability, error) {
+	if !b.remembers[sku] {
+		return view.Availability{}, fmt.Errorf("SKU %q: %w", sku, view.ErrUnreadable)
+	}
+	a, err := b.View.Get(ctx, sku, channel)
+	a.From = view.FromMemory
+	return a, err
+}
+
+func (b blind) BatchGet(ctx context.Context, channel string, skus []string, dst []view.Availability) ([]view.Availability, error) {
+	for _, sku := range skus {
+		a, err := b.Get(ctx, sku, channel)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, a)
+	}
+	return dst, nil
+}
+
+// ahead is a view that has not come to anything yet.
+type ahead struct{ blind }
+
+func (ahead) Position() uint64 { return 0 }
+
+func serviceOver(w *servicetest.World, v availability.View) *availability.Service {
+	return availability.New(availability.Config{View: v, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens})
+}
+
+func TestWhatCannotBeReadIsDecidedOnTheStream(t *testing.T) {
+	w := shop(t)
+	w.Count("milk", 10)
+	token := w.Count("bread", 4)
+	if _, err := w.AvailabilityClient().GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web", Token: token}); err != nil {
+		t.Fatal(err)
+	}
+	s := serviceOver(w, blind{w.View, map[string]bool{"milk": true}})
+	one, err := s.GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "bread", Channel: "web"})
+	if err != nil || one.Availability.Ats != 4 || one.Availability.AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM || one.Availability.CurrentAt == nil {
+		t.Errorf("got %v %v", one, err)
+	}
+	many, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"bread", "milk", "bread", "unknown"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		ats  int64
+		from pb.AnsweredFrom
+	}{{4, pb.AnsweredFrom_ANSWERED_FROM_STREAM}, {10, pb.AnsweredFrom_ANSWERED_FROM_MEMORY}, {4, pb.AnsweredFrom_ANSWERED_FROM_STREAM},
+		{0, pb.AnsweredFrom_ANSWERED_FROM_STREAM}} {
+		if a := many.Availabilities[i]; a.Ats != want.ats || a.AnsweredFrom != want.from {
+			t.Errorf("answer %d: %v, want %v", i, a, want)
+		}
+	}
+	_, err = s.GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "bread", Channel: "nowhere"})
+	if err == nil {
+		t.Error("an unknown channel is answered")
+	}
+}
+
+// A token that the view has not reached, and will not soon, is honoured from the stream at once.
+func TestATokenIsHonouredFromTheStreamWhenTheViewStands(t *testing.T) {
+	w := shop(t)
+	token := w.Count("milk", 10)
+	s := serviceOver(w, ahead{blind{w.View, map[string]bool{"milk": true}}})
+	one, err := s.GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web", Token: token})
+	if err != nil || one.Availability.Ats != 10 || one.Availability.AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM {
+		t.Errorf("got %v %v", one, err)
+	}
+	many, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"milk"}, Token: token})
+	if err != nil || many.Availabilities[0].Ats != 10 || many.Availabilities[0].AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM {
+		t.Errorf("got %v %v", many, err)
+	}
+}
+
+// Answers from streams are bounded: who comes too many is told to come back.
+func TestAnswersFromStreamsAreBounded(t *testing.T) {
+	w := shop(t)
+	s := serviceOver(w, blind{View: w.View})
+	skus := make([]string, availability.MaxBatch)
+	for i := range skus {
+		skus[i] = fmt.Sprint("sku ", i)
+	}
+	s.Fill(availability.MaxInstead - availability.MaxBatch + 1)
+	if _, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: skus}); !errors.Is(err, availability.ErrTooManyInstead) {
+		t.Errorf("more than the bound: got %v", err)
+	}
+	s.Fill(-1)
+	if _, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: skus}); err != nil {
+		t.Errorf("room for just as many: %v", err)
+	}
+}
