@@ -1,0 +1,113 @@
+package codec
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/stockfold/stockfold/aggregates/stock"
+)
+
+func TestEveryEventSurvivesTheRoundTripThroughJSON(t *testing.T) {
+	for _, e := range samples() {
+		r := record(t, e)
+		body, meta, err := JSON(r.Type, r.Data)
+		if err != nil {
+			t.Errorf("%s: %v", r.Type, err)
+			continue
+		}
+		data, err := FromJSON(r.Type, body, meta)
+		if err != nil || string(data) != string(r.Data) {
+			t.Errorf("%s: %x became %x, %v\n%s\n%s", r.Type, r.Data, data, err, body, meta)
+		}
+	}
+}
+
+// What EventStoreDB's own tools see: these documents are a contract like the bytes.
+func TestTheJSONFormIsWhatToolsExpect(t *testing.T) {
+	r := record(t, &stock.StockSold{Location: "köln <1>", Quantity: 1 << 60, Channel: "web"})
+	body, meta, err := JSON(r.Type, r.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"location":"köln <1>","quantity":"1152921504606846976","channel":"web"}`; string(body) != want {
+		t.Errorf("got  %s\nwant %s", body, want)
+	}
+	want := `{"$causationId":"msg-1","$correlationId":"order-9","actor":"wms","fingerprint":"18369548392226226467","idempotencyKey":"m:wms:1",` +
+		`"occurredAt":"2026-01-01T11:59:59.999999Z","recordedAt":"2026-01-01T12:00:00Z","source":{"system":"wms","document":"asn-1",` +
+		`"line":"2","sequence":"17","messageId":"1","topic":"stockfold.movements.v1","partition":3,"offset":"99"}}`
+	if string(meta) != want {
+		t.Errorf("got  %s\nwant %s", meta, want)
+	}
+}
+
+func TestMembersOfANewerVersionArePassedOver(t *testing.T) {
+	body := []byte(`{"location": "berlin", "quantity": 2, "temperature": {"celsius": 4}}`)
+	data, err := FromJSON("StockSold", body, []byte(`{"$correlationId": "c", "$schema": "x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := record(t, &stock.StockSold{})
+	r.Data = data
+	e, m, err := Decode(r)
+	if err != nil || !reflect.DeepEqual(e, &stock.StockSold{Location: "berlin", Quantity: 2}) || m.CorrelationID != "c" {
+		t.Errorf("got %+v, %+v, %v", e, m, err)
+	}
+}
+
+func TestATypeOfANewerVersionKeepsItsMetadata(t *testing.T) {
+	data, err := FromJSON("StockTeleported", []byte(`{"to": "mars"}`), []byte(`{"$causationId": "x"}`))
+	if !errors.Is(err, ErrNotOurs) {
+		t.Fatalf("got %v, want ErrNotOurs", err)
+	}
+	r := record(t, &stock.StockSold{})
+	r.Type, r.Data = "StockTeleported", data
+	var unknown *UnknownTypeError
+	if _, _, err := Decode(r); !errors.As(err, &unknown) {
+		t.Errorf("got %v, want UnknownTypeError", err)
+	}
+	if p, err := Proto(r); err != nil || p.CausationId != "x" {
+		t.Errorf("got %v, %v", p, err)
+	}
+}
+
+func TestBytesWithoutAJSONFormAreRefused(t *testing.T) {
+	sold := record(t, &stock.StockSold{Location: "berlin", Quantity: 2})
+	for name, x := range map[string]struct {
+		kind string
+		data []byte
+	}{
+		"nothing":                   {"StockSold", nil},
+		"any bytes":                 {"StockSold", []byte("event 1 of sku-a")},
+		"another fact":              {"StockReceived", sold.Data},
+		"a type that is not known":  {"StockTeleported", sold.Data},
+		"a field of a newer one":    {"StockSold", append(append([]byte{}, sold.Data...), 0xfa, 0x3e, 0x02, 'h', 'i')},
+		"a field within":            {"StockSold", append(append([]byte{}, sold.Data...), 0xba, 0x01, 0x05, 0xfa, 0x3e, 0x02, 'h', 'i')},
+		"a zero that is spelt out":  {"StockSold", append(append([]byte{}, sold.Data...), 0x52, 0x00)},
+		"text that is not Unicode":  {"StockSold", record(t, &stock.StockSold{Location: "\xff", Quantity: 2}).Data},
+		"a time beyond what is one": {"StockSold", append([]byte{0x32, 0x08, 0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40}, sold.Data...)},
+	} {
+		if body, meta, err := JSON(x.kind, x.data); !errors.Is(err, ErrNoJSON) {
+			t.Errorf("%s: got %s, %s, %v, want ErrNoJSON", name, body, meta, err)
+		}
+	}
+}
+
+func TestDocumentsThatAreNotOursAreRefused(t *testing.T) {
+	for name, x := range map[string][3]string{
+		"no object":             {"StockSold", `[]`, `{}`},
+		"another kind of value": {"StockSold", `{"quantity": "many"}`, `{}`},
+		"no JSON":               {"StockSold", `{"quantity": 1`, `{}`},
+		"metadata with a fact":  {"StockSold", `{}`, `{"stockSold": {}}`},
+		"metadata of others":    {"StockSold", `{}`, `{"recordedAt": 7}`},
+		"metadata no object":    {"StockSold", `{}`, `"x"`},
+		"two correlations":      {"StockSold", `{}`, `{"$correlationId": "a", "correlationId": "b"}`},
+	} {
+		if data, err := FromJSON(x[0], []byte(x[1]), []byte(x[2])); !errors.Is(err, ErrNotOurs) {
+			t.Errorf("%s: got %x, %v, want ErrNotOurs", name, data, err)
+		}
+	}
+	if _, err := FromJSON("StockSold", []byte(`{}`), nil); err != nil {
+		t.Errorf("without metadata: %v", err)
+	}
+}
