@@ -27,12 +27,13 @@ type cli struct {
 	Config configFile `placeholder:"FILE" help:"Read settings from a YAML file, with the names of the flags as keys."`
 	Log    logConfig  `embed:"" prefix:"log-" group:"log"`
 
-	Serve   serveCmd   `cmd:"" help:"Run the service."`
-	Load    loadCmd    `cmd:"" help:"Publish a file of till receipts through Kafka."`
-	Call    callCmd    `cmd:"" help:"Call the service over gRPC with JSON."`
-	Publish publishCmd `cmd:"" help:"Publish one movement or sale through Kafka."`
-	Bench   benchCmd   `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`
-	Version versionCmd `cmd:"" help:"Print the version of the program and of what it writes."`
+	Serve   serveCmd      `cmd:"" help:"Run the service."`
+	Load    loadCmd       `cmd:"" help:"Publish a file of till receipts through Kafka."`
+	Call    callCmd       `cmd:"" help:"Call the service over gRPC with JSON."`
+	Publish publishCmd    `cmd:"" help:"Publish one movement or sale through Kafka."`
+	Bench   benchCmd      `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`
+	Store   eventStoreCmd `cmd:"" name:"eventstore" help:"Run the embedded event store as a server of its own, with EventStoreDB's protocol."`
+	Version versionCmd    `cmd:"" help:"Print the version of the program and of what it writes."`
 
 	BenchEcho benchEchoCmd `cmd:"" hidden:"" help:"Serve the echo that bench compares with."`
 }

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+)
+
+// logged is what a running subcommand says; ready receives the first connection string in it.
+type logged struct {
+	mu    sync.Mutex
+	text  strings.Builder
+	ready chan string
+}
+
+var connection = regexp.MustCompile(`esdb://[^"\s]+`)
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(b)
+	if found := connection.FindString(l.text.String()); found != "" {
+		select {
+		case l.ready <- found:
+		default:
+		}
+	}
+	return len(b), nil
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// eventStore runs the subcommand and returns its connection string and what ends it, giving the exit code.
+func eventStore(t *testing.T, args ...string) (url string, end func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &logged{ready: make(chan string, 1)}
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, append([]string{"eventstore", "--listen", "127.0.0.1:0"}, args...), streams{out, out})
+	}()
+	end = sync.OnceValue(func() int {
+		cancel()
+		return <-code
+	})
+	t.Cleanup(func() { end() })
+	select {
+	case url = <-out.ready:
+	case c := <-code:
+		code <- c
+		t.Fatalf("eventstore ended with %d: %s", c, out)
+	}
+	return url, end
+}
+
+func eventStoreClient(t *testing.T, url string) *esdb.Client {
+	t.Helper()
+	config, err := esdb.ParseConnectionString(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Logger = esdb.NoopLogging()
+	c, err := esdb.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func streamLength(t *testing.T, c *esdb.Client, stream string) int {
+	t.Helper()
+	s, err := c.ReadStream(t.Context(), stream, esdb.ReadStreamOptions{}, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for n := 0; ; n++ {
+		if _, err := s.Recv(); errors.Is(err, io.EOF) {
+			return n
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnEventStoreOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	url, end := eventStore(t, "--data", dir)
+	c := eventStoreClient(t, url)
+	note := esdb.EventData{EventType: "NoteTaken", ContentType: esdb.ContentTypeJson, Data: []byte(`{}`)}
+	if _, err := c.AppendToStream(t.Context(), "notes", esdb.AppendToStreamOptions{}, note, note); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SubscribeToAll(t.Context(), esdb.SubscribeToAllOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if code := end(); code != 0 {
+		t.Fatalf("stopped with %d while a client was subscribed", code)
+	}
+	url, _ = eventStore(t, "--data", dir, "--read-only")
+	c = eventStoreClient(t, url)
+	if n := streamLength(t, c, "notes"); n != 2 {
+		t.Errorf("%d events after a restart, want 2", n)
+	}
+	var refused *esdb.Error
+	if _, err := c.AppendToStream(t.Context(), "notes", esdb.AppendToStreamOptions{}, note); !errors.As(err, &refused) || refused.Code() != esdb.ErrorCodeAccessDenied {
+		t.Errorf("got %v, want access denied", err)
+	}
+}
+
+// The events of a service that has stopped are an event store like any other.
+func TestAStoppedServiceCanBeLookedAt(t *testing.T) {
+	c := testConfig(t)
+	n := startNode(t, c)
+	client{t, n}.call("PolicyService/PutLocation", `{"location": {"location_id": "dc"}}`)
+	if err := n.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	url, _ := eventStore(t, "--data", c.Data, "--read-only")
+	if n := streamLength(t, eventStoreClient(t, url), "location-dc"); n == 0 {
+		t.Error("the location's stream is empty")
+	}
+}
+
+func TestAnEventStoreThatCannotStartSaysWhy(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for problem, args := range map[string][]string{
+		"reachable from other machines":  {"--listen", "0.0.0.0:0"},
+		"must be 1 to 16 MiB, is 17":     {"--max-append", "17"},
+		"must be 8 to 1048576 MiB, is 1": {"--event-cache", "1"},
+		"there are no events to read":    {"--read-only", "--data", filepath.Join(t.TempDir(), "none")},
+		"choose another with --data":     {"--data", filepath.Join(file, "x")},
+	} {
+		var out strings.Builder
+		args = append([]string{"eventstore", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, args...)
+		if code := run(t.Context(), args, streams{&out, &out}); code != 1 || !strings.Contains(out.String(), problem) {
+			t.Errorf("%q: ends with %d:\n%s", args, code, &out)
+		}
+	}
+}
