@@ -1,0 +1,223 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"github.com/stockfold/stockfold/projections"
+)
+
+var errSubscriptionClosed = errors.New("subscription is closed")
+
+// Subscribe is projections.Store's, a subscription to $all that the server filters by prefix. Whatever ends it there, it
+// goes on after the last event that it received, until it or the store is closed. Without prefixes it leaves out the
+// streams of the server itself and those beside events. The server tells now and then how far it has come; in between, the
+// subscription looks for itself, so that it gets to the store's end also when nothing there is for it.
+func (s *Store) Subscribe(ctx context.Context, after uint64, prefixes ...string) (projections.Subscription, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.supervisor.closing.Err() != nil {
+		return nil, errClosed
+	}
+	n := &subscription{store: s, queue: newQueue(after), prefixes: slices.Clone(prefixes), filter: newFilter(prefixes)}
+	n.ctx, n.cancel = context.WithCancel(s.supervisor.closing)
+	n.owned.Go(n.receive)
+	n.owned.Go(n.lookAhead)
+	return n, nil
+}
+
+// newFilter is the server's part of the filter: it lets everything pass that has one of the prefixes.
+func newFilter(prefixes []string) *esdb.SubscriptionFilter {
+	f := &esdb.SubscriptionFilter{Type: esdb.StreamFilterType}
+	for _, p := range prefixes {
+		text := escapePrefix(p)
+		if text == "" {
+			return nil
+		}
+		f.Prefixes = append(f.Prefixes, text)
+	}
+	if len(f.Prefixes) == 0 {
+		return nil
+	}
+	return f
+}
+
+type subscription struct {
+	store    *Store
+	queue    *queue
+	prefixes []string
+	filter   *esdb.SubscriptionFilter
+	ctx      context.Context // ends with the subscription
+	cancel   context.CancelFunc
+	owned    sync.WaitGroup
+}
+
+// Close ends the subscription.
+func (n *subscription) Close() error {
+	n.cancel()
+	n.owned.Wait()
+	return nil
+}
+
+// Next is projections.Subscription's.
+func (n *subscription) Next(ctx context.Context) (projections.Batch, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return projections.Batch{}, err
+		}
+		if b, ok := n.queue.take(); ok {
+			return b, nil
+		}
+		select {
+		case <-n.queue.ready:
+		case <-ctx.Done():
+		case <-n.ctx.Done():
+			if n.store.supervisor.closing.Err() != nil {
+				return projections.Batch{}, errClosed
+			}
+			return projections.Batch{}, errSubscriptionClosed
+		}
+	}
+}
+
+// wants tells whether a stream is for this subscription.
+func (n *subscription) wants(stream string) bool {
+	if len(n.prefixes) == 0 {
+		return !strings.HasPrefix(stream, "$") && !strings.HasPrefix(stream, ownPrefix)
+	}
+	return slices.ContainsFunc(n.prefixes, func(p string) bool { return strings.HasPrefix(stream, p) })
+}
+
+// receive follows the server, over one client after the other.
+func (n *subscription) receive() {
+	wait := minBackoff
+	for n.ctx.Err() == nil {
+		g, err := n.store.supervisor.acquire(n.ctx)
+		if err != nil {
+			return
+		}
+		before := n.queue.at()
+		err = n.follow(g)
+		g.leave()
+		if n.ctx.Err() != nil {
+			return
+		}
+		n.store.opts.Log.Info("a subscription was interrupted and goes on", "prefixes", n.prefixes, "after", n.queue.at().Commit, "error", err)
+		if g.ctx.Err() == nil && judge(err) == reconnect {
+			g.retire(err)
+		}
+		if n.queue.at() != before {
+			wait = minBackoff
+		}
+		sleep(n.ctx, wait)
+		wait = min(2*wait, maxBackoff)
+	}
+}
+
+// follow receives over one client until that ends.
+func (n *subscription) follow(g *generation) error {
+	ctx, end := g.within(n.ctx)
+	defer end()
+	return guarded(func() error {
+		sub, err := g.client.SubscribeToAll(ctx, n.options())
+		if err != nil {
+			return err
+		}
+		defer sub.Close()
+		for {
+			switch e := sub.Recv(); {
+			case e.SubscriptionDropped != nil:
+				if e.SubscriptionDropped.Error == nil {
+					return errLost
+				}
+				return e.SubscriptionDropped.Error
+			case e.CheckPointReached != nil:
+				n.queue.pass(*e.CheckPointReached)
+			case e.EventAppeared != nil && e.EventAppeared.Event != nil:
+				if err := n.accept(ctx, e.EventAppeared.Event); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+func (n *subscription) options() esdb.SubscribeToAllOptions {
+	o := esdb.SubscribeToAllOptions{From: esdb.Start{}, Filter: n.filter, MaxSearchWindow: searchWindow, CheckpointInterval: 1}
+	if at := n.queue.at(); at.Commit > 0 {
+		o.From = at
+	}
+	return o
+}
+
+// accept queues an event that is for this subscription and was not received before.
+func (n *subscription) accept(ctx context.Context, e *esdb.RecordedEvent) error {
+	if at := n.queue.at(); e.Position.Commit <= at.Commit {
+		if e.Position.Commit == at.Commit || at.Commit == 0 {
+			return nil
+		}
+		return fmt.Errorf("the server handed out position %d after %d", e.Position.Commit, at.Commit)
+	}
+	if !n.wants(unescape(e.StreamID)) {
+		n.queue.pass(e.Position)
+		return nil
+	}
+	return n.queue.push(ctx, toRecord(e), e.Position)
+}
+
+// lookAhead finds out whether there is nothing for this subscription between what it has received and the store's end,
+// when it hears nothing.
+func (n *subscription) lookAhead() {
+	for idle := minIdle; n.ctx.Err() == nil; {
+		before := n.queue.at()
+		sleep(n.ctx, idle)
+		if n.queue.at() != before {
+			idle = minIdle
+			continue
+		}
+		idle = min(2*idle, maxIdle)
+		end, nothing, err := n.nothingUntilEnd(before)
+		if err == nil && nothing {
+			n.queue.passFrom(before, end)
+		}
+	}
+}
+
+// nothingUntilEnd looks at the newest events of $all, at most lookBack of them: the server says how far it is more often
+// than that. With one at or before a position among them, and none after it that this subscription wants, there is nothing
+// until the end.
+func (n *subscription) nothingUntilEnd(after esdb.Position) (end esdb.Position, nothing bool, err error) {
+	var from esdb.AllPosition = esdb.End{}
+	for seen, limit := 0, 1; seen < lookBack; limit = lookBack - seen {
+		p, err := call(n.ctx, n.store, "look for the end of $all", func(ctx context.Context, c *esdb.Client) (page, error) {
+			return newest(ctx, c, from, limit)
+		})
+		if err != nil {
+			return end, false, err
+		}
+		for _, e := range p.events {
+			if end.Commit == 0 {
+				end = e.Position
+			}
+			if e.Position.Commit <= after.Commit {
+				return end, true, nil
+			}
+			if n.wants(unescape(e.StreamID)) {
+				return end, false, nil
+			}
+			from = e.Position
+			seen++
+		}
+		if !p.full {
+			return end, true, nil
+		}
+	}
+	return end, false, nil
+}

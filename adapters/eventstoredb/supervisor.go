@@ -1,0 +1,291 @@
+package eventstoredb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/stockfold/stockfold/services/commands"
+)
+
+// supervisor keeps a client that works, one after the other.
+type supervisor struct {
+	config  esdb.Configuration
+	opts    Options
+	check   func(context.Context, *esdb.Client) error // that a new client leads to the right store
+	closing context.Context
+	stop    context.CancelFunc
+	owned   sync.WaitGroup
+	clients atomic.Int64 // made so far
+
+	mu      sync.Mutex
+	current *generation   // nil while there is none
+	trouble error         // why there is none
+	changed chan struct{} // closed when current or trouble change
+}
+
+func newSupervisor(config esdb.Configuration, opts Options, check func(context.Context, *esdb.Client) error) *supervisor {
+	s := &supervisor{config: config, opts: opts, check: check, changed: make(chan struct{})}
+	s.closing, s.stop = context.WithCancel(context.Background())
+	s.owned.Go(s.run)
+	return s
+}
+
+// close ends all calls and waits for everything it started.
+func (s *supervisor) close() {
+	s.stop()
+	s.owned.Wait()
+}
+
+func (s *supervisor) run() {
+	for wait := minBackoff; s.closing.Err() == nil; {
+		g, err := s.connect()
+		if err != nil {
+			s.show(nil, err)
+			sleep(s.closing, wait)
+			wait = min(2*wait, maxBackoff)
+			continue
+		}
+		wait = minBackoff
+		s.show(g, nil)
+		s.watch(g)
+		s.show(nil, errLost)
+		s.owned.Go(g.bury)
+	}
+	s.show(nil, errClosed)
+}
+
+// connect makes a client and has it find a server. Nobody else uses the client before it has found one: in a client that
+// does not, callers wait for ever.
+func (s *supervisor) connect() (*generation, error) {
+	config := s.config
+	client, err := esdb.NewClient(&config)
+	if err != nil {
+		return nil, err
+	}
+	s.clients.Add(1)
+	g := newGeneration(s.closing, client)
+	ctx, cancel := context.WithTimeout(g.ctx, s.opts.ProbeTimeout)
+	defer cancel()
+	for {
+		err = guarded(func() error { return s.check(ctx, client) })
+		if err == nil || ctx.Err() != nil || judge(err) != tryAgain {
+			break
+		}
+		sleep(ctx, minBackoff) // on its way to the leader, or the server is starting
+	}
+	if err != nil {
+		g.retire(err)
+		g.bury()
+		return nil, err
+	}
+	return g, nil
+}
+
+// show lets callers see the client that works, or why there is none.
+func (s *supervisor) show(g *generation, trouble error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case g != nil && s.trouble != nil:
+		s.opts.Log.Info("connected to EventStoreDB")
+	case g == nil && trouble != errClosed && (s.trouble == nil || s.trouble.Error() != trouble.Error()):
+		s.opts.Log.Warn("not connected to EventStoreDB, trying again", "error", trouble)
+	}
+	s.current, s.trouble = g, trouble
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// watch returns once a client has lost its server.
+func (s *supervisor) watch(g *generation) {
+	tick := time.NewTicker(s.opts.ProbeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.probe(g); err != nil && s.closing.Err() == nil {
+			s.opts.Log.Warn("EventStoreDB does not answer, connecting anew", "error", err)
+			g.retire(err)
+			return
+		}
+	}
+}
+
+// probe asks the server for something small. An answer of any kind is one.
+func (s *supervisor) probe(g *generation) error {
+	ctx, cancel := context.WithTimeout(g.ctx, s.opts.ProbeTimeout)
+	defer cancel()
+	if !g.enter() {
+		return errLost
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer g.leave()
+		done <- guarded(func() error { return s.check(ctx, g.client) })
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if ctx.Err() != nil || errors.Is(err, errAnotherStore) || err != nil && judge(err) == reconnect {
+		return err
+	}
+	return nil
+}
+
+// acquire waits for a client that works. The caller leaves it after use.
+func (s *supervisor) acquire(ctx context.Context) (*generation, error) {
+	for {
+		s.mu.Lock()
+		g, trouble, changed := s.current, s.trouble, s.changed
+		s.mu.Unlock()
+		if g != nil && g.enter() {
+			return g, nil
+		}
+		if s.closing.Err() != nil {
+			return nil, errClosed
+		}
+		select {
+		case <-changed:
+		case <-s.closing.Done():
+			return nil, errClosed
+		case <-ctx.Done():
+			if trouble == nil {
+				trouble = errLost
+			}
+			return nil, fmt.Errorf("%w: %w; the last attempt to connect: %v", commands.ErrUnavailable, ctx.Err(), trouble)
+		}
+	}
+}
+
+// health is nil while there is a client that works.
+func (s *supervisor) health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: not connected to EventStoreDB: %v", commands.ErrUnavailable, s.trouble)
+}
+
+// generation is one client, with the calls under way on it.
+type generation struct {
+	client *esdb.Client
+	ctx    context.Context // ends when the client is given up
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	retired bool
+	calls   int
+	idle    chan struct{} // closed once it is retired and no call is under way
+}
+
+func newGeneration(parent context.Context, client *esdb.Client) *generation {
+	g := &generation{client: client, idle: make(chan struct{})}
+	g.ctx, g.cancel = context.WithCancelCause(parent)
+	return g
+}
+
+func (g *generation) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.retired || g.ctx.Err() != nil {
+		return false
+	}
+	g.calls++
+	return true
+}
+
+func (g *generation) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.calls--
+	if g.retired && g.calls == 0 {
+		close(g.idle)
+	}
+}
+
+// retire ends all calls on the client and lets no other begin.
+func (g *generation) retire(cause error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.retired {
+		g.retired = true
+		g.cancel(cause)
+		if g.calls == 0 {
+			close(g.idle)
+		}
+	}
+}
+
+// bury closes the client once nobody uses it: one that is closed in the middle of a call panics there.
+func (g *generation) bury() {
+	g.retire(errLost)
+	<-g.idle
+	_ = g.client.Close() // says nil
+}
+
+// lost is how a call leaves the client when the connection is gone. After the log line at which it does, the client
+// would start to connect again and forget its old connection without closing it.
+type lost struct{ err error }
+
+// esdbLog hands the client's log lines on, and keeps it from connecting by itself.
+func esdbLog(log *slog.Logger) esdb.LoggingFunc {
+	return func(level esdb.LogLevel, format string, args ...any) {
+		if level == esdb.LogError && strings.HasPrefix(format, "unexpected exception") && len(args) == 1 {
+			if err, ok := args[0].(error); ok && status.Code(err) == codes.Unavailable {
+				panic(lost{err})
+			}
+		}
+		log.Debug(fmt.Sprintf(format, args...), "from", "EventStoreDB's client", "level", level)
+	}
+}
+
+// guarded calls the client. It turns what leaves the client as a panic into errors: lost, and the client's own panic when it
+// is used after it was closed.
+func guarded(f func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case lost:
+			err = fmt.Errorf("%w: %w", errLost, p.err)
+			if judge(p.err) != reconnect {
+				err = p.err
+			}
+		case runtime.Error:
+			if !strings.Contains(p.Error(), "send on closed channel") {
+				panic(p)
+			}
+			err = errLost
+		default:
+			panic(p)
+		}
+	}()
+	return f()
+}
+
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
