@@ -3,6 +3,7 @@ package esdbserver
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"net"
 	"strconv"
 
@@ -79,7 +80,10 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	member.now = s.service.opts.Now
 	gossip.RegisterGossipServer(s.grpc, member)
-	return s.grpc.Serve(l)
+	if err := s.grpc.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
 }
 
 // Shutdown takes no new calls, ends subscriptions, and waits for the calls under way until ctx ends; then it cuts them

@@ -30,7 +30,7 @@ func once[T any](ctx context.Context, s *supervisor, f func(context.Context, *es
 		defer end()
 		var o outcome
 		o.err = guarded(func() (err error) {
-			o.value, err = f(metadata.AppendToOutgoingContext(both, "requires-leader", "true"), g.client)
+			o.value, err = f(leader(both), g.client)
 			return err
 		})
 		done <- o
@@ -47,6 +47,11 @@ func once[T any](ctx context.Context, s *supervisor, f func(context.Context, *es
 	case <-ctx.Done():
 		return value, true, ctx.Err()
 	}
+}
+
+// leader asks for the leader of the cluster. The client has an option for it that it does not send.
+func leader(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
 }
 
 // within gives a context that ends with either the caller's or the client's.

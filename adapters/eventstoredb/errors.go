@@ -52,6 +52,9 @@ func judge(err error) verdict {
 			return notThere
 		}
 	}
+	if errors.Is(err, errAnotherStore) {
+		return giveUp
+	}
 	if errors.Is(err, errLost) {
 		return reconnect
 	}
@@ -67,7 +70,7 @@ func judge(err error) verdict {
 func judgeStatus(s *status.Status) verdict {
 	switch s.Code() {
 	case codes.Unavailable:
-		if strings.HasPrefix(s.Message(), "Server Is ") { // not ready, too busy: the connection is sound
+		if strings.Contains(s.Message(), "Server Is ") { // not ready, too busy: the connection is sound
 			return tryAgain
 		}
 		return reconnect

@@ -2,12 +2,11 @@ package eventstoredb
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
-
-	"crypto/rand"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
@@ -81,6 +80,7 @@ type identity struct {
 
 // checkIdentity compares the server's identity with what is known, and gives a new store one.
 func (s *Store) checkIdentity(ctx context.Context, c *esdb.Client) error {
+	ctx = leader(ctx)
 	e, err := last(ctx, c, storeStream)
 	if err != nil {
 		return err
