@@ -365,9 +365,9 @@ func TestAServerThatIsNotThereWhenWeStart(t *testing.T) {
 	if s, err := eventstoredb.Open(ctx, n.url(), options()); !errors.Is(err, commands.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, %v", s, err)
 	}
-	opened := make(chan error, 1)
+	opened, url := make(chan error, 1), n.url()
 	go func() {
-		s, err := eventstoredb.Open(context.WithoutCancel(t.Context()), n.url(), options())
+		s, err := eventstoredb.Open(context.WithoutCancel(t.Context()), url, options())
 		if err == nil {
 			err = s.Close()
 		}
