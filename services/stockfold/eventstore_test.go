@@ -135,6 +135,40 @@ func TestAStoppedServiceCanBeLookedAt(t *testing.T) {
 	}
 }
 
+// A running service shows its events to whoever asks with the usual client, and lets nobody write past it.
+func TestAServiceOffersItsEvents(t *testing.T) {
+	c := testConfig(t)
+	c.OfferEventStore = "127.0.0.1:0"
+	n := startNode(t, c)
+	store := eventStoreClient(t, "esdb://"+n.EventStore+"?tls=false")
+	sub, err := store.SubscribeToAll(t.Context(), esdb.SubscribeToAllOptions{From: esdb.Start{},
+		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"location-"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client{t, n}.call("PolicyService/PutLocation", `{"location": {"location_id": "dc", "name": "Berlin"}}`)
+	for {
+		e := sub.Recv()
+		if e.SubscriptionDropped != nil {
+			t.Fatal(e.SubscriptionDropped.Error)
+		}
+		if e.EventAppeared != nil {
+			if got := e.EventAppeared.Event; got.EventType != "LocationDefined" || got.StreamID != "location-dc" || string(got.Data) != `{"name":"Berlin","timeZone":"UTC"}` {
+				t.Errorf("got %s in %s: %s", got.EventType, got.StreamID, got.Data)
+			}
+			break
+		}
+	}
+	var refused *esdb.Error
+	_, err = store.AppendToStream(t.Context(), "location-dc", esdb.AppendToStreamOptions{}, esdb.EventData{EventType: "X"})
+	if !errors.As(err, &refused) || refused.Code() != esdb.ErrorCodeAccessDenied {
+		t.Errorf("got %v, want access denied", err)
+	}
+	if err := n.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnEventStoreThatCannotStartSaysWhy(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

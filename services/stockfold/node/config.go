@@ -24,10 +24,11 @@ var Roles = []string{RoleAPI, RoleIngest, RoleProject, RoleExpire, RolePublish}
 // Config says where a process listens and keeps its data, and what it does. The tags are those of the command line,
 // whose names are also the names in a settings file and in the environment.
 type Config struct {
-	GRPC    string `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"addresses" help:"Serve gRPC here (default: ${default})."`
-	REST    string `name:"rest" default:"127.0.0.1:8080" placeholder:"ADDR" group:"addresses" help:"Serve REST, the OpenAPI page, /healthz and /readyz here (default: ${default})."`
-	Broker  string `default:"127.0.0.1:9092" placeholder:"ADDR" group:"addresses" help:"The embedded Kafka broker listens here (default: ${default})."`
-	Metrics string `default:"127.0.0.1:9464" placeholder:"ADDR" group:"addresses" help:"Serve Prometheus metrics and profiles here (default: ${default})."`
+	GRPC            string `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"addresses" help:"Serve gRPC here (default: ${default})."`
+	REST            string `name:"rest" default:"127.0.0.1:8080" placeholder:"ADDR" group:"addresses" help:"Serve REST, the OpenAPI page, /healthz and /readyz here (default: ${default})."`
+	Broker          string `default:"127.0.0.1:9092" placeholder:"ADDR" group:"addresses" help:"The embedded Kafka broker listens here (default: ${default})."`
+	Metrics         string `default:"127.0.0.1:9464" placeholder:"ADDR" group:"addresses" help:"Serve Prometheus metrics and profiles here (default: ${default})."`
+	OfferEventStore string `name:"offer-eventstore" hidden:"" placeholder:"ADDR" group:"addresses" help:"Offer the events read-only here, over EventStoreDB's gRPC protocol; by default nowhere."`
 
 	Roles                  []string `default:"api,ingest,project,expire,publish" enum:"api,ingest,project,expire,publish" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
 	KafkaBrokers           []string `placeholder:"ADDR" group:"work" help:"Use these Kafka brokers; without them, the embedded one."`
@@ -47,7 +48,10 @@ type Config struct {
 // Check finds what is wrong with the settings before anything is started.
 func (c *Config) Check() error {
 	for _, a := range []struct{ flag, addr string }{
-		{"grpc", c.GRPC}, {"rest", c.REST}, {"broker", c.Broker}, {"metrics", c.Metrics}} {
+		{"grpc", c.GRPC}, {"rest", c.REST}, {"broker", c.Broker}, {"metrics", c.Metrics}, {offerFlag, c.OfferEventStore}} {
+		if a.flag == offerFlag && a.addr == "" {
+			continue
+		}
 		if err := checkLoopback(a.flag, a.addr); err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ const (
 type Node struct {
 	GRPC, REST, Metrics string   // where it listens, with the ports it was given
 	Brokers             []string // Kafka brokers, the embedded one included; none when no role needs them
+	EventStore          string   // where the events are offered to others; "" when they are not
 
 	config  Config
 	log     *slog.Logger
@@ -69,7 +70,7 @@ func (n *Node) start(ctx context.Context) error {
 		return fmt.Errorf("data directory: %w; choose another with --data", err)
 	}
 	n.parts.add("metrics", stopServer(serveMetrics(listeners.metrics, n.metrics, n.log)))
-	for _, step := range []func(context.Context) error{n.openStorage, n.startCommands, n.startProjections, n.startBroker, n.startWork} {
+	for _, step := range []func(context.Context) error{n.openStorage, n.offerEvents, n.startCommands, n.startProjections, n.startBroker, n.startWork} {
 		if err := step(ctx); err != nil {
 			return err
 		}
