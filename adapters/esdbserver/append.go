@@ -8,49 +8,71 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	pb "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/stockfold/stockfold/aggregates"
 )
 
 // Append is the protocol's: first the stream and what is expected of it, then the events, one answer.
 func (s *service) Append(stream pb.Streams_AppendServer) error {
-	first, err := stream.Recv()
+	w, err := s.receive(stream)
 	if err != nil {
+		s.drain(stream)
 		return err
-	}
-	options := first.GetOptions()
-	if options == nil {
-		return badRequest("an append begins with its options")
-	}
-	w, err := s.appendOptions(options)
-	if err != nil {
-		return err
-	}
-	for {
-		req, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		p := req.GetProposedMessage()
-		if p == nil {
-			return badRequest("after the options of an append come its events")
-		}
-		id, err := fromUUID(p.Id)
-		if err != nil {
-			return err
-		}
-		if err := s.add(w, id, p.Metadata, p.Data, p.CustomMetadata); err != nil {
-			return err
-		}
 	}
 	got, err := s.write(stream.Context(), w)
 	if err != nil {
 		return err
 	}
 	return stream.SendAndClose(appendAnswer(w, got))
+}
+
+// receive takes in what is to be appended.
+func (s *service) receive(stream pb.Streams_AppendServer) (*write, error) {
+	first, err := stream.Recv()
+	if err != nil {
+		return nil, err
+	}
+	options := first.GetOptions()
+	if options == nil {
+		return nil, badRequest("an append begins with its options")
+	}
+	w, err := s.appendOptions(options)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return w, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		p := req.GetProposedMessage()
+		if p == nil {
+			return nil, badRequest("after the options of an append come its events")
+		}
+		id, err := fromUUID(p.Id)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.add(w, id, p.Metadata, p.Data, p.CustomMetadata); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// drain takes the rest of an append that was refused, as much as one may hold: a client that still sends when the answer
+// comes learns only that its stream has ended.
+func (s *service) drain(stream pb.Streams_AppendServer) {
+	for left := s.opts.MaxAppendBytes; left > 0; {
+		req, err := stream.Recv()
+		if err != nil {
+			return
+		}
+		left -= proto.Size(req)
+	}
 }
 
 func (s *service) appendOptions(o *pb.AppendReq_Options) (*write, error) {
