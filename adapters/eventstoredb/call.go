@@ -26,7 +26,7 @@ func once[T any](ctx context.Context, s *supervisor, f func(context.Context, *es
 	done := make(chan outcome, 1)
 	go func() {
 		defer g.leave()
-		both, end := g.within(ctx)
+		both, end := within(ctx, g.calls)
 		defer end()
 		var o outcome
 		o.err = guarded(func() (err error) {
@@ -37,11 +37,11 @@ func once[T any](ctx context.Context, s *supervisor, f func(context.Context, *es
 	}()
 	select {
 	case o := <-done:
-		if o.err != nil && g.ctx.Err() != nil && ctx.Err() == nil {
+		if o.err != nil && g.calls.Err() != nil && ctx.Err() == nil {
 			o.err = fmt.Errorf("%w: %w", errLost, o.err)
 		}
 		if o.err != nil && judge(o.err) == reconnect {
-			g.retire(o.err)
+			g.retire()
 		}
 		return o.value, true, o.err
 	case <-ctx.Done():
@@ -54,10 +54,10 @@ func leader(ctx context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
 }
 
-// within gives a context that ends with either the caller's or the client's.
-func (g *generation) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// within gives a context that ends with either of two.
+func within(ctx, other context.Context) (context.Context, context.CancelFunc) {
 	both, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(g.ctx, cancel)
+	stop := context.AfterFunc(other, cancel)
 	return both, func() { stop(); cancel() }
 }
 

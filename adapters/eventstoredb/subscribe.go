@@ -111,7 +111,7 @@ func (n *subscription) receive() {
 		}
 		n.store.opts.Log.Info("a subscription was interrupted and goes on", "prefixes", n.prefixes, "after", n.queue.at().Commit, "error", err)
 		if g.ctx.Err() == nil && judge(err) == reconnect {
-			g.retire(err)
+			g.retire()
 		}
 		if n.queue.at() != before {
 			wait = minBackoff
@@ -123,7 +123,7 @@ func (n *subscription) receive() {
 
 // follow receives over one client until that ends.
 func (n *subscription) follow(g *generation) error {
-	ctx, end := g.within(n.ctx)
+	ctx, end := within(n.ctx, g.ctx)
 	defer end()
 	return guarded(func() error {
 		sub, err := g.client.SubscribeToAll(ctx, n.options())

@@ -85,7 +85,6 @@ func (s *supervisor) connect() (*generation, error) {
 		sleep(ctx, minBackoff) // on its way to the leader, or the server is starting
 	}
 	if err != nil {
-		g.retire(err)
 		g.bury()
 		return nil, err
 	}
@@ -119,7 +118,8 @@ func (s *supervisor) watch(g *generation) {
 		}
 		if err := s.probe(g); err != nil && s.closing.Err() == nil {
 			s.opts.Log.Warn("EventStoreDB does not answer, connecting anew", "error", err)
-			g.retire(err)
+			g.retire()
+			g.cut()
 			return
 		}
 	}
@@ -127,7 +127,7 @@ func (s *supervisor) watch(g *generation) {
 
 // probe asks the server for something small. An answer of any kind is one.
 func (s *supervisor) probe(g *generation) error {
-	ctx, cancel := context.WithTimeout(g.ctx, s.opts.ProbeTimeout)
+	ctx, cancel := context.WithTimeout(g.calls, s.opts.ProbeTimeout)
 	defer cancel()
 	if !g.enter() {
 		return errLost
@@ -184,21 +184,26 @@ func (s *supervisor) health() error {
 	return fmt.Errorf("%w: not connected to EventStoreDB: %v", commands.ErrUnavailable, s.trouble)
 }
 
-// generation is one client, with the calls under way on it.
+// generation is one client, with what is under way on it. A client whose connection broke is retired: subscriptions on it
+// end, calls end by themselves. One whose server hangs is also cut off: calls end too. They do not otherwise, because the
+// client reads what gRPC may still write when a call is ended from outside while it sends.
 type generation struct {
 	client *esdb.Client
-	ctx    context.Context // ends when the client is given up
-	cancel context.CancelCauseFunc
+	ctx    context.Context // ends when the client is retired
+	end    context.CancelFunc
+	calls  context.Context // ends when it is cut off
+	cut    context.CancelFunc
 
 	mu      sync.Mutex
 	retired bool
-	calls   int
-	idle    chan struct{} // closed once it is retired and no call is under way
+	users   int
+	idle    chan struct{} // closed once it is retired and nobody uses it
 }
 
 func newGeneration(parent context.Context, client *esdb.Client) *generation {
 	g := &generation{client: client, idle: make(chan struct{})}
-	g.ctx, g.cancel = context.WithCancelCause(parent)
+	g.ctx, g.end = context.WithCancel(parent)
+	g.calls, g.cut = context.WithCancel(parent)
 	return g
 }
 
@@ -208,27 +213,27 @@ func (g *generation) enter() bool {
 	if g.retired || g.ctx.Err() != nil {
 		return false
 	}
-	g.calls++
+	g.users++
 	return true
 }
 
 func (g *generation) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.calls--
-	if g.retired && g.calls == 0 {
+	g.users--
+	if g.retired && g.users == 0 {
 		close(g.idle)
 	}
 }
 
-// retire ends all calls on the client and lets no other begin.
-func (g *generation) retire(cause error) {
+// retire lets nothing more begin on the client.
+func (g *generation) retire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.retired {
 		g.retired = true
-		g.cancel(cause)
-		if g.calls == 0 {
+		g.end()
+		if g.users == 0 {
 			close(g.idle)
 		}
 	}
@@ -236,8 +241,9 @@ func (g *generation) retire(cause error) {
 
 // bury closes the client once nobody uses it: one that is closed in the middle of a call panics there.
 func (g *generation) bury() {
-	g.retire(errLost)
+	g.retire()
 	<-g.idle
+	g.cut()
 	_ = g.client.Close() // says nil
 }
 
