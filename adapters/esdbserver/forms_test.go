@@ -24,7 +24,7 @@ func TestOurEventsAppearAsJSON(t *testing.T) {
 	if want := `{"location":"berlin","quantity":"1","channel":"web"}`; string(e.Data) != want {
 		t.Errorf("data is %s", e.Data)
 	}
-	want := `{"$causationId":"msg-1","$correlationId":"order-9","actor":"pos","occurredAt":"2026-01-01T12:00:00Z","recordedAt":"2026-01-01T12:00:00.123456Z"}`
+	want := `{"$correlationId":"order-9","$causationId":"msg-1","occurredAt":"2026-01-01T12:00:00Z","recordedAt":"2026-01-01T12:00:00.123456Z","actor":"pos"}`
 	if string(e.UserMetadata) != want {
 		t.Errorf("metadata is %s", e.UserMetadata)
 	}

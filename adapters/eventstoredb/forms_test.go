@@ -71,7 +71,7 @@ func TestEventsAreJSONForOthers(t *testing.T) {
 	}
 	e := s.newest("sku-tea")
 	if e.ContentType != "application/json" || string(e.Data) != `{"location":"berlin","quantity":"3"}` ||
-		string(e.UserMetadata) != `{"$causationId":"msg-1","$correlationId":"order-9","idempotencyKey":"k","recordedAt":"2026-01-01T12:00:00Z"}` {
+		string(e.UserMetadata) != `{"$correlationId":"order-9","$causationId":"msg-1","recordedAt":"2026-01-01T12:00:00Z","idempotencyKey":"k"}` {
 		t.Errorf("others see %s, %s, %s", e.ContentType, e.Data, e.UserMetadata)
 	}
 	if err := s.store.ReadStream(s.ctx, "sku-tea", 0, func(r aggregates.Record) bool {

@@ -50,12 +50,33 @@ func JSON(eventType string, data []byte) (body, meta []byte, err error) {
 	if body, err = compact(m.Get(payload).Message()); err != nil {
 		return nil, nil, err
 	}
-	m.Clear(payload)
-	if meta, err = compact(m); err != nil {
-		return nil, nil, err
-	}
-	meta, err = rename(meta, correlationField, CorrelationKey, causationField, CausationKey)
+	meta, err = metadataJSON(&p)
 	return body, meta, err
+}
+
+// metadataJSON writes everything but the fact, which it takes out. What EventStoreDB knows by its own names comes first.
+func metadataJSON(p *pb.Event) ([]byte, error) {
+	known := make([]byte, 0, 64)
+	for _, x := range []struct{ key, value string }{{CorrelationKey, p.CorrelationId}, {CausationKey, p.CausationId}} {
+		if x.value == "" {
+			continue
+		}
+		if !utf8.ValidString(x.value) {
+			return nil, fmt.Errorf("%w: %s is not text", ErrNoJSON, x.key)
+		}
+		known = append(append(append(known, `,"`...), x.key...), `":`...)
+		known = appendText(known, x.value)
+	}
+	p.Payload, p.CorrelationId, p.CausationId = nil, "", ""
+	rest, err := compact(p.ProtoReflect())
+	if err != nil || len(known) == 0 {
+		return rest, err
+	}
+	known[0] = '{'
+	if len(rest) > len("{}") {
+		known = append(known, ',')
+	}
+	return append(known, rest[1:]...), nil
 }
 
 // FromJSON gives the stored bytes of an event's JSON form. Members that this version does not know are passed over. It
@@ -64,7 +85,7 @@ func JSON(eventType string, data []byte) (body, meta []byte, err error) {
 func FromJSON(eventType string, body, meta []byte) (data []byte, err error) {
 	var p pb.Event
 	if len(meta) > 0 {
-		if meta, err = rename(meta, CorrelationKey, correlationField, CausationKey, causationField); err != nil {
+		if meta, err = ownNames(meta); err != nil {
 			return nil, err
 		}
 		if err := jsonReader.Unmarshal(meta, &p); err != nil {
@@ -123,44 +144,100 @@ func hasUnknown(m protoreflect.Message) bool {
 	return found
 }
 
+// appendText writes a text as protojson does.
+func appendText(dst []byte, text string) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // a text that is valid is written
+	return append(dst, bytes.TrimRight(out.Bytes(), "\n")...)
+}
+
 // compact writes a message without the spaces that protojson puts in at random.
 func compact(m protoreflect.Message) ([]byte, error) {
 	text, err := protojson.Marshal(m.Interface())
-	if err != nil || !utf8.Valid(text) {
+	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrNoJSON, err)
 	}
-	var out bytes.Buffer
-	out.Grow(len(text))
-	err = json.Compact(&out, text)
-	return out.Bytes(), err
+	at, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '"' {
+			quoted = !quoted
+		}
+		if c == ' ' && !quoted {
+			continue
+		}
+		text[at] = c
+		at++
+		if c == '\\' { // the next one is part of a text, whatever it is
+			i++
+			text[at] = text[i]
+			at++
+		}
+	}
+	return text[:at], nil
 }
 
-// rename changes names of an object's members, given in pairs of old and new; a member of the new name must not be there.
-func rename(object []byte, names ...string) ([]byte, error) {
+// ownNames gives the members that EventStoreDB knows the names of our fields. A member that has our name already has no
+// meaning there. What is no JSON is left to who reads it.
+func ownNames(object []byte) ([]byte, error) {
+	if bytes.Contains(object, []byte("\\u0024")) { // a $ in disguise
+		var err error
+		if object, err = plain(object); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]byte, 0, len(object))
+	depth, last := 0, 0
+	for i := 0; i < len(object); i++ {
+		switch object[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			end := endOfText(object, i)
+			name := string(object[i+1 : max(i+1, end-1)])
+			if depth == 1 && isName(object[end:]) {
+				switch name {
+				case CorrelationKey, CausationKey:
+					out = append(append(out, object[last:i+1]...), name[1:]...)
+					last = end - 1
+				case correlationField, causationField, "correlation_id", "causation_id":
+					return nil, fmt.Errorf("%w: member %s has no meaning there", ErrNotOurs, name)
+				}
+			}
+			i = end - 1
+		}
+	}
+	return append(out, object[last:]...), nil
+}
+
+// endOfText gives the place behind the text that begins at a quotation mark.
+func endOfText(b []byte, at int) int {
+	for i := at + 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(b)
+}
+
+// isName tells whether a colon comes next: what was before it is a member's name.
+func isName(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && b[0] == ':'
+}
+
+// plain writes an object anew, without needless escapes.
+func plain(object []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(object, &members); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrNotOurs, err)
 	}
-	for i := 0; i < len(names); i += 2 {
-		value, ok := members[names[i]]
-		if _, taken := members[names[i+1]]; taken {
-			return nil, fmt.Errorf("%w: member %s has no meaning there", ErrNotOurs, names[i+1])
-		}
-		if ok {
-			delete(members, names[i])
-			members[names[i+1]] = value
-		}
-	}
-	return encodeMembers(members)
-}
-
-// encodeMembers writes an object, its members sorted, without escaping what only HTML needs escaped.
-func encodeMembers(members map[string]json.RawMessage) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(members); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(out.Bytes(), "\n"), nil
+	return json.Marshal(members)
 }

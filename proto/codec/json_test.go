@@ -1,9 +1,13 @@
 package codec
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/stockfold/stockfold/aggregates/stock"
 )
@@ -33,9 +37,9 @@ func TestTheJSONFormIsWhatToolsExpect(t *testing.T) {
 	if want := `{"location":"köln <1>","quantity":"1152921504606846976","channel":"web"}`; string(body) != want {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
-	want := `{"$causationId":"msg-1","$correlationId":"order-9","actor":"wms","fingerprint":"18369548392226226467","idempotencyKey":"m:wms:1",` +
-		`"occurredAt":"2026-01-01T11:59:59.999999Z","recordedAt":"2026-01-01T12:00:00Z","source":{"system":"wms","document":"asn-1",` +
-		`"line":"2","sequence":"17","messageId":"1","topic":"stockfold.movements.v1","partition":3,"offset":"99"}}`
+	want := `{"$correlationId":"order-9","$causationId":"msg-1","occurredAt":"2026-01-01T11:59:59.999999Z","recordedAt":"2026-01-01T12:00:00Z",` +
+		`"source":{"system":"wms","document":"asn-1","line":"2","sequence":"17","messageId":"1","topic":"stockfold.movements.v1","partition":3,"offset":"99"},` +
+		`"actor":"wms","idempotencyKey":"m:wms:1","fingerprint":"18369548392226226467"}`
 	if string(meta) != want {
 		t.Errorf("got  %s\nwant %s", meta, want)
 	}
@@ -95,13 +99,17 @@ func TestBytesWithoutAJSONFormAreRefused(t *testing.T) {
 
 func TestDocumentsThatAreNotOursAreRefused(t *testing.T) {
 	for name, x := range map[string][3]string{
-		"no object":             {"StockSold", `[]`, `{}`},
-		"another kind of value": {"StockSold", `{"quantity": "many"}`, `{}`},
-		"no JSON":               {"StockSold", `{"quantity": 1`, `{}`},
-		"metadata with a fact":  {"StockSold", `{}`, `{"stockSold": {}}`},
-		"metadata of others":    {"StockSold", `{}`, `{"recordedAt": 7}`},
-		"metadata no object":    {"StockSold", `{}`, `"x"`},
-		"two correlations":      {"StockSold", `{}`, `{"$correlationId": "a", "correlationId": "b"}`},
+		"no object":                 {"StockSold", `[]`, `{}`},
+		"another kind of value":     {"StockSold", `{"quantity": "many"}`, `{}`},
+		"no JSON":                   {"StockSold", `{"quantity": 1`, `{}`},
+		"metadata with a fact":      {"StockSold", `{}`, `{"stockSold": {}}`},
+		"metadata of others":        {"StockSold", `{}`, `{"recordedAt": 7}`},
+		"metadata no object":        {"StockSold", `{}`, `"x"`},
+		"two correlations":          {"StockSold", `{}`, `{"$correlationId": "a", "correlationId": "b"}`},
+		"a correlation by our name": {"StockSold", `{}`, `{"correlation_id": "a"}`},
+		"the same name twice":       {"StockSold", `{}`, `{"$correlationId": "a", "\u0024correlationId" : "b", "actor": 1}`},
+		"text without an end":       {"StockSold", `{}`, `{"$correlationId": "a`},
+		"nothing but a mark":        {"StockSold", `{}`, `"`},
 	} {
 		if data, err := FromJSON(x[0], []byte(x[1]), []byte(x[2])); !errors.Is(err, ErrNotOurs) {
 			t.Errorf("%s: got %x, %v, want ErrNotOurs", name, data, err)
@@ -110,4 +118,33 @@ func TestDocumentsThatAreNotOursAreRefused(t *testing.T) {
 	if _, err := FromJSON("StockSold", []byte(`{}`), nil); err != nil {
 		t.Errorf("without metadata: %v", err)
 	}
+}
+
+// Whatever a text holds, the JSON form keeps it, and other documents that say the same are read alike.
+func TestAnyTextSurvivesJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", `"`, `\`, `\"`, ` : `, `{"$correlationId": 1}`, "a  b", "<&>", "\u2028", "$"}))
+		m := meta
+		m.CorrelationID, m.CausationID, m.Actor, m.Source.Document = text.Draw(t, "correlation"), text.Draw(t, "causation"), text.Draw(t, "actor"), text.Draw(t, "document")
+		data, err := Encode(nil, &stock.StockAdjusted{Location: text.Draw(t, "location"), Delta: 3, Reason: text.Draw(t, "reason")}, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, meta, err := JSON("StockAdjusted", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pretty [2]bytes.Buffer
+		for i, document := range [][]byte{body, meta} {
+			if err := json.Indent(&pretty[i], document, "", " "); err != nil {
+				t.Fatalf("%v: %s", err, document)
+			}
+		}
+		disguised := bytes.ReplaceAll(meta, []byte(`"$c`), []byte(`"\u0024c`))
+		for _, x := range [][2][]byte{{body, meta}, {pretty[0].Bytes(), pretty[1].Bytes()}, {body, disguised}} {
+			if back, err := FromJSON("StockAdjusted", x[0], x[1]); err != nil || !bytes.Equal(back, data) {
+				t.Fatalf("%s %s became %x, %v; want %x", x[0], x[1], back, err, data)
+			}
+		}
+	})
 }
