@@ -26,6 +26,11 @@
 //
 // Events are JSON where codec.JSON can give it, else application/octet-stream.
 //
+// # Rights
+//
+// The user of the connection string reads and writes streams, reads $all, and writes the metadata of streams whose name
+// begins with stockfold-.
+//
 // # Limits of the server
 //
 // An append is one write there, and EventStoreDB takes at most 1 MiB in one unless it is told otherwise
