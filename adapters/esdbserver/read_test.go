@@ -113,6 +113,7 @@ func TestWhatIsHiddenByMetadata(t *testing.T) {
 	}
 	var e *esdb.Error
 	for _, f := range []func(*esdb.StreamMetadata){
+		func(m *esdb.StreamMetadata) { m.SetTruncateBefore(1<<63 - 1) },
 		func(m *esdb.StreamMetadata) { m.SetMaxAge(1) }, func(m *esdb.StreamMetadata) { m.SetAcl("$userStreamAcl") },
 	} {
 		if err := set(f); !errors.As(err, &e) || e.Code() != esdb.ErrorCodeUnsupportedFeature {

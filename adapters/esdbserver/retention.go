@@ -34,6 +34,9 @@ func checkMetadata(stream string, kind string, d document) error {
 	if json.Unmarshal(d.data, &members) != nil || json.Unmarshal(d.data, &r) != nil {
 		return badRequest("metadata of stream %q is not a JSON object with whole numbers for $maxCount and $tb", stream[len(metadataPrefix):])
 	}
+	if r.TruncateBefore != nil && *r.TruncateBefore >= math.MaxInt64 {
+		return unsupported("deleting stream %q, by $tb at the end of all revisions, is not supported by this server", stream[len(metadataPrefix):])
+	}
 	for _, name := range []string{"$maxAge", "$acl"} {
 		if _, ok := members[name]; ok {
 			return unsupported("%s in the metadata of stream %q is not supported by this server", name, stream[len(metadataPrefix):])
@@ -52,7 +55,7 @@ func (s *service) head(ctx context.Context, stream string) (next uint64, err err
 }
 
 // shown tells which revisions of a stream are shown: first to next, next not included. exists is false when the stream
-// was never written, or deleted by the usual means: $tb at the end of all revisions.
+// was never written.
 func (s *service) shown(ctx context.Context, stream string) (first, next uint64, exists bool, err error) {
 	if next, err = s.head(ctx, stream); err != nil || next == 0 {
 		return 0, 0, false, err
@@ -65,9 +68,6 @@ func (s *service) shown(ctx context.Context, stream string) (first, next uint64,
 		return 0, 0, false, err
 	}
 	if r.TruncateBefore != nil {
-		if *r.TruncateBefore >= math.MaxInt64 {
-			return next, next, false, nil
-		}
 		first = min(*r.TruncateBefore, next)
 	}
 	if r.MaxCount != nil && *r.MaxCount < next {

@@ -24,7 +24,7 @@ type Options struct {
 const (
 	DefaultTimeout      = 15 * time.Second
 	DefaultProbeEvery   = 2 * time.Second
-	DefaultProbeTimeout = 3 * time.Second
+	DefaultProbeTimeout = 2 * time.Second
 
 	// MaxValueBytes bounds a snapshot and a dead letter, MaxNameBytes the names of streams, schemas, topics and ids.
 	MaxValueBytes = 16 << 20

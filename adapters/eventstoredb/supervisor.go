@@ -259,6 +259,9 @@ func esdbLog(log *slog.Logger) esdb.LoggingFunc {
 				panic(lost{err})
 			}
 		}
+		if !log.Enabled(context.Background(), slog.LevelDebug) {
+			return
+		}
 		log.Debug(fmt.Sprintf(format, args...), "from", "EventStoreDB's client", "level", level)
 	}
 }
