@@ -1,4 +1,4 @@
-# make help lists every target. Only Go is needed; the tools come from .ci/tools/go.mod.
+# make help lists every target. Only Go is needed, but for test-integration; the tools come from .ci/tools/go.mod.
 
 BINARY ?= ./stockfold
 TOOL   := go tool -modfile=.ci/tools/go.mod
@@ -11,7 +11,7 @@ CONCURRENT := ./adapters/... ./projections/... ./services/...
 NOT_RACED  := TestREADME|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race lint generate check-generated check-breaking bench clean
+.PHONY: help run build test test-race test-integration lint generate check-generated check-breaking bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: ## Run every test.
 
 test-race: ## Run the tests of adapters, projections and services under the race detector.
 	go test -race -skip '$(NOT_RACED)' $(CONCURRENT)
+
+test-integration: ## Run the tests that need real servers: Apache Kafka and Redis, found or installed.
+	@.ci/integration
 
 lint: ## Check format, vet, staticcheck and the contract's style.
 	@files=$$(gofmt -l $(patsubst %/...,%,$(OURS))); if [ -n "$$files" ]; then echo "gofmt is needed:"; echo "$$files"; exit 1; fi
