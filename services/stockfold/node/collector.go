@@ -86,7 +86,10 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func (c collector) collectStore(s sink) {
-	x := c.Node.events.Stats()
+	if c.local == nil {
+		return // it has metrics of its own
+	}
+	x := c.local.Stats()
 	s.counter(events, float64(x.Events))
 	s.counter(groups, float64(x.Groups))
 	s.counter(conflicts, float64(x.Conflicts))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stockfold/stockfold/adapters/eventstoredb"
 	"github.com/stockfold/stockfold/adapters/redis"
 )
 
@@ -36,13 +37,14 @@ type Config struct {
 
 	Version string `kong:"-"` // of the program, for GetStatus
 
-	Data           string    `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`
-	StateMemory    int64     `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
-	DocumentMemory int64     `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
-	EventCache     int64     `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
-	Redis          redis.URL `placeholder:"URL" group:"storage" help:"Keep availability in this Redis, shared with other replicas, e.g. redis://127.0.0.1:6379 (see deploy/redis.md); without it, in --data."`
-	ViewCache      int64     `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
-	MemoryLimit    int64     `default:"1024" placeholder:"MIB" group:"storage" help:"Soft limit of the whole process, in MiB: near it, garbage is collected harder (default: ${default})."`
+	Data           string           `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`
+	StateMemory    int64            `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
+	DocumentMemory int64            `default:"256" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
+	EventCache     int64            `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
+	EventStore     eventstoredb.URL `name:"eventstore" placeholder:"URL" group:"storage" help:"Keep events in this EventStoreDB, shared with other replicas, e.g. esdb://127.0.0.1:2113?tls=false; without it, in --data."`
+	Redis          redis.URL        `placeholder:"URL" group:"storage" help:"Keep availability in this Redis, shared with other replicas, e.g. redis://127.0.0.1:6379 (see deploy/redis.md); without it, in --data."`
+	ViewCache      int64            `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
+	MemoryLimit    int64            `default:"1024" placeholder:"MIB" group:"storage" help:"Soft limit of the whole process, in MiB: near it, garbage is collected harder (default: ${default})."`
 }
 
 // Check finds what is wrong with the settings before anything is started.
@@ -68,12 +70,36 @@ func (c *Config) Check() error {
 			return fmt.Errorf("--%s must be %d to %d MiB, is %d", m.flag, minMemory, maxMemory, m.mib)
 		}
 	}
+	if err := c.checkShared(); err != nil {
+		return err
+	}
 	if c.Redis != "" {
 		if err := c.Redis.Check(); err != nil {
 			return fmt.Errorf("--redis: %w", err)
 		}
 	}
 	return c.checkRoles()
+}
+
+// shared tells whether other processes write the same events.
+func (c *Config) shared() bool { return c.EventStore != "" }
+
+// checkShared refuses what cannot be had of a shared event store.
+func (c *Config) checkShared() error {
+	if !c.shared() {
+		return nil
+	}
+	if err := c.EventStore.Check(); err != nil {
+		return fmt.Errorf("--eventstore: %w", err)
+	}
+	if c.OfferEventStore != "" {
+		return fmt.Errorf("--%s offers the embedded event store, and --eventstore names another: point the client there", offerFlag)
+	}
+	if len(c.KafkaBrokers) == 0 && (c.has(RoleIngest) || c.has(RolePublish)) {
+		return fmt.Errorf("--eventstore is for replicas that share their brokers as well: name them with --kafka-brokers, or leave out the roles %s and %s",
+			RoleIngest, RolePublish)
+	}
+	return nil
 }
 
 // Bounds of each memory setting, in MiB.

@@ -19,7 +19,7 @@ func (n *Node) offerEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := esdbserver.New(ctx, n.events, esdbserver.Options{ReadOnly: true, Health: n.events.Health, Log: n.log})
+	server, err := esdbserver.New(ctx, n.local, esdbserver.Options{ReadOnly: true, Health: n.local.Health, Log: n.log})
 	if err != nil {
 		return fmt.Errorf("offer the events: %w", err)
 	}

@@ -6,16 +6,20 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/stockfold/stockfold/adapters/eventstoredb"
 	"github.com/stockfold/stockfold/adapters/pebble"
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/adapters/redis"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/history"
+	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
@@ -28,12 +32,26 @@ const (
 
 const mebibyte = 1 << 20
 
+// eventStore is what a node needs of an event store.
+type eventStore interface {
+	commands.Store
+	projections.Store
+	projections.Checkpoints
+	ingest.Offsets
+	history.Store
+	ID() string
+	Health() error
+	Close() error
+}
+
 // storage is what a node keeps, and what is folded from it.
 type storage struct {
-	events *pebble.Store
-	views  *views.DB
-	redis  *redis.DB // nil when availability is kept in views
-	syncs  *syncMetrics
+	events  eventStore
+	local   *pebble.Store // the same, when it is embedded; else nil
+	views   *views.DB
+	redis   *redis.DB // nil when availability is kept in views
+	letters ingest.DeadLetters
+	syncs   *syncMetrics
 
 	skus      *commands.Streams[stock.State]
 	channels  *commands.Streams[channel.State]
@@ -46,11 +64,8 @@ type storage struct {
 }
 
 // openStorage opens the event store and the read models.
-func (n *Node) openStorage(ctx context.Context) (err error) {
-	n.syncs = newSyncMetrics(n.metrics)
-	n.events, err = pebble.Open(filepath.Join(n.config.Data, eventsFolder), pebble.Options{
-		CacheBytes: n.config.EventCache * mebibyte, Log: n.log, OnSync: n.syncs.observe})
-	if err != nil {
+func (n *Node) openStorage(ctx context.Context) error {
+	if err := n.openEvents(ctx); err != nil {
 		return err
 	}
 	n.parts.add("event store", func(context.Context) error { return n.events.Close() })
@@ -66,6 +81,26 @@ func (n *Node) openStorage(ctx context.Context) (err error) {
 	}
 	n.parts.add("read models", func(context.Context) error { return n.views.Close() })
 	return n.openRedis()
+}
+
+// openEvents opens the embedded event store, or connects to the one that is named.
+func (n *Node) openEvents(ctx context.Context) (err error) {
+	if n.config.shared() {
+		store, err := eventstoredb.Open(ctx, string(n.config.EventStore), eventstoredb.Options{Log: n.log})
+		if err != nil {
+			return err
+		}
+		n.events, n.letters = store, store.DeadLetters()
+		return nil
+	}
+	n.syncs = newSyncMetrics(n.metrics)
+	n.local, err = pebble.Open(filepath.Join(n.config.Data, eventsFolder), pebble.Options{
+		CacheBytes: n.config.EventCache * mebibyte, Log: n.log, OnSync: n.syncs.observe})
+	if err != nil {
+		return err
+	}
+	n.events, n.letters = n.local, n.local.DeadLetters()
+	return nil
 }
 
 // openRedis prepares connections; Redis may be away.
@@ -89,11 +124,13 @@ func (n *Node) documents() availability.ReadModel {
 	return n.views.Availability()
 }
 
-// startCommands makes the ways in for changes. They are the only writers of the data directory.
+// startCommands makes the ways in for changes. They are the only writers of an embedded store, and some of several of a shared
+// one.
 func (n *Node) startCommands(context.Context) error {
-	n.skus = commands.NewStreams(n.events, commands.SKUs(), commands.Options{Now: now, Exclusive: true, MaxMemory: n.config.StateMemory * mebibyte})
-	n.channels = commands.NewStreams(n.events, commands.Channels(), commands.Options{Now: now, Exclusive: true})
-	n.locations = commands.NewStreams(n.events, commands.Locations(), commands.Options{Now: now, Exclusive: true})
+	alone := !n.config.shared()
+	n.skus = commands.NewStreams(n.events, commands.SKUs(), commands.Options{Now: now, Exclusive: alone, MaxMemory: n.config.StateMemory * mebibyte})
+	n.channels = commands.NewStreams(n.events, commands.Channels(), commands.Options{Now: now, Exclusive: alone})
+	n.locations = commands.NewStreams(n.events, commands.Locations(), commands.Options{Now: now, Exclusive: alone})
 	n.parts.add("commands on locations", n.locations.Close)
 	n.parts.add("commands on channels", n.channels.Close)
 	n.parts.add("commands on SKUs", n.skus.Close)

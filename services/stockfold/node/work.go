@@ -61,7 +61,7 @@ func (n *Node) startBroker(context.Context) error {
 // startWork starts expiry, publication and ingest.
 func (n *Node) startWork(ctx context.Context) error {
 	n.recorder = stock.NewRecorder(n.skus, n.policies, stock.Options{AcceptUnknownLocations: n.config.AcceptUnknownLocations, Now: now})
-	n.desk = ingest.NewDeadLetterDesk(n.events.DeadLetters(), n.recorder, now, n.log)
+	n.desk = ingest.NewDeadLetterDesk(n.letters, n.recorder, now, n.log)
 	n.policies.OnChange(n.desk.PolicyChanged)
 	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
 		n.parts.loop("dead letters", n.fail, n.desk.Run)
@@ -88,13 +88,42 @@ func (n *Node) startPublication() error {
 	}
 	n.parts.add("producer", func(context.Context) error { return producer.Close() })
 	n.publication = publication.New(publication.Config{Changes: n.availability, Producer: producer, Checkpoints: n.events, Log: n.log})
+	publish := n.publication.Run
+	if n.config.shared() {
+		if publish, err = n.publishInTurn(); err != nil {
+			return err
+		}
+	}
 	n.parts.loop("publication", n.fail, func(ctx context.Context) error {
 		if err := n.awaitTopics(ctx, publication.Topic); err != nil {
 			return err
 		}
-		return n.publication.Run(ctx)
+		return publish(ctx)
 	})
 	return nil
+}
+
+// publishInTurn has one of the replicas publish: the one that is assigned the topic's first partition in a consumer group
+// made for that. When it is gone another goes on from the saved position.
+func (n *Node) publishInTurn() (func(context.Context) error, error) {
+	turn, err := kafka.NewConsumer(n.kafka(), ingest.Group(n.events.ID())+"-publication", publication.Topic)
+	if err != nil {
+		return nil, err
+	}
+	n.parts.add("turns of publication", func(context.Context) error { return turn.Close() })
+	return func(ctx context.Context) error {
+		return turn.Run(ctx, func(ctx context.Context, p ingest.Partition) {
+			if p.ID() != 0 {
+				return
+			}
+			n.log.Info("this replica publishes changes of availability")
+			_ = n.publication.Run(ctx) // it ends with the turn
+		}, func(err error) {
+			if err != nil {
+				n.log.Warn("whose turn it is to publish cannot be found out, will try again", "error", err)
+			}
+		})
+	}, nil
 }
 
 func (n *Node) startIngest() error {
