@@ -29,7 +29,7 @@ type Config struct {
 	REST            string `name:"rest" default:"127.0.0.1:8080" placeholder:"ADDR" group:"addresses" help:"Serve REST, the OpenAPI page, /healthz and /readyz here (default: ${default})."`
 	Broker          string `default:"127.0.0.1:9092" placeholder:"ADDR" group:"addresses" help:"The embedded Kafka broker listens here (default: ${default})."`
 	Metrics         string `default:"127.0.0.1:9464" placeholder:"ADDR" group:"addresses" help:"Serve Prometheus metrics and profiles here (default: ${default})."`
-	OfferEventStore string `name:"offer-eventstore" hidden:"" placeholder:"ADDR" group:"addresses" help:"Offer the events read-only here, over EventStoreDB's gRPC protocol; by default nowhere."`
+	OfferEventStore string `name:"offer-eventstore" placeholder:"ADDR" group:"addresses" help:"Offer the events read-only here, over EventStoreDB's gRPC protocol; by default nowhere."`
 
 	Roles                  []string `default:"api,ingest,project,expire,publish" enum:"api,ingest,project,expire,publish" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
 	KafkaBrokers           []string `placeholder:"ADDR" group:"work" help:"Use these Kafka brokers; without them, the embedded one."`
