@@ -1,8 +1,10 @@
 package eventstoredb
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -63,9 +65,12 @@ func (o *Options) setDefaults() {
 
 // configure reads a connection string, as the official clients know it: esdb://host:2113?tls=true, with
 // esdb+discover:// or several hosts for a cluster. What the supervisor does itself is turned off in the client.
-func configure(url string, opts Options) (esdb.Configuration, error) {
-	config, err := esdb.ParseConnectionString(url)
+func configure(connection string, opts Options) (esdb.Configuration, error) {
+	config, err := esdb.ParseConnectionString(connection)
 	if err != nil {
+		if whole := (*url.Error)(nil); errors.As(err, &whole) {
+			err = whole.Err // the rest is the string, with its password
+		}
 		return esdb.Configuration{}, fmt.Errorf("connection string of EventStoreDB: %w; it must be like esdb://user:password@host:2113?tls=true", err)
 	}
 	config.Logger = esdbLog(opts.Log)
