@@ -130,3 +130,38 @@ func (m *memOffsets) saved() int64 {
 	defer m.mu.Unlock()
 	return m.next
 }
+
+// A partition that takes nothing new in still tells how far it is behind.
+func TestLagGrowsWhileNothingIsTakenIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(topic, 1)
+		log.limit = 20
+		publish := func(n int) {
+			for i := range n {
+				log.append(0, received(fmt.Sprint(i), "s", 1))
+			}
+		}
+		publish(2 * ingest.MaxInFlight)
+		streams, clock := &stuck{}, newClock()
+		recorder := stock.NewRecorder(streams, &places{known: map[string]bool{"berlin": true}}, stock.Options{Now: clock.now})
+		s := ingest.New(ingest.Config{Consumer: log, Recorder: recorder, Desk: ingest.NewDeadLetterDesk(noLetters{}, recorder, clock.now, quiet),
+			Offsets: &memOffsets{}, Now: clock.now, Log: quiet})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		publish(7)
+		<-time.After(time.Minute) // of the bubble's time
+		if p := s.Status()[0]; p.Next != 0 || p.End != 2*ingest.MaxInFlight+7 {
+			t.Errorf("status %+v, want a lag of %d", p, 2*ingest.MaxInFlight+7)
+		}
+		log.deleteBefore(0, 2*ingest.MaxInFlight) // some of them were not fetched yet
+		<-time.After(time.Minute)
+		if p := s.Status()[0]; !strings.Contains(p.Error, "are being deleted from the log before they were read") {
+			t.Errorf("status %+v, want an alarm while nothing can be done yet", p)
+		}
+		streams.letGo()
+		cancel()
+		<-done
+	})
+}

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +175,26 @@ func TestRetentionThatRanPastAnEmptyPartitionIsAnAlarm(t *testing.T) {
 		t.Errorf("letter %+v", letter)
 	}
 	w.awaitUnits(t, "a", 4)
+}
+
+// What was read before the log deleted it is not lost, however long the store takes to be there again.
+func TestWhatWasReadOutlivesItsDeletion(t *testing.T) {
+	w := newWorld(t)
+	log := newLog(topic, 1)
+	for i := range 5 {
+		log.append(0, received(fmt.Sprint("m", i), "a", 1))
+	}
+	w.outage.down.Store(true)
+	s := w.service(log)
+	run(t, s)
+	w.awaitRefusals(t, 1)
+	log.skip(0, 99)
+	log.append(0, received("m99", "a", 1))
+	w.awaitRefusals(t, w.outage.refused.Load()+2)
+	w.outage.down.Store(false)
+	w.ledger.await(t, topic, 0, 100)
+	w.awaitUnits(t, "a", 6)
+	if lost := s.Stats().Lost; lost != 94 {
+		t.Errorf("%d messages are said to be lost, want 94", lost)
+	}
 }

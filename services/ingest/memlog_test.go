@@ -63,6 +63,14 @@ func (l *memLog) deleteBefore(partition int32, offset int64) {
 	l.changed()
 }
 
+// skip makes a partition's log go on at an offset, as if there had been messages up to there and all had been deleted.
+func (l *memLog) skip(partition int32, offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.parts[partition] = memPart{start: offset}
+	l.changed()
+}
+
 // cut forgets a partition's messages from an offset on.
 func (l *memLog) cut(partition int32, offset int64) {
 	l.mu.Lock()

@@ -108,6 +108,7 @@ const (
 
 	saveEvery   = 100 * time.Millisecond // progress, in our store
 	commitEvery = time.Second            // progress, in the log, for its tools
+	lookEvery   = 5 * time.Second        // at the ends of the log, while nothing new is taken in
 	drainTime   = 4 * time.Second        // for what is under way when the partition is taken away
 	finalTime   = 2 * time.Second        // for the last save and commit
 

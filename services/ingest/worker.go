@@ -2,8 +2,10 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stockfold/stockfold/services/stock"
@@ -20,14 +22,16 @@ type worker struct {
 
 	window  []*entry // under way or settled, in order of offset
 	pending []Message
-	next    int64 // to read on at, once pending is started
-	readTo  int64 // everything before it is in the window or settled
+	next    int64        // to read on at, once pending is started
+	taken   atomic.Int64 // next, for those beside run
+	readTo  int64        // everything before it is in the window or settled
 
 	flying   int // entries under way
 	facts    int // of them
 	bytes    int // of entries in the window
 	failed   int // entries that wait to be tried again
 	troubled bool
+	ended    error // why there is nothing more to read
 	pause    backoff
 	retry    *time.Timer
 
@@ -66,10 +70,12 @@ const (
 func newWorker(s *Service, p Partition, from Progress) *worker {
 	retry := time.NewTimer(0)
 	retry.Stop()
-	return &worker{
+	w := &worker{
 		s: s, p: p, at: place{p.Topic(), p.ID()}, epoch: from.Epoch, next: from.Next, readTo: from.Next, saved: from,
 		retry: retry, commits: make(chan int64, 1), signal: make(chan struct{}, 1),
 	}
+	w.taken.Store(w.next)
+	return w
 }
 
 // read is a batch read ahead, or why reading stopped.
@@ -89,6 +95,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopKeeping()
 	helpers.Go(func() { w.readAhead(reading, reads) })
 	helpers.Go(func() { w.commit(reading) })
+	helpers.Go(func() { w.lookOn(reading) })
 	defer helpers.Wait()
 	defer stop()
 	defer w.retry.Stop()
@@ -97,12 +104,19 @@ func (w *worker) run(ctx context.Context) error {
 	defer save.Stop()
 	for {
 		w.start(ctx)
+		if w.ended != nil && w.empty(ctx) {
+			return w.ended
+		}
 		var more <-chan read
-		if len(w.pending) == 0 && w.failed == 0 {
+		if len(w.pending) == 0 && w.failed == 0 && w.ended == nil {
 			more = reads
 		}
 		select {
 		case r := <-more:
+			if errors.Is(r.err, ErrOffsetOutOfRange) { // what was read before may not be there any more
+				w.ended = r.err
+				continue
+			}
 			if r.err != nil {
 				stop()
 				w.drain()
@@ -142,8 +156,18 @@ func (w *worker) readAhead(ctx context.Context, reads chan<- read) {
 	}
 }
 
+// empty tells whether all that was read is settled, and that saved.
+func (w *worker) empty(ctx context.Context) bool {
+	if len(w.window) > 0 || len(w.pending) > 0 {
+		return false
+	}
+	w.save(ctx)
+	return w.saved.Next == w.readTo
+}
+
 func (w *worker) accept(f Fetched) {
 	w.pending, w.next = f.Messages, f.Next
+	w.taken.Store(w.next)
 	if len(w.pending) == 0 {
 		w.readTo = w.next
 	}
