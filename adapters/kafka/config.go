@@ -5,14 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/sasl"
+	kafkasasl "github.com/segmentio/kafka-go/sasl"
+	"github.com/twmb/franz-go/pkg/sasl"
 )
 
-// Config says how to reach the brokers.
+// Config says how to reach the brokers. Secure sets TLS and SASL.
 type Config struct {
 	Brokers  []string       // host:port, at least one
 	ClientID string         // by which brokers know this process; "stockfold" when empty
@@ -57,15 +59,31 @@ func (c *Config) dial(ctx context.Context, network, address string) (net.Conn, e
 func (c *Config) transport() *kafka.Transport {
 	return &kafka.Transport{
 		Dial: c.dial, DialTimeout: dialTimeout, IdleTimeout: idleTimeout, MetadataTTL: metadataTTL,
-		ClientID: c.clientID(), TLS: c.TLS, SASL: c.SASL,
+		ClientID: c.clientID(), TLS: c.TLS, SASL: c.mechanism(),
 	}
 }
 
 // dialer is what the consumer group connects with.
 func (c *Config) dialer() *kafka.Dialer {
-	return &kafka.Dialer{ClientID: c.clientID(), Timeout: dialTimeout, DualStack: true, TLS: c.TLS, SASLMechanism: c.SASL}
+	return &kafka.Dialer{ClientID: c.clientID(), Timeout: dialTimeout, DualStack: true, TLS: c.TLS, SASLMechanism: c.mechanism()}
 }
 
 func (c *Config) client(t *kafka.Transport) *kafka.Client {
 	return &kafka.Client{Addr: c.addr(), Timeout: requestTimeout, Transport: t}
+}
+
+// mechanism is that of kafka-go.
+func (c *Config) mechanism() kafkasasl.Mechanism {
+	if c.SASL == nil {
+		return nil
+	}
+	return bridge{c.SASL}
+}
+
+// explain says what may be behind a connection that the broker ends without a word.
+func explain(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: the broker hung up; if it goes on doing so, do TLS and SASL fit its listener?", err)
+	}
+	return err
 }

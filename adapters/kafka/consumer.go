@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
@@ -19,6 +21,7 @@ const (
 	sessionTimeout    = 8 * time.Second
 	rebalanceTimeout  = 15 * time.Second
 	joinBackoff       = 300 * time.Millisecond
+	groupTimeout      = 4 * time.Second // of a request to the group's coordinator, beside what joining waits for
 	watchInterval     = 5 * time.Second // for topics that get more partitions
 )
 
@@ -66,7 +69,7 @@ func (x *Consumer) Run(ctx context.Context, handle func(context.Context, ingest.
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: x.group, Brokers: x.config.Brokers, Dialer: x.config.dialer(), Topics: x.topics,
 		HeartbeatInterval: heartbeatInterval, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
-		JoinGroupBackoff: joinBackoff, Timeout: requestTimeout,
+		JoinGroupBackoff: joinBackoff, Timeout: groupTimeout,
 		GroupBalancers: []kafka.GroupBalancer{kafka.RangeGroupBalancer{}, kafka.RoundRobinGroupBalancer{}},
 	})
 	if err != nil {
@@ -79,10 +82,10 @@ func (x *Consumer) Run(ctx context.Context, handle func(context.Context, ingest.
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil: // the first one after a broker has started often fails
-			trouble(fmt.Errorf("consumer group %q: %w", x.group, err))
+			trouble(fmt.Errorf("consumer group %q: %w", x.group, explain(err)))
 			continue
 		}
-		trouble(nil)
+		trouble(absent(known))
 		x.start(ctx, generation, known, handle)
 	}
 }
@@ -101,6 +104,21 @@ func (x *Consumer) start(ctx context.Context, g *kafka.Generation, known map[str
 		}
 	}
 	g.Start(func(generation context.Context) { x.watch(generation, known) })
+}
+
+// absent is the trouble that a topic is not there; nil when all are. It does not hinder the others.
+func absent(known map[string]int) error {
+	var missing []string
+	for topic, partitions := range known {
+		if partitions == 0 {
+			missing = append(missing, topic)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("topics are missing: create %s, and reading begins by itself", strings.Join(missing, ", "))
 }
 
 // whileBoth ends when either ends.

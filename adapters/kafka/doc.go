@@ -1,7 +1,7 @@
 // Package kafka reads and writes Apache Kafka, or anything that speaks its protocol, such as the embedded broker.
 //
 // It owns the consumer group (one goroutine per assigned partition, ended and waited for before the partition is given
-// up), fetching, the producer, and the creation of topics. It reads through kafka-go's transport with the protocol's own
+// up), fetching, the producer, the creation of topics, and TLS and SASL. It reads through kafka-go's transport with the protocol's own
 // fetch request, not through its Reader: an offset below the start of the log is an error and not a silent leap, the
 // messages of aborted transactions are left out, and the start and end of the log are known with every answer.
 //

@@ -5,11 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/segmentio/kafka-go/sasl"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	franzsasl "github.com/twmb/franz-go/pkg/sasl"
 )
 
 // identity asks brokers for the ids of topics. A topic that is deleted and created again has another id, which is the
@@ -22,14 +20,14 @@ const idsSince = 10
 
 func newIdentity(c *Config) (*identity, error) {
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.clientID()), kgo.Dialer(c.dial),
+		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(c.clientID()), kgo.DialTimeout(dialTimeout),
 		kgo.RetryTimeout(requestTimeout), kgo.RequestTimeoutOverhead(requestTimeout),
 	}
 	if c.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS))
 	}
 	if c.SASL != nil {
-		opts = append(opts, kgo.SASL(bridge{c.SASL}))
+		opts = append(opts, kgo.SASL(c.SASL))
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
@@ -66,27 +64,3 @@ func (x *identity) topic(ctx context.Context, name string) (string, error) {
 }
 
 func (x *identity) close() { x.client.Close() }
-
-// bridge lets one library authenticate by the other's mechanism.
-type bridge struct{ mechanism sasl.Mechanism }
-
-var _ franzsasl.Mechanism = bridge{}
-
-func (b bridge) Name() string { return b.mechanism.Name() }
-
-func (b bridge) Authenticate(ctx context.Context, _ string) (franzsasl.Session, []byte, error) {
-	state, first, err := b.mechanism.Start(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return session{ctx: ctx, state: state}, first, nil
-}
-
-type session struct {
-	ctx   context.Context // of the authentication, which the interface of Challenge leaves out
-	state sasl.StateMachine
-}
-
-func (s session) Challenge(challenge []byte) (done bool, answer []byte, err error) {
-	return s.state.Next(s.ctx, challenge)
-}

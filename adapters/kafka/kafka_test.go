@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -325,6 +326,7 @@ type member struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	holds   map[int32]bool
+	trouble string
 }
 
 // holders counts who holds each partition, over all members.
@@ -354,7 +356,7 @@ func join(t *testing.T, c Config, all *holders) *member {
 			<-ctx.Done()
 			m.set(p.ID(), false)
 			all.take(p.ID(), -1)
-		}, func(error) {})
+		}, m.hear)
 	}()
 	t.Cleanup(cancel)
 	return m
@@ -372,6 +374,23 @@ func (m *member) set(id int32, holds bool) {
 	case m.changed <- struct{}{}:
 	default:
 	}
+}
+
+func (m *member) hear(err error) {
+	m.mu.Lock()
+	m.trouble = fmt.Sprint(err)
+	m.mu.Unlock()
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+// heard tells whether the newest trouble is of that kind.
+func (m *member) heard(text string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Contains(m.trouble, text)
 }
 
 func (m *member) await(t *testing.T, n int) {
@@ -431,7 +450,7 @@ func TestNewPartitionsAreAssigned(t *testing.T) {
 func TestEnsureTopicsCreatesWhatIsMissing(t *testing.T) {
 	c := startBroker(t, 1)
 	for range 2 { // again changes nothing
-		if err := EnsureTopics(t.Context(), c, Topic{Name: topic, Partitions: 5}, Topic{Name: "new", Partitions: 3, Retention: time.Hour}); err != nil {
+		if err := EnsureTopics(t.Context(), c, Topic{Name: topic, Partitions: 5}, Topic{Name: "new", Partitions: 3, Replication: 1, Retention: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}

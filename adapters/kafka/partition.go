@@ -29,6 +29,12 @@ type partition struct {
 
 var _ ingest.Partition = (*partition)(nil)
 
+// Partition is a partition to be looked at, outside of the group: it is assigned to nobody by this, and Commit is not
+// for it.
+func (x *Consumer) Partition(topic string, id int32) ingest.Partition {
+	return &partition{consumer: x, topic: topic, id: id}
+}
+
 func (p *partition) Topic() string { return p.topic }
 func (p *partition) ID() int32     { return p.id }
 
@@ -95,7 +101,20 @@ func (p *partition) read(r *fetch.ResponsePartition, offset int64) (ingest.Fetch
 	return f, readRecords(r, &f, p.topic, p.id)
 }
 
-// Commit tells the group how far the service came.
-func (p *partition) Commit(_ context.Context, next int64) error {
-	return p.generation.CommitOffsets(map[string]map[int]int64{p.topic: {int(p.id): next}})
+// Commit tells the group how far the service came. A member that lost the partition is refused.
+func (p *partition) Commit(ctx context.Context, next int64) error {
+	g := p.generation
+	answer, err := p.consumer.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
+		GroupID: g.GroupID, GenerationID: int(g.ID), MemberID: g.MemberID,
+		Topics: map[string][]kafka.OffsetCommit{p.topic: {{Partition: int(p.id), Offset: next}}},
+	})
+	if err != nil {
+		return fmt.Errorf("commit %s[%d]: %w", p.topic, p.id, err)
+	}
+	for _, at := range answer.Topics[p.topic] {
+		if at.Error != nil {
+			return fmt.Errorf("commit %s[%d]: %w", p.topic, p.id, at.Error)
+		}
+	}
+	return nil
 }

@@ -21,8 +21,13 @@ const (
 	lastTopicsPause  = 5 * time.Second
 )
 
+// topicRetention is how long topics that the service creates keep messages: so long it may be down without losing any, and
+// so long may whoever reads what it publishes.
+const topicRetention = 14 * 24 * time.Hour
+
 // work is what a node does by itself.
 type work struct {
+	kafka       kafka.Config
 	recorder    *stock.Recorder
 	desk        *ingest.DeadLetterDesk
 	ingest      *ingest.Service      // nil without the role
@@ -35,8 +40,11 @@ func (n *Node) startBroker(context.Context) error {
 	if !n.config.has(RoleIngest) && !n.config.has(RolePublish) {
 		return nil
 	}
-	if len(n.config.KafkaBrokers) > 0 {
-		n.Brokers = n.config.KafkaBrokers
+	var err error
+	if n.kafka, err = n.config.kafka(); err != nil {
+		return err
+	}
+	if n.Brokers = n.kafka.Brokers; len(n.Brokers) > 0 {
 		return nil
 	}
 	reader := ingest.Group(n.events.ID())
@@ -54,6 +62,7 @@ func (n *Node) startBroker(context.Context) error {
 		return err
 	}
 	n.Brokers = []string{b.Addr()}
+	n.kafka.Brokers = n.Brokers
 	n.parts.add("embedded broker", func(context.Context) error { return b.Close() })
 	return nil
 }
@@ -82,7 +91,7 @@ func (n *Node) startWork(ctx context.Context) error {
 }
 
 func (n *Node) startPublication() error {
-	producer, err := kafka.NewProducer(n.kafka())
+	producer, err := kafka.NewProducer(n.kafka)
 	if err != nil {
 		return err
 	}
@@ -106,7 +115,7 @@ func (n *Node) startPublication() error {
 // publishInTurn has one of the replicas publish: the one that is assigned the topic's first partition in a consumer group
 // made for that. When it is gone another goes on from the saved position.
 func (n *Node) publishInTurn() (func(context.Context) error, error) {
-	turn, err := kafka.NewConsumer(n.kafka(), ingest.Group(n.events.ID())+"-publication", publication.Topic)
+	turn, err := kafka.NewConsumer(n.kafka, ingest.Group(n.events.ID())+"-publication", publication.Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +136,7 @@ func (n *Node) publishInTurn() (func(context.Context) error, error) {
 }
 
 func (n *Node) startIngest() error {
-	consumer, err := kafka.NewConsumer(n.kafka(), ingest.Group(n.events.ID()), ingest.TopicMovements, ingest.TopicSales)
+	consumer, err := kafka.NewConsumer(n.kafka, ingest.Group(n.events.ID()), ingest.TopicMovements, ingest.TopicSales)
 	if err != nil {
 		return err
 	}
@@ -142,17 +151,15 @@ func (n *Node) startIngest() error {
 	return nil
 }
 
-func (n *Node) kafka() kafka.Config { return kafka.Config{Brokers: n.Brokers} }
-
 // awaitTopics tries until the brokers have the topics, or may not create them. Brokers that are down do not keep the rest
 // of the service from working.
 func (n *Node) awaitTopics(ctx context.Context, names ...string) error {
 	topics := make([]kafka.Topic, len(names))
 	for i, name := range names {
-		topics[i].Name = name
+		topics[i] = kafka.Topic{Name: name, Retention: topicRetention}
 	}
 	for pause := firstTopicsPause; ; pause = min(2*pause, lastTopicsPause) {
-		err := kafka.EnsureTopics(ctx, n.kafka(), topics...)
+		err := kafka.EnsureTopics(ctx, n.kafka, topics...)
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
