@@ -14,11 +14,12 @@ import (
 	"github.com/stockfold/stockfold/services/ingest"
 )
 
-// Times of the consumer group. A process that dies is noticed after sessionTimeout; one that takes part in a rebalance
+// Times of the consumer group. A process that dies is noticed after sessionTimeout, the least that brokers
+// allow unless told otherwise: its partitions are taken over well within 10 s. One that takes part in a rebalance
 // has as long to finish what it began, since it sends no heartbeats meanwhile.
 const (
 	heartbeatInterval = time.Second
-	sessionTimeout    = 8 * time.Second
+	sessionTimeout    = 6 * time.Second
 	rebalanceTimeout  = 15 * time.Second
 	joinBackoff       = 300 * time.Millisecond
 	groupTimeout      = 4 * time.Second // of a request to the group's coordinator, beside what joining waits for
