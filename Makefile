@@ -11,7 +11,7 @@ CONCURRENT := ./adapters/... ./projections/... ./services/...
 NOT_RACED  := TestREADME|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race test-integration lint generate check-generated check-breaking bench clean
+.PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test-race: ## Run the tests of adapters, projections and services under the race
 
 test-integration: ## Run the tests that need real servers: Apache Kafka and Redis, found or installed.
 	@.ci/integration
+
+replicas: ## Kill each of three replicas, and what they share, under load; print what was counted.
+	@.ci/integration -v ./services/stockfold/replicas 'TestReplicas$$'
 
 lint: ## Check format, vet, staticcheck and the contract's style.
 	@files=$$(gofmt -l $(patsubst %/...,%,$(OURS))); if [ -n "$$files" ]; then echo "gofmt is needed:"; echo "$$files"; exit 1; fi
