@@ -80,9 +80,10 @@ type EventID [16]byte
 // eventNamespace is the name space of all event ids, a constant of the format.
 var eventNamespace = [16]byte{0x9d, 0x1f, 0x0f, 0x9b, 0x56, 0x2c, 0x4c, 0x1d, 0x8f, 0x4e, 0x53, 0x54, 0x4f, 0x43, 0x4b, 0x46}
 
-// NewEventID derives the id of the index-th event that the command with this key causes in a stream
-// (UUID version 5, RFC 9562 section 5.5).
-func NewEventID(stream, key string, index int) EventID {
+// NewEventID derives the id of the index-th event that the command with this key causes in a stream, from what it says as
+// well: a store knows a repeated append by its ids alone, and of two replicas that decided the same command, at another
+// time or with other contents, one must not take the other's events for its own. (UUID version 5, RFC 9562 section 5.5.)
+func NewEventID(stream, key string, index int, contents []byte) EventID {
 	var room [256]byte
 	name := append(room[:0], eventNamespace[:]...)
 	name = append(name, stream...)
@@ -90,6 +91,10 @@ func NewEventID(stream, key string, index int) EventID {
 	name = append(name, key...)
 	name = append(name, 0)
 	name = binary.AppendUvarint(name, uint64(index))
+	if len(contents) > 0 {
+		digest := sha1.Sum(contents)
+		name = append(name, digest[:]...)
+	}
 	sum := sha1.Sum(name)
 	var id EventID
 	copy(id[:], sum[:16])

@@ -50,16 +50,18 @@ func TestEventIDsAreAContract(t *testing.T) {
 	tests := []struct {
 		stream, key string
 		index       int
+		contents    string
 		want        string
 	}{
-		{"sku-4711", "pos-berlin|42", 0, "024613be-2298-511e-85f8-7ce1431ff64f"},
-		{"sku-4711", "pos-berlin|42", 1, "f109c6e1-7ade-5af1-aeda-bfcc79ba0af5"},
-		{"sku-4711", "pos-berlin|42", 300, "2612cd28-62f5-58b3-9030-1e35eb912abf"},
-		{"sku-", "", 0, "843ddfbe-ef83-50ee-b6ed-5fab2db378cb"},
-		{"sku-" + strings.Repeat("s", 300), "Käse", 0, "4173d660-7d37-51d0-9eb2-06ddaf61d28e"},
+		{"sku-4711", "pos-berlin|42", 0, "contents", "e55473bb-5c7b-56ba-b2e4-d57825a38e39"},
+		{"sku-4711", "pos-berlin|42", 0, "", "024613be-2298-511e-85f8-7ce1431ff64f"},
+		{"sku-4711", "pos-berlin|42", 1, "", "f109c6e1-7ade-5af1-aeda-bfcc79ba0af5"},
+		{"sku-4711", "pos-berlin|42", 300, "", "2612cd28-62f5-58b3-9030-1e35eb912abf"},
+		{"sku-", "", 0, "", "843ddfbe-ef83-50ee-b6ed-5fab2db378cb"},
+		{"sku-" + strings.Repeat("s", 300), "Käse", 0, "", "4173d660-7d37-51d0-9eb2-06ddaf61d28e"},
 	}
 	for _, x := range tests {
-		if got := NewEventID(x.stream, x.key, x.index).String(); got != x.want {
+		if got := NewEventID(x.stream, x.key, x.index, []byte(x.contents)).String(); got != x.want {
 			t.Errorf("%.20s %s %d: %s, expected %s", x.stream, x.key, x.index, got, x.want)
 		}
 	}
@@ -69,7 +71,7 @@ func TestEventIDsDiffer(t *testing.T) {
 	seen := map[EventID]string{}
 	for _, x := range [][2]string{{"ab", "c"}, {"a", "bc"}, {"abc", ""}, {"", "abc"}} {
 		for index := range 3 {
-			id := NewEventID(x[0], x[1], index)
+			id := NewEventID(x[0], x[1], index, nil)
 			if other, taken := seen[id]; taken {
 				t.Errorf("%v %d has the id of %s", x, index, other)
 			}
@@ -98,8 +100,8 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestNewEventIDAllocatesNothing(t *testing.T) {
-	stream, key := "sku-4711", "pos-berlin|42"
-	if n := testing.AllocsPerRun(100, func() { NewEventID(stream, key, math.MaxInt32) }); n > 0 {
+	stream, key, contents := "sku-4711", "pos-berlin|42", make([]byte, 300)
+	if n := testing.AllocsPerRun(100, func() { NewEventID(stream, key, math.MaxInt32, contents) }); n > 0 {
 		t.Errorf("%g allocations", n)
 	}
 }

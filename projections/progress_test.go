@@ -10,7 +10,7 @@ import (
 func TestProgressIsReadBack(t *testing.T) {
 	for _, want := range []Progress{
 		{},
-		{Position: 1, Own: 2, Mark: Mark{After: 3, Position: 1 << 60, ID: aggregates.NewEventID("s", "k", 1)}},
+		{Position: 1, Own: 2, Mark: Mark{After: 3, Position: 1 << 60, ID: aggregates.NewEventID("s", "k", 1, nil)}},
 	} {
 		b, err := want.AppendBinary(nil)
 		if err != nil {

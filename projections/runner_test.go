@@ -205,7 +205,7 @@ func TestRunnerRebuildsWhenTheStoreHoldsAnotherHistory(t *testing.T) {
 		for range n - 1 {
 			j.sold(t, "sku-a", 1)
 		}
-		j.records[n-1].ID = aggregates.NewEventID(first, "k", n)
+		j.records[n-1].ID = aggregates.NewEventID(first, "k", n, nil)
 		return j
 	}
 	for name, c := range map[string]struct {

@@ -49,7 +49,7 @@ func (j *journal) put(stream, eventType string, data []byte) uint64 {
 	defer j.mu.Unlock()
 	position := uint64(len(j.records)) + 1
 	j.records = append(j.records, aggregates.Record{Stream: stream, Revision: position, Position: position,
-		NewEvent: aggregates.NewEvent{ID: aggregates.NewEventID(stream, "k", int(position)), Type: eventType, Data: data}})
+		NewEvent: aggregates.NewEvent{ID: aggregates.NewEventID(stream, "k", int(position), nil), Type: eventType, Data: data}})
 	close(j.changed)
 	j.changed = make(chan struct{})
 	return position

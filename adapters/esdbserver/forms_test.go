@@ -18,7 +18,7 @@ func TestOurEventsAppearAsJSON(t *testing.T) {
 	w := newWorld(t, esdbserver.Options{})
 	w.sell("sku-tea", 0, 1)
 	e := w.read("sku-tea", esdb.ReadStreamOptions{}, 10)[0]
-	if e.EventType != "StockSold" || e.ContentType != "application/json" || e.StreamID != "sku-tea" || e.EventID != uuid.UUID(aggregates.NewEventID("sku-tea", "0", 0)) {
+	if e.EventType != "StockSold" || e.ContentType != "application/json" || e.StreamID != "sku-tea" || e.EventID != uuid.UUID(aggregates.NewEventID("sku-tea", "0", 0, nil)) {
 		t.Errorf("got %+v", e)
 	}
 	if want := `{"location":"berlin","quantity":"1","channel":"web"}`; string(e.Data) != want {

@@ -183,7 +183,7 @@ func sold(t *testing.T, stream string, n int) aggregates.NewEvent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0), Type: "StockSold", Data: data}
+	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0, nil), Type: "StockSold", Data: data}
 }
 
 func (w *world) sell(stream string, next, count int) {

@@ -43,7 +43,7 @@ func placed(b *testing.B, stream string, n int) aggregates.NewEvent {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0), Type: e.EventType(), Data: data}
+	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0, nil), Type: e.EventType(), Data: data}
 }
 
 // BenchmarkAppend appends one event at a time to streams of their own.

@@ -41,7 +41,7 @@ func newScene(t *testing.T) *scene {
 
 // event is the n-th of a stream, the same every time.
 func event(stream string, n int) aggregates.NewEvent {
-	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0), Type: "StockSold", Data: fmt.Appendf(nil, "%s/%d", stream, n)}
+	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0, nil), Type: "StockSold", Data: fmt.Appendf(nil, "%s/%d", stream, n)}
 }
 
 func (s *scene) append(stream string, n int) commands.Appended {

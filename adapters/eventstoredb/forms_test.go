@@ -59,7 +59,7 @@ func sold(t *testing.T, quantity int64) aggregates.NewEvent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return aggregates.NewEvent{ID: aggregates.NewEventID("sku-tea", fmt.Sprint(quantity), 0), Type: "StockSold", Data: data}
+	return aggregates.NewEvent{ID: aggregates.NewEventID("sku-tea", fmt.Sprint(quantity), 0, nil), Type: "StockSold", Data: data}
 }
 
 // Others see our events as JSON, and we get our bytes back.

@@ -27,7 +27,7 @@ func (s *scene) record(stream string, next int, e aggregates.Event) uint64 {
 		s.Fatal(err)
 	}
 	got, err := s.store.Append(s.ctx, stream, uint64(next), []aggregates.NewEvent{{
-		ID: aggregates.NewEventID(stream, fmt.Sprint(next), 0), Type: e.EventType(), Data: data}})
+		ID: aggregates.NewEventID(stream, fmt.Sprint(next), 0, nil), Type: e.EventType(), Data: data}})
 	if err != nil {
 		s.Fatal(err)
 	}

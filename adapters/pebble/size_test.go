@@ -25,7 +25,7 @@ func movement(stream string, n int) aggregates.NewEvent {
 	if err != nil {
 		panic(err)
 	}
-	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, receipt, n%20), Type: stock.TypeStockSold, Data: data}
+	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, receipt, n%20, nil), Type: stock.TypeStockSold, Data: data}
 }
 
 // TestMovementIsSmallOnDisk: a year of a large retailer fits on one disk.

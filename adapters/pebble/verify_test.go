@@ -114,7 +114,7 @@ func fact(stream string, n, size int) aggregates.NewEvent {
 	if len(data) < size {
 		data = bytes.Repeat(data, size/len(data)+1)[:size]
 	}
-	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0), Type: "StockSold", Data: data}
+	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0, nil), Type: "StockSold", Data: data}
 }
 
 func facts(stream string, n, count, size int) []aggregates.NewEvent {

@@ -95,7 +95,7 @@ func appendOtherIDs(f *fixture) {
 	stream := f.stream("a")
 	f.append(stream, 0, 4)
 	mixed := events(stream, 1, 2)
-	mixed[1].ID = aggregates.NewEventID(stream, "another", 0)
+	mixed[1].ID = aggregates.NewEventID(stream, "another", 0, nil)
 	f.conflict(stream, 1, mixed, 4)
 	f.holds(stream, 4)
 }

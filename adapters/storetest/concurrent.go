@@ -35,7 +35,7 @@ func oneWinner(f *fixture) {
 	parallel(writers, func(g int) {
 		next := uint64(0)
 		for n := 0; n < each; {
-			e := aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprintf("%d/%d", g, n), 0), Type: "StockSold", Data: fmt.Appendf(nil, "%d/%d", g, n)}
+			e := aggregates.NewEvent{ID: aggregates.NewEventID(stream, fmt.Sprintf("%d/%d", g, n), 0, nil), Type: "StockSold", Data: fmt.Appendf(nil, "%d/%d", g, n)}
 			_, err := f.Events.Append(f.ctx, stream, next, []aggregates.NewEvent{e})
 			var conflict *commands.ConflictError
 			switch {

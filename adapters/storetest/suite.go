@@ -106,7 +106,7 @@ func (f *fixture) reopen() {
 func event(stream string, n int) aggregates.NewEvent {
 	types := []string{"StockReceived", "StockSold", "ReservationPlaced"}
 	return aggregates.NewEvent{
-		ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0), Type: types[n%len(types)], Data: fmt.Appendf(nil, "event %d of %s", n, stream),
+		ID: aggregates.NewEventID(stream, fmt.Sprint(n), 0, nil), Type: types[n%len(types)], Data: fmt.Appendf(nil, "event %d of %s", n, stream),
 	}
 }
 

@@ -33,7 +33,7 @@ func sortedNames() []string {
 
 func progressAt(position uint64) projections.Progress {
 	return projections.Progress{Position: position, Own: position / 2,
-		Mark: projections.Mark{After: position - 1, Position: position, ID: aggregates.NewEventID("s", "k", int(position))}}
+		Mark: projections.Mark{After: position - 1, Position: position, ID: aggregates.NewEventID("s", "k", int(position), nil)}}
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

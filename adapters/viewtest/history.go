@@ -48,7 +48,7 @@ func (h *History) Append(t testing.TB, stream string, events ...aggregates.NewEv
 	t.Helper()
 	next := h.next[stream]
 	for i := range events {
-		events[i].ID = aggregates.NewEventID(stream, "test", int(next)+i)
+		events[i].ID = aggregates.NewEventID(stream, "test", int(next)+i, nil)
 	}
 	done := must(h.Store.Append(t.Context(), stream, next, events))(t)
 	h.next[stream] = next + uint64(len(events))

@@ -123,8 +123,9 @@ func (x *Streams[S]) decide(ctx context.Context, b *mailbox[S], tasks []*task[S]
 			if bytes, err = codec.Encode(bytes, e, &m); err != nil {
 				return i + 1, nil, err
 			}
+			data := bytes[at:len(bytes):len(bytes)]
 			events = append(events, aggregates.NewEvent{
-				ID: aggregates.NewEventID(b.stream, m.IdempotencyKey, n), Type: e.EventType(), Data: bytes[at:len(bytes):len(bytes)],
+				ID: aggregates.NewEventID(b.stream, m.IdempotencyKey, n, data), Type: e.EventType(), Data: data,
 			})
 			x.kind.Evolve(b.state, e, m)
 		}

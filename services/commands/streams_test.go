@@ -119,6 +119,30 @@ func TestWhatRecordsNothingIsDecidedOnTheLatestRevision(t *testing.T) {
 	}
 }
 
+// Two replicas decide the same key on the same revision, with other contents or at another time. Only one decision is on
+// the stream, and both answer as it says.
+func TestReplicasThatDecideTheSameKeyAnswerWhatIsRecorded(t *testing.T) {
+	s := openStore(t)
+	here, there := newStreams(t, s, commands.Options{}), newStreams(t, s, commands.Options{})
+	for _, x := range []*commands.Streams[tally]{here, there} { // both are warm
+		if _, err := x.Do(t.Context(), "milk", key("look"), &look{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := here.Do(t.Context(), "milk", key("cart"), &take{units: 3}); err != nil {
+		t.Fatal(err)
+	}
+	other := take{units: 5}
+	out, err := there.Do(t.Context(), "milk", key("cart"), &other)
+	if err != nil || out.Recorded != 0 || other.left != limit-3 {
+		t.Errorf("the second one recorded %d and left %d, %v; want what the first one left, %d", out.Recorded, other.left, err, limit-3)
+	}
+	var l look
+	if _, err := there.Do(t.Context(), "milk", key("look again"), &l); err != nil || l.taken != 3 {
+		t.Errorf("it believes that %d are taken, %v; on the stream are %d", l.taken, err, taken(t, s, "milk"))
+	}
+}
+
 func TestAnAppendOfUnknownOutcomeCountsOnce(t *testing.T) {
 	for _, happened := range []bool{true, false} {
 		t.Run(fmt.Sprint("happened=", happened), func(t *testing.T) {

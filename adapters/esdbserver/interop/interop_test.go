@@ -113,7 +113,7 @@ func seeded(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := aggregates.NewEvent{ID: aggregates.NewEventID("sku-tea", fmt.Sprint(n), 0), Type: "StockSold", Data: data}
+		e := aggregates.NewEvent{ID: aggregates.NewEventID("sku-tea", fmt.Sprint(n), 0, nil), Type: "StockSold", Data: data}
 		if _, err := store.Append(t.Context(), "sku-tea", uint64(n), []aggregates.NewEvent{e}); err != nil {
 			t.Fatal(err)
 		}
