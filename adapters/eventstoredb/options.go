@@ -1,10 +1,9 @@
 package eventstoredb
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -65,12 +64,12 @@ func (o *Options) setDefaults() {
 
 // configure reads a connection string, as the official clients know it: esdb://host:2113?tls=true, with
 // esdb+discover:// or several hosts for a cluster. What the supervisor does itself is turned off in the client.
-func configure(connection string, opts Options) (esdb.Configuration, error) {
-	config, err := esdb.ParseConnectionString(connection)
+func configure(url string, opts Options) (esdb.Configuration, error) {
+	config, err := esdb.ParseConnectionString(url)
+	if err != nil && strings.Contains(url, "@") && URL(url).String() == unreadable {
+		err = errUnreadable // the client's error quotes the connection string, its password included
+	}
 	if err != nil {
-		if whole := (*url.Error)(nil); errors.As(err, &whole) {
-			err = whole.Err // the rest is the string, with its password
-		}
 		return esdb.Configuration{}, fmt.Errorf("connection string of EventStoreDB: %w; it must be like esdb://user:password@host:2113?tls=true", err)
 	}
 	config.Logger = esdbLog(opts.Log)

@@ -53,7 +53,8 @@ const (
 //	sentinel_user=NAME sentinel_password_file=PATH   for the sentinels, who have users of their own
 type URL string
 
-var passwordPart = regexp.MustCompile(`(//[^/@:]*:).*@`)
+// passwordPart is all that a password can be in: from the first colon behind the slashes, if there are any, to the last @.
+var passwordPart = regexp.MustCompile(`^((?:[a-z+]*:)?(?://)?[^:]*:).*@`)
 
 // String is the URL with its password hidden.
 func (u URL) String() string { return passwordPart.ReplaceAllString(string(u), "${1}…@") }
@@ -76,6 +77,7 @@ func (u URL) Check() error {
 
 var (
 	errScheme = errors.New("must begin with redis://, redis+sentinel:// or redis+cluster://, or with rediss in place of redis for TLS")
+	errNoURL  = errors.New("is not a URL; is a special character in it not written as %XX?")
 	prefixes  = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 )
 
@@ -92,7 +94,10 @@ func (u URL) parse() (t target, err error) {
 		if errors.As(err, &inner) && !strings.Contains(string(u), "@") {
 			return t, inner.Err
 		}
-		return t, errors.New("is not a URL; is a special character in it not written as %XX?")
+		return t, errNoURL
+	}
+	if p.User == nil && strings.Contains(p.Path, "@") { // part of the password may be in what follows
+		return t, errNoURL
 	}
 	base, kind, _ := strings.Cut(p.Scheme, "+")
 	if base != "redis" && base != "rediss" || kind != "" && kind != "sentinel" && kind != "cluster" || p.Hostname() == "" {

@@ -87,3 +87,29 @@ func TestSlots(t *testing.T) {
 		}
 	}
 }
+
+// A password is in no log and in no error, however wrong the rest is.
+func TestAURLIsToldWithoutItsPassword(t *testing.T) {
+	for text, says := range map[string]string{
+		"redis://h:1/2?prefix=x":                "redis://h:1/2?prefix=x",
+		"redis://user:changeit@h:1/2":           "redis://user:…@h:1/2",
+		"redis://:changeit@h":                   "redis://:…@h",
+		"redis://svc@shop.eu:changeit@h:1":      "redis://svc@shop.eu:…@h:1",
+		"redis://user:change@it@h":              "redis://user:…@h",
+		"redis://user:change/it@h":              "redis://user:…@h",
+		"redis://a/b:changeit@h:1":              "redis://a/b:…@h:1",
+		"redis://user:change:it@h":              "redis://user:…@h",
+		"rediss+cluster://user:change?it@h":     "rediss+cluster://user:…@h",
+		"redis:user:changeit@h":                 "redis:user:…@h",
+		"user:changeit@h":                       "user:…@h",
+		"redis://user:changeit@h?addr=x&nope=1": "redis://user:…@h?addr=x&nope=1",
+	} {
+		said := URL(text).String()
+		if said != says {
+			t.Errorf("%s is told as %s, want %s", text, said, says)
+		}
+		if err := URL(text).Check(); err != nil && strings.Contains(err.Error(), "change") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
