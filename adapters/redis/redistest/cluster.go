@@ -49,14 +49,15 @@ func StartSentinels(t testing.TB, name string, master *Server, n, replicas int) 
 	return sentinels
 }
 
-// AwaitText waits until a command says something.
+// AwaitText waits until a command says something. A server cuts its clients off when it becomes a master.
 func AwaitText(t testing.TB, s *Server, text string, command ...string) {
 	t.Helper()
 	var got string
+	var err error
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
-		if got = s.Do(command...); strings.Contains(got, text) {
+		if got, err = s.ask(command...); err == nil && strings.Contains(got, text) {
 			return
 		}
 	}
-	t.Fatalf("redis on port %d: %s does not say %q: %s", s.Port, strings.Join(command, " "), text, got)
+	t.Fatalf("redis on port %d: %s does not say %q: %s, %v", s.Port, strings.Join(command, " "), text, got, err)
 }

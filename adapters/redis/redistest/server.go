@@ -168,16 +168,29 @@ func (s *Server) Do(args ...string) string {
 	return CLI(s.t, append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(s.Port)}, args...)...)
 }
 
+// ask is Do for a server that may be away.
+func (s *Server) ask(args ...string) (string, error) {
+	return cli(s.t, append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(s.Port)}, args...)...)
+}
+
 // CLI runs redis-cli.
 func CLI(t testing.TB, args ...string) string {
 	t.Helper()
+	out, err := cli(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func cli(t testing.TB, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, Binary(t, "redis-cli"), append([]string{"-e"}, args...)...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("redis-cli %s: %v\n%s", strings.Join(args, " "), err, out)
+		return "", fmt.Errorf("redis-cli %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), nil
 }
 
 // Unlink keeps a replica from getting anything more of its master, while it stays its replica.
