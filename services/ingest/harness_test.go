@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,15 +297,15 @@ func sale(id string, lines ...string) ingest.Message {
 	return ce(ingest.TypeSale, id, fmt.Sprintf(`{"document":%q,"location":"berlin","channel":"store","lines":[%s]}`, id, text))
 }
 
-// sources returns the metadata of a SKU's movements, in their order.
-func (w *world) sources(t *testing.T, sku string) (list []aggregates.Metadata) {
+// sources returns the metadata of a SKU's movements, in their order, without events of other types that are named.
+func (w *world) sources(t *testing.T, sku string, without ...string) (list []aggregates.Metadata) {
 	t.Helper()
 	err := w.store.ReadStream(context.Background(), aggregates.SKUPrefix+sku, 0, func(r aggregates.Record) bool {
 		_, m, err := codec.Decode(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Type != domain.TypeItemRegistered {
+		if r.Type != domain.TypeItemRegistered && !slices.Contains(without, r.Type) {
 			list = append(list, m)
 		}
 		return true
