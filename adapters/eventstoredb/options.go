@@ -41,6 +41,8 @@ const (
 	earlyRejections = 3         // of one append before it counts as refused
 	maxConflicts    = 16        // of one dead letter with others who write it
 
+	forgottenAfter = time.Second // after which a call that was cut off will not end by itself
+
 	minBackoff = 20 * time.Millisecond  // between attempts
 	maxBackoff = 500 * time.Millisecond //
 	minIdle    = 50 * time.Millisecond  // of silence before a subscription looks for itself how far the store is

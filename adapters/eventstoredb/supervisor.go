@@ -60,7 +60,7 @@ func (s *supervisor) run() {
 		s.show(g, nil)
 		s.watch(g)
 		s.show(nil, errLost)
-		s.owned.Go(g.bury)
+		s.owned.Go(func() { g.bury(2 * s.opts.Timeout) }) // the client's own bound of a call, and some
 	}
 	s.show(nil, errClosed)
 }
@@ -85,7 +85,7 @@ func (s *supervisor) connect() (*generation, error) {
 		sleep(ctx, minBackoff) // on its way to the leader, or the server is starting
 	}
 	if err != nil {
-		g.bury()
+		g.bury(0) // nobody uses it
 		return nil, err
 	}
 	return g, nil
@@ -239,12 +239,27 @@ func (g *generation) retire() {
 	}
 }
 
-// bury closes the client once nobody uses it: one that is closed in the middle of a call panics there.
-func (g *generation) bury() {
+// bury closes the client once nobody uses it: one that is closed in the middle of a call panics there. Calls end by
+// themselves within patience, and at once when they are cut off. One that does not was forgotten by the client, which does
+// that when it finds no server: nothing but closing it ends the wait.
+func (g *generation) bury(patience time.Duration) {
 	g.retire()
-	<-g.idle
+	ctx, done := context.WithTimeout(g.calls, patience)
+	defer done()
+	select {
+	case <-g.idle:
+	case <-ctx.Done():
+		g.cut()
+		rest, done := context.WithTimeout(context.Background(), forgottenAfter)
+		defer done()
+		select {
+		case <-g.idle:
+		case <-rest.Done():
+		}
+	}
 	g.cut()
 	_ = g.client.Close() // says nil
+	<-g.idle
 }
 
 // lost is how a call leaves the client when the connection is gone. After the log line at which it does, the client

@@ -112,3 +112,71 @@ func TestAnswersFromStreamsAreBounded(t *testing.T) {
 		t.Errorf("room for just as many: %v", err)
 	}
 }
+
+// lagging is a view that could not be read for one call, and is behind the store, until somebody waits for it.
+type lagging struct {
+	availability.View
+	old                view.Availability
+	behind, unreadable bool
+}
+
+func (l *lagging) Position() uint64 {
+	if l.behind {
+		return l.old.Position
+	}
+	return l.View.Position()
+}
+
+func (l *lagging) WaitFor(ctx context.Context, position uint64) error {
+	if position > l.old.Position {
+		l.behind = false
+	}
+	return l.View.WaitFor(ctx, position)
+}
+
+func (l *lagging) Get(ctx context.Context, sku, channel string) (view.Availability, error) {
+	switch unreadable := l.unreadable; {
+	case unreadable:
+		l.unreadable = false
+		return view.Availability{}, view.ErrUnreadable
+	case l.behind:
+		return l.old, nil
+	}
+	return l.View.Get(ctx, sku, channel)
+}
+
+func (l *lagging) BatchGet(ctx context.Context, channel string, skus []string, dst []view.Availability) ([]view.Availability, error) {
+	a, err := l.Get(ctx, skus[0], channel)
+	return append(dst, a), err
+}
+
+// A reader who was answered from the stream does not see less when the view, which may still be behind, can be read again.
+func TestAfterAnAnswerFromTheStreamNothingOlderIsAnswered(t *testing.T) {
+	w := shop(t)
+	w.ATS("milk", w.Count("milk", 10))
+	old, err := w.View.Get(t.Context(), "milk", "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ATS("milk", w.Count("milk", 7))
+	for _, token := range []string{"", w.Tokens.Encode(old.Position)} {
+		v := &lagging{View: w.View, old: old, behind: true, unreadable: true}
+		s := serviceOver(w, v)
+		get := func() *pb.Availability {
+			answer, err := s.GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web", Token: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return answer.Availability
+		}
+		first := get()
+		if second := get(); first.Ats != 7 || second.Ats != 7 || second.Position < first.Position {
+			t.Errorf("token %q: %v, and then %v", token, first, second)
+		}
+		v.behind = true
+		many, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"milk"}, Token: token})
+		if err != nil || many.Availabilities[0].Position < first.Position {
+			t.Errorf("token %q: %v, and then %v, %v", token, first, many, err)
+		}
+	}
+}
