@@ -15,12 +15,37 @@ func (s *Service) instead(ctx context.Context, sku, channel string) (projection.
 		return projection.Availability{}, err
 	}
 	defer s.fromStreams.Add(-1)
-	return s.decide(ctx, sku, channel)
+	found, err := s.decide(ctx, sku, channel)
+	if err == nil {
+		s.showed(found.Position)
+	}
+	return found, err
 }
 
-// await waits until the view includes what a token stands for. It returns projection.ErrUnreadable when the view has not
-// got there and does not move: the streams have.
+// showed notes what an answer from a stream included: the view may be behind it.
+func (s *Service) showed(position uint64) {
+	for before := s.shown.Load(); before < position && !s.shown.CompareAndSwap(before, position); {
+		before = s.shown.Load()
+	}
+}
+
+// await waits until the view includes what a token stands for, and what was answered from streams instead of it. It returns
+// projection.ErrUnreadable when the view has not got there and does not move: the streams have.
 func (s *Service) await(ctx context.Context, token string) error {
+	if err := s.awaitToken(ctx, token); err != nil {
+		return err
+	}
+	shown := s.shown.Load()
+	if s.View.Position() >= shown || s.View.Stuck() {
+		return nil
+	}
+	if done, err := s.awaitBriefly(ctx, shown); done {
+		return err
+	}
+	return projection.ErrUnreadable
+}
+
+func (s *Service) awaitToken(ctx context.Context, token string) error {
 	if token == "" {
 		return nil
 	}
@@ -64,7 +89,11 @@ func (s *Service) streamAll(ctx context.Context, skus []string, channel string) 
 		return nil, err
 	}
 	defer s.fromStreams.Add(-int64(len(skus)))
-	return s.decideAll(ctx, skus, channel)
+	found, err := s.decideAll(ctx, skus, channel)
+	for i := range found {
+		s.showed(found[i].Position)
+	}
+	return found, err
 }
 
 // insteadAll answers for each SKU from what is remembered, and for the others from their streams.

@@ -66,7 +66,8 @@ type Service struct {
 	pb.UnimplementedAvailabilityServiceServer
 	Config
 	watches     atomic.Int64
-	fromStreams atomic.Int64 // SKUs being answered from their streams
+	fromStreams atomic.Int64  // SKUs being answered from their streams
+	shown       atomic.Uint64 // the highest position of an answer from a stream: the view's answers are not to be older
 }
 
 var (
