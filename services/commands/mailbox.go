@@ -35,27 +35,33 @@ func (x *Streams[S]) run(sh *shard[S], b *mailbox[S]) {
 // serve decides a batch, or the first part of it, makes it durable and says how many tasks it settled. Every one
 // of those has its result or error then.
 func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S]) int {
+	fresh := b.state == nil
 	for range maxAttempts {
 		if err := x.load(b); err != nil {
 			return fail(tasks, fmt.Errorf("load %s: %w", b.stream, err))
 		}
-		settled, again := x.settle(b, tasks)
+		settled, again := x.settle(b, tasks, fresh)
 		if !again {
 			return settled
 		}
+		fresh = true
 	}
 	return fail(tasks, fmt.Errorf("%w: %s, %d attempts", ErrContended, b.stream, maxAttempts))
 }
 
-// settle decides tasks on a warm state and appends what follows. again tells that others wrote in between and nothing is
-// settled.
-func (x *Streams[S]) settle(b *mailbox[S], tasks []*task[S]) (settled int, again bool) {
+// settle decides tasks on a warm state and appends what follows. fresh tells that the state was read after the tasks came:
+// what records nothing needs no later one. again tells that others wrote in between and nothing is settled; the state is
+// fresh then, or cold.
+func (x *Streams[S]) settle(b *mailbox[S], tasks []*task[S], fresh bool) (settled int, again bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
 	defer cancel()
 	settled, events, err := x.decide(ctx, b, tasks)
 	if err != nil {
 		x.forget(b)
 		return fail(tasks[:settled], err), false
+	}
+	if len(events) == 0 && fresh {
+		return settled, false
 	}
 	if len(events) == 0 {
 		changed, err := x.refresh(ctx, b)

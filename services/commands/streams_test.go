@@ -143,6 +143,40 @@ func TestReplicasThatDecideTheSameKeyAnswerWhatIsRecorded(t *testing.T) {
 	}
 }
 
+// busy is a store on which somebody else writes the stream whenever it is read.
+type busy struct {
+	*store
+	write func()
+}
+
+func (b *busy) ReadStream(ctx context.Context, stream string, from uint64, each func(aggregates.Record) bool) error {
+	b.write()
+	return b.store.ReadStream(ctx, stream, from, each)
+}
+
+// What records nothing needs a revision that was the latest after it came; others who go on writing do not keep it from that.
+func TestReadsAndRefusalsAreAnsweredHoweverOftenOthersWrite(t *testing.T) {
+	s := openStore(t)
+	there := newStreams(t, s, commands.Options{})
+	var n int64
+	here := newStreams(t, &busy{store: s, write: func() {
+		n++
+		if _, err := there.Do(t.Context(), "milk", key("%d", n), &take{units: 1}); err != nil {
+			t.Error(err)
+		}
+	}}, commands.Options{})
+	for range 3 { // cold, and then warm
+		before := n
+		var l look
+		if _, err := here.Do(t.Context(), "milk", key("look"), &l); err != nil || l.taken <= before {
+			t.Errorf("saw %d of more than %d, %v", l.taken, before, err)
+		}
+		if _, err := here.Do(t.Context(), "milk", key("all"), &take{units: limit}); !errors.Is(err, errSoldOut) {
+			t.Errorf("took what others have: %v", err)
+		}
+	}
+}
+
 func TestAnAppendOfUnknownOutcomeCountsOnce(t *testing.T) {
 	for _, happened := range []bool{true, false} {
 		t.Run(fmt.Sprint("happened=", happened), func(t *testing.T) {
