@@ -59,6 +59,25 @@ func TestMembersOfANewerVersionArePassedOver(t *testing.T) {
 	}
 }
 
+// What a newer version calls by another name is not what is left out here: that would be sellable.
+func TestAValueOfANewerVersionIsNotTakenForAnother(t *testing.T) {
+	for _, body := range []string{
+		`{"location": "berlin", "condition": "CONDITION_REFURBISHED", "quantity": 2}`,
+		`{"location": "berlin", "quantity": 2, "c\u006fndition": "CONDITION_REFURBISHED"}`,
+	} {
+		data, err := FromJSON("StockReceived", []byte(body), nil)
+		r := record(t, &stock.StockReceived{})
+		r.Data = data
+		e, _, decoded := Decode(r)
+		if !errors.Is(err, ErrNotOurs) || decoded == nil {
+			t.Errorf("%s: got %v; decoded as %+v, %v", body, err, e, decoded)
+		}
+	}
+	if _, err := FromJSON("StockReceived", []byte(`{"location": "berlin", "quantity": 2}`), nil); err != nil {
+		t.Errorf("left out: %v", err)
+	}
+}
+
 func TestATypeOfANewerVersionKeepsItsMetadata(t *testing.T) {
 	data, err := FromJSON("StockTeleported", []byte(`{"to": "mars"}`), []byte(`{"$causationId": "x"}`))
 	if !errors.Is(err, ErrNotOurs) {
