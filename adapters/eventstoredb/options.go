@@ -46,7 +46,7 @@ const (
 	minBackoff = 20 * time.Millisecond  // between attempts
 	maxBackoff = 500 * time.Millisecond //
 	minIdle    = 50 * time.Millisecond  // of silence before a subscription looks for itself how far the store is
-	maxIdle    = time.Second            // while nothing changes
+	maxIdle    = 200 * time.Millisecond // while nothing changes: with it, projections say how current they are to half a second
 )
 
 func (o *Options) setDefaults() {
