@@ -19,6 +19,8 @@ import (
 var (
 	errClosed = fmt.Errorf("%w: closed", commands.ErrUnavailable)
 	errLost   = errors.New("the connection to EventStoreDB was lost")
+	// errUnknownAnswer says that the client cannot read what the server sent.
+	errUnknownAnswer = errors.New("the server answered with what the client of EventStoreDB does not know")
 	// errAnotherStore says that the server answers with other data than before.
 	errAnotherStore = errors.New("the server at this address holds another store")
 )
@@ -52,7 +54,7 @@ func judge(err error) verdict {
 			return notThere
 		}
 	}
-	if errors.Is(err, errAnotherStore) {
+	if errors.Is(err, errAnotherStore) || errors.Is(err, errUnknownAnswer) {
 		return giveUp
 	}
 	if errors.Is(err, errLost) {

@@ -281,8 +281,8 @@ func esdbLog(log *slog.Logger) esdb.LoggingFunc {
 	}
 }
 
-// guarded calls the client. It turns what leaves the client as a panic into errors: lost, and the client's own panic when it
-// is used after it was closed.
+// guarded calls the client. It turns what leaves the client as a panic into errors: lost, and the client's own panics when it
+// is used after it was closed and when a server answers a read with what the client does not know.
 func guarded(f func() error) (err error) {
 	defer func() {
 		switch p := recover().(type) {
@@ -298,7 +298,10 @@ func guarded(f func() error) (err error) {
 			}
 			err = errLost
 		default:
-			panic(p)
+			if p != "unreachable code" {
+				panic(p)
+			}
+			err = errUnknownAnswer
 		}
 	}()
 	return f()

@@ -2,6 +2,7 @@ package eventstoredb
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -43,5 +44,12 @@ func TestCallsThatTheClientForgetsAreFreed(t *testing.T) {
 	case <-buried:
 	case <-time.After(5 * time.Second):
 		t.Fatal("calls wait for ever")
+	}
+}
+
+// The client panics at an answer that it does not know. What a server says is not to end the process.
+func TestAnAnswerThatTheClientDoesNotKnowIsAnError(t *testing.T) {
+	if err := guarded(func() error { panic("unreachable code") }); !errors.Is(err, errUnknownAnswer) || judge(err) != giveUp {
+		t.Errorf("got %v", err)
 	}
 }
