@@ -29,10 +29,10 @@ type shard struct {
 	bytes  int              // about what the drafts take
 }
 
-// draft is a document being folded, and the one before it.
+// draft is a document being folded, and the one published before it.
 type draft struct {
 	*Document
-	before *Document // nil when there was none
+	before *Document // what watchers have heard of; nil when that was nothing, or is not known
 }
 
 // draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it.
@@ -107,7 +107,11 @@ func (f *fold) Fold(ctx context.Context, worker int, e *projections.Event) error
 		d = s.begin(strings.Clone(sku), before)
 	}
 	if e.Record.Position <= d.Position {
-		return nil // the document includes it already
+		// The document includes it already: this process was ended before it published that, or another one that shares the
+		// read model was faster. What the watchers here have heard of is not known.
+		d.before = nil
+		s.drafts[sku] = d
+		return nil
 	}
 	d.Balances.Evolve(e.Fact)
 	d.Position, d.RecordedAt = e.Record.Position, max(d.RecordedAt, e.Metadata.RecordedAt)
