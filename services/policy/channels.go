@@ -18,7 +18,7 @@ import (
 // *validation.Error, *refusals.UnknownLocations, *tokens.NotYetVisibleError when it is durable but not yet in force here,
 // and the errors of the store.
 func (s *Service) PutChannel(ctx context.Context, r *pb.PutChannelRequest) (*pb.PutChannelResponse, error) {
-	if err := s.checkChannel(r); err != nil {
+	if err := s.checkChannel(ctx, r); err != nil {
 		return nil, err
 	}
 	in := putChannel{defined: channel.Defined{
@@ -34,7 +34,7 @@ func (s *Service) PutChannel(ctx context.Context, r *pb.PutChannelRequest) (*pb.
 	return &pb.PutChannelResponse{Channel: channelMessage(r.Channel.ChannelId, &in.result), Token: s.Tokens.Encode(outcome.Position)}, nil
 }
 
-func (s *Service) checkChannel(r *pb.PutChannelRequest) error {
+func (s *Service) checkChannel(ctx context.Context, r *pb.PutChannelRequest) error {
 	var c validation.Checker
 	c.Text("actor", r.Actor, validation.MaxID)
 	if r.Channel == nil {
@@ -53,7 +53,7 @@ func (s *Service) checkChannel(r *pb.PutChannelRequest) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	return s.checkDefined(r.Channel.Sourcing)
+	return s.checkDefined(ctx, r.Channel.Sourcing)
 }
 
 func checkSourcing(c *validation.Checker, sourcing []string) {
@@ -69,18 +69,28 @@ func checkSourcing(c *validation.Checker, sourcing []string) {
 	}
 }
 
-// checkDefined names the locations that are not defined.
-func (s *Service) checkDefined(sourcing []string) error {
-	var unknown []string
-	for _, id := range sourcing {
+// checkDefined names the locations that are not defined, on any replica.
+func (s *Service) checkDefined(ctx context.Context, sourcing []string) error {
+	unknown := s.undefined(sourcing)
+	if len(unknown) == 0 {
+		return nil
+	}
+	if err := tokens.AwaitEnd(ctx, s.Directory); err != nil {
+		return err
+	}
+	if unknown = s.undefined(unknown); len(unknown) > 0 {
+		return &refusals.UnknownLocations{Locations: unknown}
+	}
+	return nil
+}
+
+func (s *Service) undefined(locations []string) (unknown []string) {
+	for _, id := range locations {
 		if _, ok := s.Directory.Location(id); !ok {
 			unknown = append(unknown, id)
 		}
 	}
-	if len(unknown) > 0 {
-		return &refusals.UnknownLocations{Locations: unknown}
-	}
-	return nil
+	return unknown
 }
 
 // putChannel is the intention.
@@ -99,14 +109,20 @@ func (x *putChannel) Decide(s *channel.State, m aggregates.Metadata, _ aggregate
 	return events, nil
 }
 
-// GetChannel returns a channel in force. It returns *validation.Error and *refusals.UnknownChannel.
-func (s *Service) GetChannel(_ context.Context, r *pb.GetChannelRequest) (*pb.GetChannelResponse, error) {
+// GetChannel returns a channel in force. It returns *validation.Error, *refusals.UnknownChannel, and what tokens.AwaitEnd does.
+func (s *Service) GetChannel(ctx context.Context, r *pb.GetChannelRequest) (*pb.GetChannelResponse, error) {
 	var c validation.Checker
 	c.ID("channel_id", r.ChannelId)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	found, ok := s.Directory.Channel(r.ChannelId)
+	if !ok {
+		if err := tokens.AwaitEnd(ctx, s.Directory); err != nil {
+			return nil, err
+		}
+		found, ok = s.Directory.Channel(r.ChannelId)
+	}
 	if !ok {
 		return nil, &refusals.UnknownChannel{Channel: r.ChannelId}
 	}

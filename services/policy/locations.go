@@ -67,11 +67,14 @@ func (x *putLocation) Decide(s *location.State, m aggregates.Metadata, _ aggrega
 	return events, nil
 }
 
-// GetLocation returns a location in force. It returns *validation.Error and *refusals.UnknownLocations.
-func (s *Service) GetLocation(_ context.Context, r *pb.GetLocationRequest) (*pb.GetLocationResponse, error) {
+// GetLocation returns a location in force. It returns *validation.Error, *refusals.UnknownLocations, and what tokens.AwaitEnd does.
+func (s *Service) GetLocation(ctx context.Context, r *pb.GetLocationRequest) (*pb.GetLocationResponse, error) {
 	var c validation.Checker
 	c.ID("location_id", r.LocationId)
 	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.checkDefined(ctx, []string{r.LocationId}); err != nil {
 		return nil, err
 	}
 	found, ok := s.Directory.Location(r.LocationId)

@@ -1,7 +1,8 @@
 // Package policy is where a retailer says what is sold, where it lies and who sells it: items, locations, channels.
 //
 // A put replaces the whole resource and may be repeated. It returns once the new definition is durable and in force for
-// every decision that this process makes. It leaves to the aggregates what a definition changes, and to the projections
+// every decision that this process makes; other replicas follow within moments, and what they do not know they look for before
+// they say so. It leaves to the aggregates what a definition changes, and to the projections
 // where it is read.
 package policy
 
@@ -34,7 +35,7 @@ const (
 
 // Directory holds the channels and locations in force; *policies.Directory is one. Its lists are in bytewise order of id.
 type Directory interface {
-	tokens.View
+	tokens.Ended
 	Channel(id string) (*policies.Channel, bool)
 	Channels() []*policies.Channel
 	Locations() []*policies.Location

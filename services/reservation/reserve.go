@@ -11,6 +11,7 @@ import (
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/provenance"
 	"github.com/stockfold/stockfold/services/refusals"
+	"github.com/stockfold/stockfold/services/tokens"
 	"github.com/stockfold/stockfold/services/validation"
 )
 
@@ -19,6 +20,11 @@ import (
 func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.ReserveResponse, error) {
 	if err := checkReserve(r); err != nil {
 		return nil, err
+	}
+	if _, ok := s.Policies.Channel(r.Channel); !ok { // it may have been defined on another replica just now
+		if err := tokens.AwaitEnd(ctx, s.Policies); err != nil {
+			return nil, err
+		}
 	}
 	claimed := s.claims.take(r.ReservationId, r.Sku)
 	if claimed != nil {

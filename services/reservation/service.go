@@ -21,6 +21,7 @@ import (
 
 // Policies finds channels, with what each may sell now, and locations; *policies.Directory does.
 type Policies interface {
+	tokens.Ended
 	Channel(id string) (*policies.Channel, bool)
 	Location(id string) (location.State, bool)
 }

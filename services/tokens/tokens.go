@@ -145,6 +145,24 @@ func Await(ctx context.Context, position uint64, view View) error {
 	return err
 }
 
+// Ended is a view that can be waited for until it includes everything that the store holds.
+type Ended interface {
+	View
+	WaitForEnd(ctx context.Context) error
+}
+
+// AwaitEnd waits until a view includes everything that the store holds now, as long as Await does: what another replica
+// has just recorded is visible then.
+func AwaitEnd(ctx context.Context, view Ended) error {
+	limited, cancel := Limit(ctx)
+	defer cancel()
+	err := view.WaitForEnd(limited)
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		return &NotYetVisibleError{Position: view.Position(), Err: err}
+	}
+	return err
+}
+
 // Limit bounds how long a read waits for a view: a little less than the caller does, so that the caller gets an answer, or
 // DefaultWait when the caller set no deadline.
 func Limit(ctx context.Context) (context.Context, context.CancelFunc) {
