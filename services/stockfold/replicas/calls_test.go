@@ -17,9 +17,11 @@ import (
 // anyReplicaAnswersAnyCall makes every call of the contract on every replica. What is written on one is there on the others:
 // reservations by their id alone, everything else with the token.
 func anyReplicaAnswersAnyCall(t *testing.T, list []*replica) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	for turn := range list {
 		r := func(n int) *replica { return list[(turn+n)%len(list)] }
-		s := &scene{t, t.Context(), r(0), r(1), r(2), fmt.Sprint("-", turn)}
+		s := &scene{t, ctx, r(0), r(1), r(2), fmt.Sprint("-", turn)}
 		s.policies()
 		s.reservations(s.movements())
 		s.deadLetters()

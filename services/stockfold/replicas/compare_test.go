@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
@@ -37,8 +38,10 @@ func (y *tally) compare(x *run, same bool, format string, args ...any) {
 // is lost.
 func (x *run) settle(ctx context.Context) map[string][]*pb.Event {
 	histories := map[string][]*pb.Event{}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for _, sku := range x.sold() {
-		x.await(ctx, func(ctx context.Context) bool {
+		await(limited, func() bool {
 			histories[sku] = x.history(ctx, x.cluster.replicas[0], sku)
 			there := newNaive()
 			for _, e := range histories[sku] {
@@ -60,11 +63,16 @@ func (x *run) settle(ctx context.Context) map[string][]*pb.Event {
 	return histories
 }
 
-// await is eventually, for what is counted when it does not come.
-func (x *run) await(ctx context.Context, is func(context.Context) bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for !is(ctx) && ctx.Err() == nil {
+// await looks until something is true, or ctx ends: then it is counted as lost.
+func await(ctx context.Context, is func() bool) {
+	ticks := time.NewTicker(pollEvery)
+	defer ticks.Stop()
+	for !is() {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ func newRun(t *testing.T, c *cluster) *run {
 	t.Helper()
 	c.open(t.Context())
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.kafka.Addr), kgo.RecordPartitioner(partitioner()), kgo.ProducerLinger(0),
+		kgo.DisableIdempotentWrite(), // as simple producers are: what was not acknowledged is sent again
 		kgo.RecordDeliveryTimeout(patience), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
