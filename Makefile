@@ -31,8 +31,8 @@ test-race: ## Run the tests of adapters, projections and services under the race
 test-integration: ## Run the tests that need real servers: Apache Kafka and Redis, found or installed.
 	@.ci/integration
 
-replicas: ## Kill each of three replicas, and what they share, under load; print what was counted.
-	@.ci/integration -v ./services/stockfold/replicas 'TestReplicas$$'
+replicas: ## Kill each of three replicas, and what they share, under load; mix versions; print what was counted.
+	@.ci/integration -v ./services/stockfold/replicas 'TestReplicas$$|TestHotSKU|TestMixedVersions'
 
 lint: ## Check format, vet, staticcheck and the contract's style.
 	@files=$$(gofmt -l $(patsubst %/...,%,$(OURS))); if [ -n "$$files" ]; then echo "gofmt is needed:"; echo "$$files"; exit 1; fi

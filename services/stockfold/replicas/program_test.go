@@ -29,7 +29,7 @@ type program struct {
 func build(t *testing.T, copy string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "stockfold")
-	cmd := exec.Command("go", "build", "-o", path, "./services/stockfold")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "./services/stockfold")
 	cmd.Dir = copy
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the binary: %v\n%s", err, out)

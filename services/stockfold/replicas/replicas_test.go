@@ -14,20 +14,25 @@ import (
 // has promised. While customers reserve and tills sell, each of the replicas is killed once, and each of what they share:
 // nothing acknowledged is lost, nothing counts twice, nothing is promised twice.
 func TestReplicas(t *testing.T) {
-	kafkatest.Skip(t)
-	binary := build(t, root)
-	c := startShared(t, binary)
-	for range 3 {
-		c.add(binary)
-	}
-	x := newRun(t, c)
-	t.Run("any replica answers any call", func(t *testing.T) { anyReplicaAnswersAnyCall(t, c.replicas) })
+	x := three(t)
+	t.Run("any replica answers any call", func(t *testing.T) { anyReplicaAnswersAnyCall(t, x.cluster.replicas) })
 	x.rush(t.Context(), 100, 400)
 	x.stock(t.Context(), 8)
 	x.underLoad(t.Context(), 4, x.faults)
 	histories := x.settle(t.Context())
 	a := examine(&x.ledger, histories)
 	x.report(a, x.compare(t.Context(), histories, a))
+}
+
+// three starts three replicas and what they share.
+func three(t *testing.T) *run {
+	kafkatest.Skip(t)
+	binary := build(t, root)
+	c := startShared(t, binary)
+	for range 3 {
+		c.add(binary)
+	}
+	return newRun(t, c)
 }
 
 // rush has many customers reserve the last units of a SKU at once, spread over the replicas.
