@@ -22,15 +22,6 @@ const stopTimeout = 10 * time.Second
 // dies with its call.
 const gcPercent = 300
 
-// limitMemory makes the process keep to its setting. The caches of the databases and what they gather before they write
-// it to tables are beside Go's heap.
-func limitMemory(c *node.Config) {
-	const writing = 192
-	heap := max(c.MemoryLimit-c.EventCache-c.ViewCache-writing, c.MemoryLimit/2)
-	debug.SetMemoryLimit(heap << 20)
-	debug.SetGCPercent(gcPercent)
-}
-
 // serveCmd runs the service.
 type serveCmd struct {
 	node.Config `embed:""`
@@ -57,7 +48,8 @@ func (c *serveCmd) Run(ctx context.Context, parsed *kong.Context, std streams, l
 	}
 	logSettings(log, parsed)
 	c.Version = programVersion()
-	limitMemory(&c.Config)
+	debug.SetMemoryLimit(c.MemoryLimit << 20)
+	debug.SetGCPercent(gcPercent)
 	n, err := node.Start(ctx, c.Config, log)
 	if err != nil {
 		return err
