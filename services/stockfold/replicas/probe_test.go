@@ -53,7 +53,7 @@ func (x *run) suffer(ctx context.Context, f fault) {
 		took.ingest = time.Since(began)
 		position := x.last(ctx, f.left, sku)
 		all.Go(func() {
-			x.awaitPublished(ctx, sku, position)
+			x.awaitPublished(ctx, f.left[0], sku)
 			took.publication = time.Since(began)
 		})
 		x.awaitVisible(ctx, f.left, sku, position)
@@ -163,9 +163,15 @@ func (x *run) awaitVisible(ctx context.Context, list []*replica, sku string, pos
 	}
 }
 
-// awaitPublished waits until a value as of a position or later is published.
-func (x *run) awaitPublished(ctx context.Context, sku string, position uint64) {
-	eventually(ctx, x.t, "changes are published", func(context.Context) bool { return x.published.of(sku, web).position >= position })
+// awaitPublished waits until what each channel can sell of a SKU, decided on its stream, is what was published last. Not every event
+// changes it.
+func (x *run) awaitPublished(ctx context.Context, r *replica, sku string) {
+	for _, channel := range []string{web, till} {
+		eventually(ctx, x.t, "changes are published", func(ctx context.Context) bool {
+			a, err := r.availability.GetAvailability(ctx, &pb.GetAvailabilityRequest{Sku: sku, Channel: channel, Consistency: pb.Consistency_CONSISTENCY_STRONG})
+			return err == nil && x.published.of(sku, channel).ats == a.Availability.Ats
+		})
+	}
 }
 
 // history reads all events of a SKU on a replica; none while it cannot.
