@@ -43,6 +43,7 @@ type Config struct {
 	KafkaSASLMechanism     string   `name:"kafka-sasl-mechanism" enum:",plain,scram-sha-256,scram-sha-512" default:"" placeholder:"NAME" group:"work" help:"Authenticate to the brokers by plain, scram-sha-256 or scram-sha-512."`
 	KafkaUsername          string   `placeholder:"NAME" group:"work" help:"Authenticate to the brokers as this user."`
 	KafkaPasswordFile      string   `placeholder:"FILE" type:"path" group:"work" help:"The password is the first line of this file; without it, the environment's STOCKFOLD_KAFKA_PASSWORD."`
+	Peers                  []string `placeholder:"ADDR" group:"work" help:"gRPC addresses of all replicas, this one's --grpc among them, the same list for each: reservations of one SKU are then decided by one of them."`
 	AcceptUnknownLocations bool     `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
 
 	Version string `kong:"-"` // of the program, for GetStatus
@@ -81,6 +82,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if err := c.checkShared(); err != nil {
+		return err
+	}
+	if err := c.checkPeers(); err != nil {
 		return err
 	}
 	if c.Redis != "" {
@@ -130,6 +134,25 @@ func (c *Config) kafka() (kafka.Config, error) {
 	}
 	s.Password = os.Getenv(kafka.PasswordVariable)
 	return k, k.Secure(s)
+}
+
+// checkPeers refuses a list that other replicas cannot have as well.
+func (c *Config) checkPeers() error {
+	if len(c.Peers) == 0 {
+		return nil
+	}
+	if !c.shared() {
+		return fmt.Errorf("--peers are replicas that share their events: name those with --eventstore")
+	}
+	for _, p := range c.Peers {
+		if err := checkLoopback("peers", p); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(c.Peers, c.GRPC) {
+		return fmt.Errorf("--peers %s lacks this replica's own --grpc %s; give every replica the same list", strings.Join(c.Peers, ","), c.GRPC)
+	}
+	return nil
 }
 
 // Bounds of each memory setting, in MiB.

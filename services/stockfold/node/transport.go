@@ -5,12 +5,14 @@ import (
 	"errors"
 	"time"
 
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/api"
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/operations"
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/routing"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -22,11 +24,14 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 	if !n.config.has(RoleAPI) {
 		return nil
 	}
+	reservations, err := n.newReservations()
+	if err != nil {
+		return err
+	}
 	server, err := api.New(api.Config{
 		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens}),
-		Reservation: reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Tokens: n.tokens, Now: now,
-			AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
-		Stock: stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
+		Reservation:  reservations,
+		Stock:        stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
 		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Directory: n.policies,
 			Items: n.availability, Tokens: n.tokens}),
 		History:    history.New(n.events),
@@ -42,6 +47,21 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		return server.Shutdown(ctx)
 	})
 	return nil
+}
+
+// newReservations is the service of reservations, which hands SKUs to the replicas that they belong to where replicas are named.
+func (n *Node) newReservations() (pb.ReservationServiceServer, error) {
+	here := reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Tokens: n.tokens, Now: now,
+		AcceptUnknownLocations: n.config.AcceptUnknownLocations})
+	if len(n.config.Peers) == 0 {
+		return here, nil
+	}
+	routed, err := routing.New(here, n.events.ID(), n.config.GRPC, n.config.Peers)
+	if err != nil {
+		return nil, err
+	}
+	n.parts.add("ways to other replicas", func(context.Context) error { return routed.Close() })
+	return routed, nil
 }
 
 // callersTimeout is how long a stopping node waits for its callers. What comes after, such as messages under way, needs some

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ type cluster struct {
 	kafka    *kafkatest.Node
 	redis    *redistest.Server
 	replicas []*replica
+	peers    []string // addresses of replicas that hand SKUs to each other
 }
 
 // startShared starts the event store, Kafka and Redis, without replicas yet.
@@ -64,6 +66,10 @@ func (c *cluster) prepare(binary string, settings ...string) *replica {
 	c.t.Helper()
 	name := fmt.Sprint("replica ", len(c.replicas)+1)
 	addrs := freeAddresses(c.t, 4)
+	if n := len(c.replicas); n < len(c.peers) {
+		addrs[0] = c.peers[n]
+		settings = append(settings, "--peers", strings.Join(c.peers, ","))
+	}
 	args := append([]string{"serve", "--data", filepath.Join(c.t.TempDir(), "data"), "--eventstore", c.storeURL,
 		"--grpc", addrs[0], "--rest", addrs[1], "--metrics", addrs[2], "--broker", addrs[3]}, settings...)
 	called := &called{methods: map[string]bool{}}

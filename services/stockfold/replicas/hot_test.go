@@ -76,6 +76,7 @@ func median(list []float64) float64 {
 
 // It measures, and holds only that every call is answered in the end.
 func TestHotSKU(t *testing.T) {
-	x := three(t)
-	x.hot(t.Context())
+	for name, routed := range map[string]bool{"each replica decides": false, "handed to one": true} {
+		t.Run(name, func(t *testing.T) { three(t, routed).hot(t.Context()) })
+	}
 }

@@ -14,7 +14,7 @@ import (
 // has promised. While customers reserve and tills sell, each of the replicas is killed once, and each of what they share:
 // nothing acknowledged is lost, nothing counts twice, nothing is promised twice.
 func TestReplicas(t *testing.T) {
-	x := three(t)
+	x := three(t, true)
 	t.Run("any replica answers any call", func(t *testing.T) { anyReplicaAnswersAnyCall(t, x.cluster.replicas) })
 	x.rush(t.Context(), 100, 400)
 	x.stock(t.Context(), 8)
@@ -24,11 +24,14 @@ func TestReplicas(t *testing.T) {
 	x.report(a, x.compare(t.Context(), histories, a))
 }
 
-// three starts three replicas and what they share.
-func three(t *testing.T) *run {
+// three starts three replicas and what they share. routed says that they hand SKUs to each other.
+func three(t *testing.T, routed bool) *run {
 	kafkatest.Skip(t)
 	binary := build(t, root)
 	c := startShared(t, binary)
+	if routed {
+		c.peers = freeAddresses(t, 3)
+	}
 	for range 3 {
 		c.add(binary)
 	}
