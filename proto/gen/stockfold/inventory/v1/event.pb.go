@@ -82,7 +82,7 @@ func (Condition) EnumDescriptor() ([]byte, []int) {
 // Event is one fact of one stream, as it is stored, read back by history and given to auditors.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUIDv5 of what caused the event and its place in that cause, 16 bytes. Filled on reading.
+	// UUIDv5 of what caused the event, its place in that cause and what it says, 16 bytes. Filled on reading.
 	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Stable name of the fact, equal to the name of the payload message, e.g. "StockSold".
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
