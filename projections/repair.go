@@ -37,7 +37,10 @@ func (r *Runner) Stuck() bool { return r.stuck.Load() }
 
 // Repairing tells that the read model lost something that was readable, and is being built again: what it holds may be
 // older than what readers have seen.
-func (r *Runner) Repairing() bool { return r.Position() < r.floor.Load() }
+func (r *Runner) Repairing() bool {
+	floor := r.floor.Load() // first: the position may move on meanwhile
+	return r.Position() < floor
+}
 
 // Lost tells that a position is below what was readable once.
 func (r *Runner) Lost(position uint64) bool { return position < r.floor.Load() }

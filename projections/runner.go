@@ -158,8 +158,8 @@ func (r *Runner) published(position uint64, newest aggregates.Instant) {
 	if recovered {
 		r.Log.Info("projection moves again", "projection", r.Name, "position", position)
 	}
+	r.waiters.set(position) // before the floor, which would be above it otherwise
 	r.floor.Store(max(r.floor.Load(), position))
-	r.waiters.set(position)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

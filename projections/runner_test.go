@@ -357,11 +357,11 @@ func TestRunnerMeasuresDelayAndLag(t *testing.T) {
 	if s.Name != "tally" || s.Position != 2 || s.Lag != 0 || s.Delay != 8*time.Second {
 		t.Fatalf("status %+v", s)
 	}
-	store.endErr = errors.New("store gone")
+	store.failEnd(errors.New("store gone"))
 	if s := r.Status(t.Context()); !strings.Contains(s.Error, "store gone") {
 		t.Fatalf("status %+v", s)
 	}
-	store.endErr = nil
+	store.failEnd(nil)
 }
 
 func TestRunnerWaitForEnd(t *testing.T) {
@@ -388,4 +388,26 @@ func TestRunnerClosesEverySubscription(t *testing.T) {
 			t.Fatalf("%d opened, %d closed", store.opened, store.closed)
 		}
 	})
+}
+
+// Moving on is no loss, not for a moment.
+func TestPublishingIsNotRepairing(t *testing.T) {
+	r := NewRunner(newTally(1), Config{Name: "tally", Store: newJournal()})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for position := range uint64(200_000) {
+			r.published(position, 0)
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if r.Repairing() {
+			t.Fatal("a read model that moves on is said to be repaired")
+		}
+	}
 }

@@ -55,6 +55,13 @@ func (j *journal) put(stream, eventType string, data []byte) uint64 {
 	return position
 }
 
+// failEnd makes End fail, or work again.
+func (j *journal) failEnd(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.endErr = err
+}
+
 func (j *journal) End(context.Context) (uint64, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
