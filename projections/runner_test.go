@@ -64,11 +64,11 @@ func TestRunnerGoesOnFromItsProgress(t *testing.T) {
 	for range 5 {
 		store.sold(t, "sku-a", 1)
 	}
-	store.handed = 0
+	store.forgetHanded()
 	r, _ = run(t, p, Config{Store: store, Workers: 2})
 	reached(t, r, 25)
-	if store.handed > 5+store.batch {
-		t.Fatalf("read %d events to go on with 5", store.handed)
+	if n := store.forgetHanded(); n > 5+store.batch {
+		t.Fatalf("read %d events to go on with 5", n)
 	}
 	p.wantPublished(t, map[string]int64{"sku-a": 25})
 }

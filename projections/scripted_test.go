@@ -68,6 +68,14 @@ func (j *journal) End(context.Context) (uint64, error) {
 	return uint64(len(j.records)), j.endErr
 }
 
+// forgetHanded returns how many records were handed out since it was last called.
+func (j *journal) forgetHanded() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n, j.handed = j.handed, 0
+	return n
+}
+
 func (j *journal) Subscribe(_ context.Context, after uint64, prefixes ...string) (Subscription, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -34,7 +34,7 @@ func till(b testing.TB, h *viewtest.History, sku string, n int) aggregates.NewEv
 // measured is a scenario as production has it.
 func measured(b *testing.B) *scenario {
 	s := prepare(b)
-	s.memTable, s.workers = 0, 0
+	s.memTable, s.gather, s.workers = 0, 0, 0
 	return s
 }
 

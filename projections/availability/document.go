@@ -62,8 +62,8 @@ const (
 	valueBytes    = 8
 )
 
-// size estimates the document's memory.
-func (d *Document) size() int {
+// Size estimates the document's memory, in bytes.
+func (d *Document) Size() int {
 	n := documentBytes + len(d.SKU) + balanceBytes*d.Balances.Len() + valueBytes*len(d.values)
 	for b := range d.Balances.Each {
 		n += holdBytes * b.Holds.Len()

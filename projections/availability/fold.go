@@ -134,7 +134,7 @@ func (s *shard) begin(sku string, before *Document) draft {
 		d.Position, d.RecordedAt, d.Balances = before.Position, before.RecordedAt, before.Balances.Clone()
 	}
 	s.drafts[sku] = d
-	s.bytes += draftBytes + d.size()
+	s.bytes += draftBytes + d.Size()
 	return d
 }
 

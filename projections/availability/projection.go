@@ -88,7 +88,7 @@ func New(c Config) *Projection {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = DefaultHeartbeat
 	}
-	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).size)}
+	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).Size)}
 	p.hub = newHub(p, c.Heartbeat)
 	f := newFold(p)
 	c.Policies.OnChange(f.policyChanged)

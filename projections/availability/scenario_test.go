@@ -32,6 +32,7 @@ type scenario struct {
 	db        *views.DB
 	wrap      func(availability.ReadModel) availability.ReadModel
 	memTable  uint64 // small, so that much of it is in tables
+	gather    int    // small, so that much of it is stored
 	workers   int
 	cache     int64
 	heartbeat time.Duration
@@ -45,7 +46,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // prepare makes a scenario that does not run yet.
 func prepare(t testing.TB) *scenario {
-	return &scenario{TB: t, History: viewtest.NewHistory(t), fs: vfs.NewCrashableMem(), workers: 2, memTable: 16 << 10, stop: func() {},
+	return &scenario{TB: t, History: viewtest.NewHistory(t), fs: vfs.NewCrashableMem(), workers: 2, memTable: 16 << 10, gather: 4 << 10, stop: func() {},
 		wrap: func(m availability.ReadModel) availability.ReadModel { return m }}
 }
 
@@ -58,7 +59,7 @@ func start(t testing.TB) *scenario {
 // run opens the read model and runs the directory and the projection until stop is called or the test ends.
 func (s *scenario) run() {
 	s.Helper()
-	db, err := views.Open("views", views.Options{FS: s.fs, MemTableBytes: s.memTable, StoreID: s.Store.ID(), Log: quiet})
+	db, err := views.Open("views", views.Options{FS: s.fs, MemTableBytes: s.memTable, GatherBytes: s.gather, StoreID: s.Store.ID(), Log: quiet})
 	if err != nil {
 		s.Fatal(err)
 	}

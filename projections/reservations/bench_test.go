@@ -23,7 +23,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkReplay(b *testing.B) {
 	const events = 100_000
 	s := prepare(b)
-	s.memTable, s.workers = 0, 0
+	s.memTable, s.gather, s.workers = 0, 0, 0
 	for i := range events / 2 {
 		id := fmt.Sprint("r", i)
 		s.SKU(b, fmt.Sprint("sku", i%1000), placed(id, 1, 0), released(id, 1, true))

@@ -143,12 +143,12 @@ func reservationID(fact aggregates.Event) string {
 
 func (s *shard) keep(k key, d draft) {
 	if old, ok := s.drafts[k]; ok && old.now != nil {
-		s.bytes -= old.now.size()
+		s.bytes -= old.now.Size()
 	} else if !ok {
 		s.bytes += draftBytes
 	}
 	if d.now != nil {
-		s.bytes += d.now.size()
+		s.bytes += d.now.Size()
 	}
 	s.drafts[k] = d
 }

@@ -202,7 +202,7 @@ func (k *known) list() []*Record {
 
 func (k *known) size() (bytes int) {
 	for _, r := range k.records {
-		bytes += r.size()
+		bytes += r.Size()
 	}
 	return bytes
 }

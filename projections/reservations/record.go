@@ -101,7 +101,8 @@ const (
 	splitBytes  = 40
 )
 
-func (r *Record) size() int {
+// Size estimates the record's memory, in bytes.
+func (r *Record) Size() int {
 	return recordBytes + len(r.ID) + len(r.SKU) + len(r.Channel) + splitBytes*len(r.Splits)
 }
 

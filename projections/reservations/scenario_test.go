@@ -31,6 +31,7 @@ type scenario struct {
 	fs       *vfs.MemFS
 	db       *views.DB
 	memTable uint64 // small, so that much of it is in tables
+	gather   int    // small, so that much of it is stored
 	workers  int
 	cache    int64
 	wrap     func(reservations.ReadModel) reservations.ReadModel
@@ -39,7 +40,7 @@ type scenario struct {
 }
 
 func prepare(t testing.TB) *scenario {
-	return &scenario{TB: t, History: viewtest.NewHistory(t), fs: vfs.NewCrashableMem(), workers: 2, memTable: 16 << 10, stop: func() {},
+	return &scenario{TB: t, History: viewtest.NewHistory(t), fs: vfs.NewCrashableMem(), workers: 2, memTable: 16 << 10, gather: 4 << 10, stop: func() {},
 		wrap: func(m reservations.ReadModel) reservations.ReadModel { return m }}
 }
 
@@ -52,7 +53,7 @@ func start(t testing.TB) *scenario {
 func (s *scenario) run() {
 	s.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	db, err := views.Open("views", views.Options{FS: s.fs, MemTableBytes: s.memTable, Log: quiet})
+	db, err := views.Open("views", views.Options{FS: s.fs, MemTableBytes: s.memTable, GatherBytes: s.gather, Log: quiet})
 	if err != nil {
 		s.Fatal(err)
 	}

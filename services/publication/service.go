@@ -20,10 +20,10 @@ const DefaultSource = "stockfold"
 
 // pace is the least time between two rounds of publishing. The first change after a quiet time goes out at once; under load
 // a round takes many, which costs the brokers as little as one.
-const pace = 20 * time.Millisecond
+const pace = 100 * time.Millisecond
 
 // fullRound is how many changes make the next round begin at once.
-const fullRound = 500
+const fullRound = 1000
 
 // Pauses between tries.
 const (

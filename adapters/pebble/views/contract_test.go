@@ -2,6 +2,7 @@ package views_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -12,36 +13,39 @@ import (
 	"github.com/stockfold/stockfold/projections/reservations"
 )
 
+// contract runs a suite on what is still gathered in memory, and on what is stored at once.
+func contract[M any](t *testing.T, suite func(*testing.T, func(*testing.T) viewtest.Backend[M]), model func(*views.DB) M) {
+	for name, o := range map[string]views.Options{"gathered": {GatherFor: time.Hour}, "stored": {GatherBytes: 1}} {
+		t.Run(name, func(t *testing.T) {
+			suite(t, func(t *testing.T) viewtest.Backend[M] { return backend(t, o, model) })
+		})
+	}
+}
+
 // backend starts an empty database; model picks one of its read models.
-func backend[M any](t *testing.T, model func(*views.DB) M) viewtest.Backend[M] {
+func backend[M any](t *testing.T, o views.Options, model func(*views.DB) M) viewtest.Backend[M] {
 	fs := vfs.NewMem()
-	db := open(t, fs, views.Options{})
+	db := open(t, fs, o)
 	return viewtest.Backend[M]{
 		Model: model(db),
 		Reopen: func() M {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-			db = open(t, fs, views.Options{})
+			db = open(t, fs, o)
 			return model(db)
 		},
 	}
 }
 
 func TestAvailabilityContract(t *testing.T) {
-	viewtest.Availability(t, func(t *testing.T) viewtest.Backend[availability.ReadModel] {
-		return backend(t, func(db *views.DB) availability.ReadModel { return db.Availability() })
-	})
+	contract(t, viewtest.Availability, func(db *views.DB) availability.ReadModel { return db.Availability() })
 }
 
 func TestReservationsContract(t *testing.T) {
-	viewtest.Reservations(t, func(t *testing.T) viewtest.Backend[reservations.ReadModel] {
-		return backend(t, func(db *views.DB) reservations.ReadModel { return db.Reservations() })
-	})
+	contract(t, viewtest.Reservations, func(db *views.DB) reservations.ReadModel { return db.Reservations() })
 }
 
 func TestPoliciesContract(t *testing.T) {
-	viewtest.Policies(t, func(t *testing.T) viewtest.Backend[policies.ReadModel] {
-		return backend(t, func(db *views.DB) policies.ReadModel { return db.Policies() })
-	})
+	contract(t, viewtest.Policies, func(db *views.DB) policies.ReadModel { return db.Policies() })
 }

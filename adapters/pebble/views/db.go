@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/projections/availability"
 )
 
 // Options of a database. The zero value is usable.
@@ -19,6 +20,10 @@ type Options struct {
 	FS            vfs.FS // of the operating system when nil
 	CacheBytes    int64  // for blocks of tables; DefaultCacheBytes when 0
 	MemTableBytes uint64 // written between two syncs; DefaultMemTableBytes when 0
+	// GatherFor and GatherBytes bound what is kept in memory before it is put into the database: by time, and about by
+	// size; DefaultGatherFor and DefaultGatherBytes when 0.
+	GatherFor   time.Duration
+	GatherBytes int
 	// StoreID names the event store that the documents are built from; a database built from another one is dropped.
 	// When it is empty that is not checked.
 	StoreID string
@@ -31,6 +36,9 @@ const (
 	// DefaultMemTableBytes bounds what is kept in memory before it is written to a table. What a crash takes is
 	// no more than two of these, and is built again from the events in about a second.
 	DefaultMemTableBytes = 32 << 20
+	// DefaultGatherFor lets a SKU that changes all the time be encoded and stored twice a second.
+	DefaultGatherFor   = 500 * time.Millisecond
+	DefaultGatherBytes = 8 << 20
 	// writeTimeout bounds how long a write waits for a disk that is full or fails, closeTimeout how long Close does.
 	writeTimeout = 30 * time.Second
 	closeTimeout = 5 * time.Second
@@ -50,9 +58,29 @@ type DB struct {
 	failure *failure
 	turn    chan struct{} // holds one while a write is under way
 
+	documents *gathered[*availability.Document] // by SKU
+	records   *gathered[[]change]               // by id
+	ids       ids                               // of records
+
+	stop  context.CancelFunc // ends what is owned
+	owned sync.WaitGroup
+
 	mu     sync.RWMutex // held for reading while Pebble is called
 	closed bool
 	db     *pebbledb.DB
+}
+
+// usable returns why the database cannot be used, nil when it can.
+func (d *DB) usable(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return ErrClosed
+	}
+	return d.failure.get()
 }
 
 // use calls f with the database, which stays open meanwhile.
@@ -89,20 +117,26 @@ func (d *DB) get(ctx context.Context, key []byte, read func(value []byte) error)
 	return ok, err
 }
 
-// has tells whether a key is there.
-func (d *DB) has(ctx context.Context, key []byte) (ok bool, err error) {
-	err = d.use(ctx, func(db *pebbledb.DB) error {
-		_, closer, err := db.Get(key)
-		if errors.Is(err, pebbledb.ErrNotFound) {
-			return nil
-		}
+// withPrefix calls each with the values of the keys with a prefix, as keyPrefix cuts it, in order of key. When there are none,
+// the usual answer, the filters of the tables say so as a rule.
+func (d *DB) withPrefix(ctx context.Context, prefix []byte, each func(value []byte) error) error {
+	return d.use(ctx, func(db *pebbledb.DB) (err error) {
+		it, err := db.NewIterWithContext(ctx, &pebbledb.IterOptions{UseL6Filters: true})
 		if err != nil {
 			return err
 		}
-		ok = true
-		return closer.Close()
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for ok := it.SeekPrefixGE(prefix); ok; ok = it.Next() {
+			value, err := it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			if err := versioned(value, each); err != nil {
+				return err
+			}
+		}
+		return it.Error()
 	})
-	return ok, err
 }
 
 func versioned(value []byte, read func([]byte) error) error {
@@ -194,17 +228,30 @@ func (d *DB) reset(ctx context.Context, from, before byte) error {
 	})
 }
 
+// settle puts into the database what is gathered in memory.
+func (d *DB) settle(ctx context.Context) error {
+	return errors.Join(d.documents.settle(ctx), d.records.settle(ctx))
+}
+
 // Close writes out what is in memory and releases the directory. Calls after it return ErrClosed. When the disk failed it
 // cannot be closed in order: what was being done is left to the end of the process, and the directory stays locked.
 func (d *DB) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	d.stop()
 	done := make(chan error, 1)
-	go func() { done <- d.close() }()
-	late := time.NewTimer(closeTimeout)
-	defer late.Stop()
+	go func() {
+		d.owned.Wait()
+		var unsettled error
+		if d.usable(ctx) == nil {
+			unsettled = d.settle(ctx)
+		}
+		done <- errors.Join(unsettled, d.close())
+	}()
 	select {
 	case err := <-done:
 		return err
-	case <-late.C:
+	case <-ctx.Done():
 		return fmt.Errorf("close the read models in %s: not done after %s, as if the disk failed", d.dir, closeTimeout)
 	}
 }

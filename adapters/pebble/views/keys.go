@@ -1,6 +1,10 @@
 package views
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+)
 
 // The key spaces. The first byte tells the space; a projection's spaces lie together, from its progress on.
 const (
@@ -11,11 +15,10 @@ const (
 
 	spaceReservations byte = 0x20 // progress
 	spaceRecords      byte = 0x21 // id, SKU
-	spaceBySKU        byte = 0x22 // SKU, place, id
-	spaceLiveBySKU    byte = 0x23 // the same, live ones only
+	spaceEndedBySKU   byte = 0x22 // SKU, place, id; ended ones only
+	spaceLiveBySKU    byte = 0x23 // the same; live ones only
 	spaceDue          byte = 0x24 // end of the hold, SKU, id; held ones only
 	spaceEnded        byte = 0x25 // end, SKU, id; ended ones only
-	spaceIDs          byte = 0x26 // id; there when the id has records: a miss, the usual answer, takes one look
 
 	spacePolicies  byte = 0x30 // progress
 	spaceChannels  byte = 0x31 // id
@@ -24,19 +27,39 @@ const (
 	spaceEnd byte = 0x40
 )
 
+// byPrefix orders keys bytewise, and has filters know the records of a reservation by its id.
+var byPrefix = func() *pebbledb.Comparer {
+	c := *pebbledb.DefaultComparer
+	c.Name, c.Split = "stockfold.views.v1", keyPrefix
+	return &c
+}()
+
+// keyPrefix returns the length of a key's prefix: of a record's, what comes before the SKU; of any other, all. No prefix
+// begins with another one.
+func keyPrefix(key []byte) int {
+	if len(key) == 0 || key[0] != spaceRecords {
+		return len(key)
+	}
+	_, rest, ok := cutName(key[1:])
+	if !ok {
+		return len(key)
+	}
+	return len(key) - len(rest)
+}
+
 // appendName appends a text of any bytes with its length, so that another part can follow.
 func appendName(dst []byte, name string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(name))), name...)
 }
 
 // cutName is the reverse of appendName.
-func cutName(b []byte) (name string, rest []byte, ok bool) {
+func cutName(b []byte) (name, rest []byte, ok bool) {
 	n, used := binary.Uvarint(b)
 	if used <= 0 || n > uint64(len(b)-used) {
-		return "", nil, false
+		return nil, nil, false
 	}
 	b = b[used:]
-	return string(b[:n]), b[n:], true
+	return b[:n], b[n:], true
 }
 
 // after returns the first key that does not begin with a prefix; the prefix must not be all 0xff.

@@ -48,7 +48,7 @@ func TestMergingSharesNoMemoryWithItsValues(t *testing.T) {
 func TestNamesOfAnyBytesAreCutAsTheyWereAppended(t *testing.T) {
 	for _, name := range []string{"", "a", "\x00", "\xff\xff", string(make([]byte, 300))} {
 		got, rest, ok := cutName(append(appendName(nil, name), "rest"...))
-		if got != name || string(rest) != "rest" || !ok {
+		if string(got) != name || string(rest) != "rest" || !ok {
 			t.Fatalf("%q: got %q, %q, %v", name, got, rest, ok)
 		}
 		if _, _, ok := cutName(appendName(nil, name+"x")[:len(name)+1]); ok {

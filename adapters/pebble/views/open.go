@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,6 +39,12 @@ func Open(dir string, o Options) (*DB, error) {
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = DefaultMemTableBytes
 	}
+	if o.GatherFor == 0 {
+		o.GatherFor = DefaultGatherFor
+	}
+	if o.GatherBytes == 0 {
+		o.GatherBytes = DefaultGatherBytes
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -49,9 +56,13 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrLocked, dir, err)
 	}
 	d := &DB{dir: dir, opts: o, lock: lock, turn: make(chan struct{}, 1)}
+	d.documents, d.records = d.gatherDocuments(), d.gatherRecords()
 	if err := d.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the read models in %s: %w", dir, err), lock.Close())
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	d.owned.Go(func() { d.learnIDs(ctx) })
 	return d, nil
 }
 
@@ -100,7 +111,7 @@ func (d *DB) openPebble() (err error) {
 	cache := pebbledb.NewCache(d.opts.CacheBytes)
 	defer cache.Unref()
 	o := &pebbledb.Options{
-		FS: d.opts.FS, Lock: d.lock, Cache: cache, Merger: newestWins,
+		FS: d.opts.FS, Lock: d.lock, Cache: cache, Comparer: byPrefix, Merger: newestWins,
 		FormatMajorVersion: pebbledb.FormatColumnarBlocks,
 		MemTableSize:       d.opts.MemTableBytes,
 		DisableWAL:         true, // what is lost in a crash is built again
@@ -117,7 +128,7 @@ func (d *DB) openPebble() (err error) {
 }
 
 // formatVersion is that of keys and values. Another one is not read.
-const formatVersion = "1"
+const formatVersion = "2"
 
 // checkOrigin makes sure that the documents are of this format, and built from this event store.
 func (d *DB) checkOrigin() error {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
+	"strings"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
@@ -20,13 +22,77 @@ type Reservations struct{ db *DB }
 // Reservations returns the read model of reservations.
 func (d *DB) Reservations() *Reservations { return &Reservations{d} }
 
+// change is what was written of one SKU's record.
+type change struct {
+	sku string
+	reservations.Change
+}
+
+// gatherRecords makes what gathers the changes written, by id.
+func (d *DB) gatherRecords() *gathered[[]change] {
+	return &gathered[[]change]{db: d, space: spaceReservations, turn: make(chan struct{}, 1),
+		join: joinChanges, size: changesSize, store: d.Reservations().store}
+}
+
+// joinChanges returns one change per SKU.
+func joinChanges(old, now []change) []change {
+	all := slices.Clone(old)
+	for _, c := range now {
+		i := slices.IndexFunc(all, func(o change) bool { return o.sku == c.sku })
+		if i < 0 {
+			all = append(all, c)
+		} else {
+			all[i].After = newerRecord(all[i].After, c.After)
+		}
+	}
+	return all
+}
+
+// changeBytes is about what a change takes beside its record.
+const changeBytes = 120
+
+func changesSize(list []change) (bytes int) {
+	for _, c := range list {
+		bytes += changeBytes
+		if c.After != nil {
+			bytes += c.After.Size()
+		}
+	}
+	return bytes
+}
+
 // Progress tells how far the records have come.
 func (m *Reservations) Progress(ctx context.Context) (projections.Progress, error) {
-	return m.db.progress(ctx, spaceReservations)
+	return m.db.records.progress(ctx)
 }
 
 // One returns a record, nil when there is none.
 func (m *Reservations) One(ctx context.Context, id, sku string) (*reservations.Record, error) {
+	changed := false
+	var written *reservations.Record
+	m.db.records.read(id, func(list []change) {
+		for _, c := range list {
+			if c.sku == sku {
+				written, changed = newerRecord(written, c.After), true
+			}
+		}
+	})
+	stored, err := m.stored(ctx, id, sku)
+	if changed && err == nil {
+		stored = newerRecord(stored, written)
+	}
+	return stored, err
+}
+
+// newerRecord returns the one of the higher position, of equal positions now; nil when that was removed.
+func newerRecord(old, now *reservations.Record) *reservations.Record {
+	if old != nil && now != nil && old.Position > now.Position {
+		return old
+	}
+	return now
+}
+
+func (m *Reservations) stored(ctx context.Context, id, sku string) (*reservations.Record, error) {
 	r := &reservations.Record{}
 	ok, err := m.db.get(ctx, recordKey(id, sku), r.UnmarshalBinary)
 	if !ok || err != nil {
@@ -36,29 +102,61 @@ func (m *Reservations) One(ctx context.Context, id, sku string) (*reservations.R
 }
 
 // ByID returns the records of an id, in bytewise order of SKU.
-func (m *Reservations) ByID(ctx context.Context, id string) (list []*reservations.Record, err error) {
-	if ok, err := m.db.has(ctx, idKey(id)); !ok || err != nil {
+func (m *Reservations) ByID(ctx context.Context, id string) ([]*reservations.Record, error) {
+	var changes []change
+	m.db.records.read(id, func(list []change) { changes = append(changes, list...) })
+	list, err := m.storedByID(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	prefix := appendName([]byte{spaceRecords}, id)
-	err = m.db.scan(ctx, prefix, after(prefix), func(_, value []byte) (bool, error) {
+	for _, c := range changes {
+		list = apply(list, c)
+	}
+	return list, nil
+}
+
+// apply makes a change in a list of an id's records.
+func apply(list []*reservations.Record, c change) []*reservations.Record {
+	i, ok := slices.BinarySearchFunc(list, c.sku, func(r *reservations.Record, sku string) int {
+		return strings.Compare(r.SKU, sku)
+	})
+	switch {
+	case ok && c.After == nil:
+		return slices.Delete(list, i, i+1)
+	case ok && c.After.Position >= list[i].Position:
+		list[i] = c.After
+	case !ok && c.After != nil:
+		return slices.Insert(list, i, c.After)
+	}
+	return list
+}
+
+func (m *Reservations) storedByID(ctx context.Context, id string) (list []*reservations.Record, err error) {
+	if !m.db.ids.mayHave(id) {
+		return nil, m.db.usable(ctx)
+	}
+	err = m.db.withPrefix(ctx, appendName([]byte{spaceRecords}, id), func(value []byte) error {
 		r := &reservations.Record{}
 		list = append(list, r)
-		return true, versioned(value, r.UnmarshalBinary)
+		return r.UnmarshalBinary(value)
 	})
 	return list, err
 }
 
 // List returns a SKU's records that were placed after a position, in that order.
 func (m *Reservations) List(ctx context.Context, sku string, liveOnly bool, placedAfter uint64, limit int) ([]*reservations.Record, error) {
-	space := spaceBySKU
+	spaces := []byte{spaceLiveBySKU, spaceEndedBySKU} // in this order: what ends meanwhile is not missed
 	if liveOnly {
-		space = spaceLiveBySKU
+		spaces = spaces[:1]
 	}
-	prefix := appendName([]byte{space}, sku)
-	from := binary.BigEndian.AppendUint64(bytes.Clone(prefix), placedAfter+1)
-	return m.look(ctx, from, after(prefix), limit, func(key []byte) (id, of string, ok bool) {
-		rest := key[len(prefix):]
+	var in []span
+	for _, space := range spaces {
+		prefix := appendName([]byte{space}, sku)
+		in = append(in, span{binary.BigEndian.AppendUint64(bytes.Clone(prefix), placedAfter+1), after(prefix)})
+	}
+	prefix := len(appendName([]byte{0}, sku))
+	return m.look(ctx, in, limit, func(key []byte) (id, of string, ok bool) {
+		rest := key[prefix:]
 		return string(rest[min(8, len(rest)):]), sku, len(rest) > 8
 	})
 }
@@ -69,7 +167,7 @@ func (m *Reservations) Due(ctx context.Context, from aggregates.Instant, last *r
 	if last != nil {
 		first = append(dueKey(last), 0)
 	}
-	return m.look(ctx, first, []byte{spaceDue + 1}, limit, cutTimeKey)
+	return m.look(ctx, []span{{first, []byte{spaceDue + 1}}}, limit, cutTimeKey)
 }
 
 // Ended returns records that ended before an instant, the earliest first, after one returned earlier.
@@ -79,15 +177,22 @@ func (m *Reservations) Ended(ctx context.Context, before aggregates.Instant, las
 		from = append(endedKey(last), 0)
 	}
 	if end := timeKey(spaceEnded, before); bytes.Compare(from, end) < 0 {
-		return m.look(ctx, from, end, limit, cutTimeKey)
+		return m.look(ctx, []span{{from, end}}, limit, cutTimeKey)
 	}
 	return nil, nil
 }
 
-// look reads the records that an index names, as far as they are still in it.
-func (m *Reservations) look(ctx context.Context, from, before []byte, limit int, cut func([]byte) (id, sku string, ok bool)) (list []*reservations.Record, err error) {
+// span is the keys from one on that come before another.
+type span struct{ from, before []byte }
+
+// look reads the records that an index names, as far as they are still in it, in the order of what follows the first byte of
+// its keys.
+func (m *Reservations) look(ctx context.Context, in []span, limit int, cut func([]byte) (id, sku string, ok bool)) (list []*reservations.Record, err error) {
+	if err := m.db.records.settle(ctx); err != nil {
+		return nil, err
+	}
 	for len(list) < limit {
-		keys, err := m.keys(ctx, from, before, limit-len(list))
+		keys, err := m.keys(ctx, in, limit-len(list))
 		if err != nil || len(keys) == 0 {
 			return list, err
 		}
@@ -96,7 +201,7 @@ func (m *Reservations) look(ctx context.Context, from, before []byte, limit int,
 			if !ok {
 				continue
 			}
-			r, err := m.One(ctx, id, sku)
+			r, err := m.stored(ctx, id, sku)
 			if err != nil {
 				return nil, err
 			}
@@ -104,87 +209,93 @@ func (m *Reservations) look(ctx context.Context, from, before []byte, limit int,
 				list = append(list, r)
 			}
 		}
-		from = append(keys[len(keys)-1], 0)
+		last := keys[len(keys)-1]
+		for i := range in {
+			in[i].from = append(append(bytes.Clone(in[i].from[:1]), last[1:]...), 0)
+		}
 	}
 	return list, nil
 }
 
-func (m *Reservations) keys(ctx context.Context, from, before []byte, limit int) (keys [][]byte, err error) {
-	err = m.db.scan(ctx, from, before, func(key, _ []byte) (bool, error) {
-		keys = append(keys, bytes.Clone(key))
-		return len(keys) < limit, nil
-	})
-	return keys, err
+// keys returns the first keys of some spans.
+func (m *Reservations) keys(ctx context.Context, in []span, limit int) (keys [][]byte, err error) {
+	for _, s := range in {
+		n := 0
+		err := m.db.scan(ctx, s.from, s.before, func(key, _ []byte) (bool, error) {
+			keys = append(keys, bytes.Clone(key))
+			n++
+			return n < limit, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(in) > 1 {
+		slices.SortStableFunc(keys, func(a, b []byte) int { return bytes.Compare(a[1:], b[1:]) })
+	}
+	return keys[:min(limit, len(keys))], nil
 }
 
 func indexed(r *reservations.Record, key []byte) bool {
 	return contains(indexKeys(r), key)
 }
 
-// Write applies changes and the progress in one batch.
+// Write takes changes and the progress, which are applied in one batch with what is written a moment later.
 func (m *Reservations) Write(ctx context.Context, changes []reservations.Change, p projections.Progress) error {
-	gone, err := m.goneIDs(ctx, changes)
-	if err != nil {
-		return err
-	}
-	return m.db.write(ctx, spaceReservations, p, func(b *pebbledb.Batch) error {
-		for _, id := range gone { // first: a change may bring one of them back
-			if err := b.Delete(idKey(id), nil); err != nil {
-				return err
+	return m.db.records.write(ctx, p, func(take func(string, []change)) {
+		list := make([]change, len(changes))
+		for i, c := range changes {
+			r := c.After
+			if r == nil {
+				r = c.Before
+			}
+			if r != nil {
+				list[i] = change{r.SKU, c}
+				take(r.ID, list[i:i+1:i+1])
 			}
 		}
-		for _, c := range changes {
-			if err := writeRecord(b, c); err != nil {
-				return err
-			}
-			if err := writeIndexes(b, c); err != nil {
-				return err
+	})
+}
+
+func (m *Reservations) store(ctx context.Context, changes map[string][]change, p projections.Progress) error {
+	for id := range changes {
+		m.db.ids.add([]byte(id))
+	}
+	return m.db.write(ctx, spaceReservations, p, func(b *pebbledb.Batch) error {
+		var w recordWriter
+		for _, list := range changes {
+			for _, c := range list {
+				if err := w.write(b, c.Change); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 }
 
-// goneIDs are the ids whose stored records are all removed by some changes.
-func (m *Reservations) goneIDs(ctx context.Context, changes []reservations.Change) (gone []string, err error) {
-	removed := map[string]int{}
-	for _, c := range changes {
-		if c.Before != nil && c.After == nil {
-			removed[c.Before.ID]++
-		}
+// recordWriter puts changes into a batch; it keeps its memory between them.
+type recordWriter struct{ value []byte }
+
+func (w *recordWriter) write(b *pebbledb.Batch, c reservations.Change) error {
+	if err := w.record(b, c); err != nil {
+		return err
 	}
-	for id, n := range removed {
-		stored, err := m.ByID(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if len(stored) <= n {
-			gone = append(gone, id)
-		}
-	}
-	return gone, nil
+	return writeIndexes(b, c)
 }
 
-func writeRecord(b *pebbledb.Batch, c reservations.Change) error {
+func (w *recordWriter) record(b *pebbledb.Batch, c reservations.Change) (err error) {
 	if c.After == nil {
 		if c.Before == nil {
 			return nil
 		}
 		return b.Delete(recordKey(c.Before.ID, c.Before.SKU), nil)
 	}
-	value, err := c.After.AppendBinary(appendVersion(nil, c.After.Position, 0))
-	if err != nil {
+	if w.value, err = c.After.AppendBinary(appendVersion(w.value[:0], c.After.Position, 0)); err != nil {
 		return err
 	}
-	if c.Before == nil {
-		if err := b.Set(idKey(c.After.ID), nil, nil); err != nil {
-			return err
-		}
-	}
-	return b.Merge(recordKey(c.After.ID, c.After.SKU), value, nil)
+	return b.Merge(recordKey(c.After.ID, c.After.SKU), w.value, nil)
 }
-
-func idKey(id string) []byte { return append([]byte{spaceIDs}, id...) }
 
 func writeIndexes(b *pebbledb.Batch, c reservations.Change) error {
 	old, now := indexKeys(c.Before), indexKeys(c.After)
@@ -216,7 +327,7 @@ func contains(keys [][]byte, key []byte) bool {
 
 // Reset removes everything.
 func (m *Reservations) Reset(ctx context.Context) error {
-	return m.db.reset(ctx, spaceReservations, spacePolicies)
+	return m.db.records.reset(ctx, spacePolicies, m.db.ids.forget)
 }
 
 func recordKey(id, sku string) []byte {
@@ -228,12 +339,10 @@ func indexKeys(r *reservations.Record) [][]byte {
 	if r == nil {
 		return nil
 	}
-	keys := [][]byte{bySKUKey(spaceBySKU, r)}
-	if r.Live() {
-		keys = append(keys, bySKUKey(spaceLiveBySKU, r))
-	} else {
-		keys = append(keys, endedKey(r))
+	if !r.Live() {
+		return [][]byte{bySKUKey(spaceEndedBySKU, r), endedKey(r)}
 	}
+	keys := [][]byte{bySKUKey(spaceLiveBySKU, r)}
 	if r.Status == stock.StatusHeld {
 		keys = append(keys, dueKey(r))
 	}
@@ -265,8 +374,8 @@ func cutTimeKey(key []byte) (id, sku string, ok bool) {
 	if len(key) < 9 {
 		return "", "", false
 	}
-	sku, rest, ok := cutName(key[9:])
-	return string(rest), sku, ok
+	of, rest, ok := cutName(key[9:])
+	return string(rest), string(of), ok
 }
 
 var _ reservations.ReadModel = (*Reservations)(nil)

@@ -221,7 +221,7 @@ func scribble(t *testing.T, fs vfs.FS, path string) bool {
 func TestFullDiskIsWaitedFor(t *testing.T) {
 	fs := vfs.NewMem()
 	disk := errorfs.Toggle{Injector: errorfs.ErrInjected.If(errorfs.Writes)}
-	db := open(t, errorfs.Wrap(fs, &disk), views.Options{MemTableBytes: 256 << 10})
+	db := open(t, errorfs.Wrap(fs, &disk), views.Options{MemTableBytes: 256 << 10, GatherBytes: 1})
 	write(t, db, 1, "a")
 	disk.On()
 	stuck := errors.New("waited long enough")
@@ -280,7 +280,7 @@ func TestCrashLeavesTheStateAfterSomeWrite(t *testing.T) {
 	kept := 0
 	for seed := range 20 {
 		fs := vfs.NewCrashableMem()
-		db := open(t, fs, views.Options{MemTableBytes: 8 << 10}) // small, so that much of it is in tables
+		db := open(t, fs, views.Options{MemTableBytes: 8 << 10, GatherBytes: 1}) // small, so that much of it is in tables
 		for i := range 300 {
 			write(t, db, uint64(i+1), "a", fmt.Sprint("sku ", i))
 		}
