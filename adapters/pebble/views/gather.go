@@ -82,6 +82,9 @@ func (g *gathered[V]) full() bool {
 func (g *gathered[V]) due() {
 	ctx := context.Background()
 	err := g.settle(ctx)
+	if err != nil && g.db.usable(ctx) == nil {
+		g.db.opts.Log.Warn("read models cannot be stored, will try again", "error", err)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.deadline = nil
