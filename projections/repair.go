@@ -48,6 +48,21 @@ func (r *Runner) Lost(position uint64) bool { return position < r.floor.Load() }
 // Resuming tells that the progress is being loaded: whether the read model has lost something is not known yet.
 func (r *Runner) Resuming() bool { return r.resuming.Load() || r.Repairing() }
 
+// Loads changes whenever loading the progress begins or ends. A read that began and ended with the same number, and while
+// the model was not Repairing both times, is of one and the same model.
+func (r *Runner) Loads() uint64 { return r.loads.Load() }
+
+// Steadily calls read, which reads the model, and tells whether that was the same model all the while: neither being loaded
+// nor built again before, during or after.
+func (r *Runner) Steadily(read func() error) (steady bool, err error) {
+	loads := r.Loads()
+	if r.Resuming() {
+		return false, nil
+	}
+	err = read()
+	return r.Loads() == loads && !r.Resuming(), err
+}
+
 // followEnd notes again and again how current the projection is.
 func (r *Runner) followEnd(ctx context.Context) {
 	tick := time.NewTicker(currentEvery)

@@ -10,6 +10,8 @@ import (
 // readable beyond its progress, from the moment on that anything may be read from it.
 func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err error) {
 	r.resuming.Store(true)
+	r.loads.Add(1)
+	defer r.loads.Add(1)
 	defer r.resuming.Store(false)
 	if from, err = r.projection.Load(ctx); err != nil {
 		return from, 0, fmt.Errorf("load the read model: %w", err)
@@ -32,6 +34,7 @@ func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err err
 	if err != nil {
 		return from, 0, err
 	}
+	r.resuming.Store(false) // before those who wait go on to read
 	r.waiters.set(from.Position)
 	return from, end, nil
 }

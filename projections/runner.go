@@ -39,6 +39,7 @@ type Runner struct {
 
 	floor    atomic.Uint64 // the highest position that was ever readable
 	resuming atomic.Bool   // the progress is being loaded
+	loads    atomic.Uint64 // how often that began or ended
 	current  atomic.Int64  // everything recorded up to here is readable, microseconds since 1970; 0 when not known
 	stuck    atomic.Bool   // err is set
 

@@ -177,11 +177,15 @@ func (p *Projection) Stock(ctx context.Context, sku string) (*Document, error) {
 // Scan returns up to limit (at most MaxScan) documents of the SKUs after a SKU, in bytewise order; "" is before all.
 // It ends when it returns none.
 func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Document, error) {
-	list, err := p.model.Scan(ctx, after, min(limit, MaxScan))
-	if err != nil {
+	var list []*Document
+	steady, err := p.runner.Steadily(func() (err error) {
+		list, err = p.model.Scan(ctx, after, min(limit, MaxScan))
+		return err
+	})
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%w: scan documents after SKU %q: %w", ErrUnreadable, after, err)
-	}
-	if p.runner.Resuming() {
+	case !steady:
 		return nil, errRepairing
 	}
 	prices := p.prices()
@@ -218,22 +222,39 @@ var errRepairing = fmt.Errorf("%w: it lost what was written, and is being built 
 
 // document returns the published document of a SKU, nil when there is none. While the model is being built again there
 // is none to be had: it may be older than what readers have seen.
-func (p *Projection) document(ctx context.Context, sku string) (d *Document, err error) {
-	if d = p.cache.Get(sku); d == nil {
-		d, err = p.cache.Load(ctx, sku, p.readPublished)
+func (p *Projection) document(ctx context.Context, sku string) (*Document, error) {
+	d, steady, err := p.look(ctx, sku)
+	if !steady && !p.runner.Repairing() { // it was loaded meanwhile, and is all there
+		d, steady, err = p.look(ctx, sku)
 	}
-	if p.runner.Repairing() {
+	if !steady {
 		return nil, errRepairing
 	}
 	return d, err
 }
 
-func (p *Projection) readPublished(ctx context.Context, sku string) (*Document, error) {
-	d, err := p.read(ctx, sku)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+// look returns a document that is cached or stored, and whether the model was the same one all the while: while it is built
+// again, folding brings old documents into the cache.
+func (p *Projection) look(ctx context.Context, sku string) (d *Document, steady bool, err error) {
+	loads := p.runner.Loads()
+	if p.runner.Repairing() {
+		return nil, false, nil
 	}
-	if p.runner.Resuming() {
+	if d = p.cache.Get(sku); d == nil {
+		d, err = p.cache.Load(ctx, sku, p.readPublished)
+	}
+	return d, p.runner.Loads() == loads && !p.runner.Repairing(), err
+}
+
+func (p *Projection) readPublished(ctx context.Context, sku string) (d *Document, err error) {
+	steady, err := p.runner.Steadily(func() (err error) {
+		d, err = p.read(ctx, sku)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	case !steady:
 		return nil, errRepairing
 	}
 	return d, nil

@@ -3,6 +3,7 @@ package availability_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,60 @@ func TestWhatALossTookIsNotReadUntilItIsBack(t *testing.T) {
 	s.SKU(t, "shoe", received("berlin", 1))
 	again := s.watch("web", availability.FromStart, "shoe")
 	again.until("shoe", 7)
+}
+
+// stalled is a read model whose answer to one read is on its way for as long as the test wants.
+type stalled struct {
+	lossy
+	armed          atomic.Bool
+	read, released chan struct{}
+}
+
+func (m *stalled) Read(ctx context.Context, sku string) (*availability.Document, error) {
+	d, err := m.lossy.Read(ctx, sku)
+	if m.armed.CompareAndSwap(true, false) {
+		close(m.read)
+		<-m.released
+	}
+	return d, err
+}
+
+// An answer of a model that had lost something is not given out though all was found and mended while it was on its way.
+func TestAnAnswerThatALossOvertookIsNotGiven(t *testing.T) {
+	s, model := prepare(t), &stalled{lossy: lossy{lost: make(chan struct{}, 1)}, read: make(chan struct{}), released: make(chan struct{})}
+	s.cache = 1
+	s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }
+	s.run()
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 0, "berlin")
+	last := s.SKU(t, "shoe", received("berlin", 5))
+	for i := range 1000 { // take the place in the cache
+		s.SKU(t, fmt.Sprint("sock ", i), received("berlin", 7))
+	}
+	s.seen()
+	if err := model.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	model.armed.Store(true)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a, err := s.Get(t.Context(), "shoe", "web")
+		if err == nil && a.Position < last || err != nil && !errors.Is(err, availability.ErrUnreadable) {
+			t.Errorf("got %+v, %v; position %d was readable before", a, err, last)
+		}
+	}()
+	<-model.read
+	before := s.Loads()
+	model.lost <- struct{}{}
+	for s.Loads() == before {
+		time.Sleep(time.Millisecond)
+	}
+	s.SKU(t, "cap", received("berlin", 1))
+	s.seen()
+	close(model.released)
+	<-done
+	s.want("shoe", "web", 5)
 }
 
 func TestAnswersSayHowCurrentTheyAre(t *testing.T) {
