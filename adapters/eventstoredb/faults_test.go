@@ -1,9 +1,11 @@
 package eventstoredb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -376,5 +378,19 @@ func TestAServerThatIsNotThereWhenWeStart(t *testing.T) {
 	n.start()
 	if err := <-opened; err != nil {
 		t.Error(err)
+	}
+}
+
+// A store that is closed in order has lost nothing, and says so by saying nothing.
+func TestClosingIsNoTrouble(t *testing.T) {
+	n := newNode(t, newData(t), esdbserver.Options{})
+	var log bytes.Buffer
+	o := options()
+	o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	if err := open(t, n.url(), o).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("it logged %s", &log)
 	}
 }

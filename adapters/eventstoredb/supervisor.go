@@ -59,7 +59,9 @@ func (s *supervisor) run() {
 		wait = minBackoff
 		s.show(g, nil)
 		s.watch(g)
-		s.show(nil, errLost)
+		if s.closing.Err() == nil { // else it was let go
+			s.show(nil, errLost)
+		}
 		s.owned.Go(func() { g.bury(2 * s.opts.Timeout) }) // the client's own bound of a call, and some
 	}
 	s.show(nil, errClosed)
