@@ -55,7 +55,7 @@ type Options struct {
 type InUseError struct{ Addr string }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("address %s is in use, perhaps by another Kafka or stockfold: choose another one with --broker-addr, "+
+	return fmt.Sprintf("address %s is in use, perhaps by another Kafka or stockfold: choose another one with --broker, "+
 		"or use the brokers that are there with --kafka-brokers", e.Addr)
 }
 

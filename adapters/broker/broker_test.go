@@ -192,7 +192,7 @@ func TestAnotherListenerIsNamed(t *testing.T) {
 	opts := options(t.TempDir())
 	opts.Addr = ln.Addr().String()
 	var inUse *InUseError
-	if _, err := Start(opts); !errors.As(err, &inUse) || !strings.Contains(err.Error(), "--broker-addr") {
+	if _, err := Start(opts); !errors.As(err, &inUse) || !strings.Contains(err.Error(), "--broker,") {
 		t.Errorf("got %v, want an InUseError that says what to do", err)
 	}
 	ln.Close()
