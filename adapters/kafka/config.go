@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 
@@ -20,6 +21,7 @@ type Config struct {
 	ClientID string         // by which brokers know this process; "stockfold" when empty
 	TLS      *tls.Config    // nil: no TLS
 	SASL     sasl.Mechanism // nil: no authentication
+	Log      *slog.Logger   // the default logger when nil
 }
 
 const (
@@ -47,6 +49,13 @@ func (c *Config) clientID() string {
 		return defaultClientID
 	}
 	return c.ClientID
+}
+
+func (c *Config) log() *slog.Logger {
+	if c.Log == nil {
+		return slog.Default()
+	}
+	return c.Log
 }
 
 func (c *Config) addr() net.Addr { return kafka.TCP(c.Brokers...) }
@@ -78,6 +87,18 @@ func (c *Config) mechanism() kafkasasl.Mechanism {
 		return nil
 	}
 	return bridge{c.SASL}
+}
+
+// passing tells whether a group answers so while its members come and go, or while its coordinator begins: the next try,
+// or one of the next, succeeds.
+func passing(err error) bool {
+	for _, e := range []kafka.Error{kafka.RebalanceInProgress, kafka.GroupCoordinatorNotAvailable, kafka.GroupLoadInProgress,
+		kafka.NotCoordinatorForGroup, kafka.UnknownMemberId, kafka.IllegalGeneration} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // explain says what may be behind a connection that the broker ends without a word.

@@ -26,6 +26,9 @@ const (
 	watchInterval     = 5 * time.Second // for topics that get more partitions
 )
 
+// maxPassing is how many tries in a row a group may refuse in passing before that is trouble.
+const maxPassing = 10
+
 // Consumer reads topics as one of a group.
 type Consumer struct {
 	config Config
@@ -77,15 +80,18 @@ func (x *Consumer) Run(ctx context.Context, handle func(context.Context, ingest.
 		return fmt.Errorf("consumer group %q: %w", x.group, err)
 	}
 	defer group.Close() // ends the generation, waits for its partitions, and leaves the group
-	for {
+	for tries := 1; ; tries++ {
 		generation, err := group.Next(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil: // the first one after a broker has started often fails
+		case err != nil && passing(err) && tries <= maxPassing:
+			continue
+		case err != nil:
 			trouble(fmt.Errorf("consumer group %q: %w", x.group, explain(err)))
 			continue
 		}
+		tries = 0
 		trouble(absent(known))
 		x.start(ctx, generation, known, handle)
 	}

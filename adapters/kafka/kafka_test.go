@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +14,8 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -462,6 +466,73 @@ func TestEnsureTopicsCreatesWhatIsMissing(t *testing.T) {
 	n, err := x.partitions(t.Context())
 	if err != nil || n[topic] != 1 || n["new"] != 3 {
 		t.Errorf("partitions %v, %v; want 1 as it was, and 3", n, err)
+	}
+}
+
+// What is done to the brokers is said where the service says everything.
+func TestACreatedTopicIsInTheServicesLog(t *testing.T) {
+	c := startBroker(t, 1)
+	var log bytes.Buffer
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if err := EnsureTopics(t.Context(), c, Topic{Name: "new", Partitions: 3, Replication: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), `msg="topic created" topic=new partitions=3`) {
+		t.Errorf("the log is %q", &log)
+	}
+}
+
+// refuseJoins has a broker refuse some tries to join a group, as it does while other members come and go.
+func refuseJoins(t *testing.T, times int) Config {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	refused := 0 // the cluster asks one request after the other
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if refused++; refused > times {
+			return nil, nil, false
+		}
+		answer := r.ResponseKind().(*kmsg.JoinGroupResponse)
+		answer.ErrorCode = kerr.RebalanceInProgress.Code
+		return answer, nil, true
+	})
+	return Config{Brokers: cluster.ListenAddrs()}
+}
+
+// troubles runs a consumer until it has a partition, or heard of trouble, and returns what it heard.
+func troubles(t *testing.T, c Config) (heard []error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	held := false
+	err := newConsumer(t, c).Run(ctx, func(context.Context, ingest.Partition) {
+		held = true
+		cancel()
+	}, func(err error) {
+		if err != nil {
+			heard = append(heard, err)
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || !held && heard == nil {
+		t.Fatalf("neither a partition nor trouble came: %v", err)
+	}
+	return heard
+}
+
+func TestMembersThatComeAndGoAreNoTrouble(t *testing.T) {
+	if heard := troubles(t, refuseJoins(t, 3)); heard != nil {
+		t.Errorf("heard of %v", heard)
+	}
+}
+
+func TestAGroupThatGoesOnRefusingIsTrouble(t *testing.T) {
+	if heard := troubles(t, refuseJoins(t, 3*maxPassing)); len(heard) != 1 || !errors.Is(heard[0], kafkago.RebalanceInProgress) {
+		t.Errorf("heard of %v", heard)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -60,12 +59,12 @@ func EnsureTopics(ctx context.Context, c Config, topics ...Topic) error {
 	for _, topic := range missing {
 		switch err := answer.Errors[topic.Name]; {
 		case err == nil:
-			slog.Info("topic created", topic.attrs()...)
+			c.log().Info("topic created", topic.attrs()...)
 			created = append(created, topic)
 		case errors.Is(err, kafka.TopicAlreadyExists):
 		case errors.Is(err, kafka.TopicAuthorizationFailed), errors.Is(err, kafka.ClusterAuthorizationFailed),
 			errors.Is(err, kafka.PolicyViolation):
-			slog.Warn("topic is missing and this user may not create it (or may not see it); create it, and reading begins by itself",
+			c.log().Warn("topic is missing and this user may not create it (or may not see it); create it, and reading begins by itself",
 				append(topic.attrs(), "error", err)...)
 		default:
 			return fmt.Errorf("create topic %q with %d replicas: %w", topic.Name, topic.Replication, err)

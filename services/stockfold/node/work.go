@@ -44,6 +44,7 @@ func (n *Node) startBroker(context.Context) error {
 	if n.kafka, err = n.config.kafka(); err != nil {
 		return err
 	}
+	n.kafka.Log = n.log
 	if n.Brokers = n.kafka.Brokers; len(n.Brokers) > 0 {
 		return nil
 	}
