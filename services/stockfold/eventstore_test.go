@@ -14,22 +14,22 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
 
-// logged is what a running subcommand says; ready receives the first connection string in it.
+// logged is what a running subcommand says; ready receives what the pattern captures first.
 type logged struct {
-	mu    sync.Mutex
-	text  strings.Builder
-	ready chan string
-}
+	pattern *regexp.Regexp
+	ready   chan string
 
-var connection = regexp.MustCompile(`esdb://[^"\s]+`)
+	mu   sync.Mutex
+	text strings.Builder
+}
 
 func (l *logged) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(b)
-	if found := connection.FindString(l.text.String()); found != "" {
+	if found := l.pattern.FindStringSubmatch(l.text.String()); found != nil {
 		select {
-		case l.ready <- found:
+		case l.ready <- found[1]:
 		default:
 		}
 	}
@@ -45,24 +45,29 @@ func (l *logged) String() string {
 // eventStore runs the subcommand and returns its connection string and what ends it, giving the exit code.
 func eventStore(t *testing.T, args ...string) (url string, end func() int) {
 	t.Helper()
+	return server(t, `"eventstore":"(esdb://[^"]+)"`, append([]string{"eventstore", "--listen", "127.0.0.1:0"}, args...)...)
+}
+
+// server runs a subcommand that serves, and returns what it says, when it is ready, of the address that it serves at, and what ends
+// it, giving the exit code.
+func server(t *testing.T, says string, args ...string) (address string, end func() int) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	out := &logged{ready: make(chan string, 1)}
+	out := &logged{pattern: regexp.MustCompile(says), ready: make(chan string, 1)}
 	code := make(chan int, 1)
-	go func() {
-		code <- run(ctx, append([]string{"eventstore", "--listen", "127.0.0.1:0"}, args...), streams{out, out})
-	}()
+	go func() { code <- run(ctx, args, streams{out, out}) }()
 	end = sync.OnceValue(func() int {
 		cancel()
 		return <-code
 	})
 	t.Cleanup(func() { end() })
 	select {
-	case url = <-out.ready:
+	case address = <-out.ready:
 	case c := <-code:
 		code <- c
-		t.Fatalf("eventstore ended with %d: %s", c, out)
+		t.Fatalf("%q ended with %d: %s", args, c, out)
 	}
-	return url, end
+	return address, end
 }
 
 func eventStoreClient(t *testing.T, url string) *esdb.Client {

@@ -33,6 +33,7 @@ type cli struct {
 	Publish publishCmd    `cmd:"" help:"Publish one movement or sale through Kafka."`
 	Bench   benchCmd      `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`
 	Store   eventStoreCmd `cmd:"" name:"eventstore" help:"Run the embedded event store as a server of its own, with EventStoreDB's protocol."`
+	Broker  brokerCmd     `cmd:"" help:"Run the embedded Kafka broker as a server of its own."`
 	Version versionCmd    `cmd:"" help:"Print the version of the program and of what it writes."`
 
 	BenchEcho benchEchoCmd `cmd:"" hidden:"" help:"Serve the echo that bench compares with."`
