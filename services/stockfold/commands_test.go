@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/stockfold/stockfold/adapters/eventstoredb"
 	"github.com/stockfold/stockfold/services/stockfold/node"
 )
 
@@ -142,6 +144,34 @@ func TestALoadThatDoesNotAddUpFails(t *testing.T) {
 	out, _, code = c.run("load", "--pos", file, "--verify")
 	if code != 1 || !strings.Contains(out, "SKU tea at store 1: the file gives 2, the service says 1") || !strings.Contains(out, "duplicates     6\n") {
 		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// Each replica takes in some of the partitions, and counts for itself.
+func TestALoadThroughReplicasCountsThoseOfAll(t *testing.T) {
+	t.Parallel()
+	store, _ := eventStore(t, "--data", t.TempDir())
+	brokers, _ := brokerOf(t, "--data", t.TempDir())
+	var replicas []string
+	for range 2 {
+		c := testConfig(t)
+		c.EventStore, c.KafkaBrokers = eventstoredb.URL(store), []string{brokers}
+		replicas = append(replicas, startNode(t, c).GRPC)
+	}
+	file := filepath.Join(t.TempDir(), "pos.csv")
+	text := "ts,store_id,basket_id,product_id,quantity\n"
+	for i := range 40 {
+		text += fmt.Sprintf("2017-01-02T10:00:00Z,1,b%d,tea%d,4\n", i, i)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"applied now    80\n  duplicates     0\n", "applied now    0\n  duplicates     80\n"} {
+		var out, trouble strings.Builder
+		code := run(t.Context(), []string{"load", "--pos", file, "--verify", "--kafka-brokers", brokers, "--grpc", strings.Join(replicas, ",")}, streams{&out, &trouble})
+		if code != 0 || !strings.Contains(out.String(), "40 of 40 balances are as the file says") || !strings.Contains(out.String(), says) {
+			t.Fatalf("exit code %d\n%s%s", code, &out, &trouble)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -32,11 +34,11 @@ func (b *brokers) addresses() []string {
 
 // loadCmd publishes a file of till receipts.
 type loadCmd struct {
-	POS     string `name:"pos" required:"" placeholder:"FILE" type:"existingfile" group:"data" help:"Till receipts: CSV, compressed by gzip or not, with the columns ts, store_id, basket_id, product_id and quantity, in order of time."`
-	Items   string `placeholder:"FILE" type:"existingfile" group:"data" help:"Descriptions: CSV with product_id, department, product_category, product_type and package_size."`
-	Opening string `default:"150%,9:100%,0:90%" placeholder:"RULE" group:"data" help:"Opening count of each SKU and store, as a share of what the file sells there, with other shares for SKUs with certain endings, or none (default: ${default})."`
-	Verify  bool   `group:"data" help:"Compare every final balance with a sum of its own over the file."`
-	GRPC    string `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"service" help:"Address of the service (default: ${default})."`
+	POS     string   `name:"pos" required:"" placeholder:"FILE" type:"existingfile" group:"data" help:"Till receipts: CSV, compressed by gzip or not, with the columns ts, store_id, basket_id, product_id and quantity, in order of time."`
+	Items   string   `placeholder:"FILE" type:"existingfile" group:"data" help:"Descriptions: CSV with product_id, department, product_category, product_type and package_size."`
+	Opening string   `default:"150%,9:100%,0:90%" placeholder:"RULE" group:"data" help:"Opening count of each SKU and store, as a share of what the file sells there, with other shares for SKUs with certain endings, or none (default: ${default})."`
+	Verify  bool     `group:"data" help:"Compare every final balance with a sum of its own over the file."`
+	GRPC    []string `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"service" help:"Address of the service; of several replicas, all addresses: each takes in some of the partitions (default: ${default})."`
 	brokers `embed:""`
 }
 
@@ -49,7 +51,8 @@ With --verify the exit code is 1 when a balance differs.
 Examples:
   stockfold load --pos pos-sales.csv.gz --items items.csv.gz --verify
   stockfold load --pos pos-sales.csv.gz --opening 120%
-  stockfold load --pos pos-sales.csv.gz --opening none --kafka-brokers kafka-1:9092`
+  stockfold load --pos pos-sales.csv.gz --opening none --kafka-brokers kafka-1:9092
+  stockfold load --pos pos-sales.csv.gz --grpc 127.0.0.1:9091,127.0.0.1:9092,127.0.0.1:9093 --kafka-brokers 127.0.0.1:9099`
 }
 
 // Run loads the file and says what became of it.
@@ -58,12 +61,12 @@ func (c *loadCmd) Run(ctx context.Context, std streams, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	conn, err := dial(c.GRPC)
+	replicas, err := c.dial()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	o := load.Options{POS: load.Disk(c.POS), Opening: opening, Verify: c.Verify, Conn: conn, Brokers: c.addresses(),
+	defer closeAll(replicas)
+	o := load.Options{POS: load.Disk(c.POS), Opening: opening, Verify: c.Verify, Conn: replicas[0], Others: replicas[1:], Brokers: c.addresses(),
 		Log: log, Progress: progress(std.out)}
 	if c.Items != "" {
 		items := load.Disk(c.Items)
@@ -71,7 +74,7 @@ func (c *loadCmd) Run(ctx context.Context, std streams, log *slog.Logger) error 
 	}
 	summary, err := load.Run(ctx, o)
 	if err != nil {
-		return explain(err, c.GRPC)
+		return explain(err, strings.Join(c.GRPC, ","))
 	}
 	if err := summary.Print(std.out); err != nil {
 		return err
@@ -80,6 +83,28 @@ func (c *loadCmd) Run(ctx context.Context, std streams, log *slog.Logger) error 
 		return &silentError{1}
 	}
 	return nil
+}
+
+// dial prepares connections to all replicas, of which there is one at least.
+func (c *loadCmd) dial() (replicas []*grpc.ClientConn, err error) {
+	if len(c.GRPC) == 0 {
+		return nil, errors.New("--grpc is empty; name the address of the service")
+	}
+	for _, addr := range c.GRPC {
+		conn, err := dial(addr)
+		if err != nil {
+			closeAll(replicas)
+			return nil, err
+		}
+		replicas = append(replicas, conn)
+	}
+	return replicas, nil
+}
+
+func closeAll(conns []*grpc.ClientConn) {
+	for _, c := range conns {
+		c.Close()
+	}
 }
 
 // progress shows bars on a terminal, and lines otherwise.

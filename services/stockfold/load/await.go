@@ -15,8 +15,9 @@ import (
 // Bounds of waiting for the service.
 const (
 	pollEvery    = 100 * time.Millisecond
-	stalledAfter = 2 * time.Minute // without any progress, something is wrong
-	maxLetters   = 1_000_000       // dead letters looked through
+	stalledAfter = 2 * time.Minute  // without any progress, something is wrong
+	unreadAfter  = 30 * time.Second // so long at most a partition has no reader while replicas come and go
+	maxLetters   = 1_000_000        // dead letters looked through
 )
 
 // othersSource is the service's name for sources beyond those it measures one by one.
@@ -27,70 +28,106 @@ func (l *loader) awaitDurable(ctx context.Context, topic string, add func(int)) 
 	spans := l.publisher.where()
 	maps.DeleteFunc(spans, func(at partition, _ span) bool { return at.topic != topic })
 	already := make(map[partition]int64, len(spans))
-	return l.poll(ctx, func(s *pb.GetStatusResponse) (progress int64, done bool, what string) {
-		done = true
+	return l.poll(ctx, func(replicas []*pb.GetStatusResponse) (found look) {
+		found.done = true
 		for at, span := range spans {
-			next := nextOffset(s, at)
+			next, read := nextOffset(replicas, at)
 			before := max(already[at], span.first)
 			taken := min(max(next, before), span.end) // a service that starts again first reports no offset at all
 			add(int(taken - before))
 			already[at] = taken
-			progress += taken
+			found.progress += taken
 			if taken < span.end {
-				done = false
-				what = fmt.Sprintf("partition %d of %s stands at offset %d of %d", at.number, at.topic, next, span.end)
+				found.done, found.unread = false, found.unread || !read
+				found.what = fmt.Sprintf("partition %d of %s stands at offset %d of %d", at.number, at.topic, next, span.end)
 			}
 		}
-		return progress, done, what
+		return found
 	})
 }
 
-func nextOffset(s *pb.GetStatusResponse, at partition) int64 {
-	for _, p := range s.Partitions {
-		if p.Topic == at.topic && int(p.Partition) == at.number {
-			return p.NextOffset
+// nextOffset is how far a partition was taken in, and whether any of the replicas takes it in.
+func nextOffset(replicas []*pb.GetStatusResponse, at partition) (next int64, read bool) {
+	for _, s := range replicas {
+		for _, p := range s.Partitions {
+			if p.Topic == at.topic && int(p.Partition) == at.number {
+				next, read = max(next, p.NextOffset), true
+			}
 		}
 	}
-	return 0
+	return next, read
 }
 
 // awaitReadable waits until every read model shows what is recorded now.
 func (l *loader) awaitReadable(ctx context.Context) error {
 	var end uint64
-	return l.poll(ctx, func(s *pb.GetStatusResponse) (progress int64, done bool, what string) {
+	return l.poll(ctx, func(replicas []*pb.GetStatusResponse) (found look) {
 		if end == 0 {
-			end = s.StorePosition
+			end = replicas[0].StorePosition
 		}
-		done = true
-		for _, p := range s.Projections {
-			progress += int64(min(p.Position, end))
-			if p.Position < end {
-				done = false
-				what = fmt.Sprintf("projection %s stands at position %d of %d: %s", p.Name, p.Position, end, p.Error)
+		found.done = true
+		for _, s := range replicas {
+			for _, p := range s.Projections {
+				found.progress += int64(min(p.Position, end))
+				if p.Position < end {
+					found.done = false
+					found.what = fmt.Sprintf("projection %s stands at position %d of %d: %s", p.Name, p.Position, end, p.Error)
+				}
 			}
 		}
-		return progress, done, what
+		return found
 	})
 }
 
-// poll asks for the status now and then until look is content. It gives up when there is no progress for long.
-func (l *loader) poll(ctx context.Context, look func(*pb.GetStatusResponse) (progress int64, done bool, what string)) error {
+// look is what a look at the replicas' status found.
+type look struct {
+	progress int64
+	done     bool
+	unread   bool   // none of these replicas takes in something that is waited for
+	what     string // is waited for
+}
+
+// tooLong says what to do once nothing has changed for a time; nil when it is not over.
+func (f look) tooLong(since time.Duration) error {
+	switch {
+	case f.unread && since > unreadAfter:
+		return fmt.Errorf("%s, and no replica that was asked takes it in: name all replicas with --grpc; is the role ingest among those of one?", f.what)
+	case since > stalledAfter:
+		return fmt.Errorf("the service has taken nothing in for %s: %s; its log and GetStatus say why", stalledAfter, f.what)
+	}
+	return nil
+}
+
+// status asks all replicas.
+func (l *loader) status(ctx context.Context) (all []*pb.GetStatusResponse, err error) {
+	for _, ops := range l.replicas {
+		s, err := ops.GetStatus(ctx, &pb.GetStatusRequest{})
+		if err != nil {
+			return nil, fmt.Errorf("status of the service: %w", err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// poll asks for the status now and then until what see finds is done. It gives up when there is no progress for long.
+func (l *loader) poll(ctx context.Context, see func([]*pb.GetStatusResponse) look) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	last, since := int64(-1), time.Now()
 	for {
-		s, err := l.ops.GetStatus(ctx, &pb.GetStatusRequest{})
+		replicas, err := l.status(ctx)
 		if err != nil {
-			return fmt.Errorf("status of the service: %w", err)
+			return err
 		}
-		progress, done, what := look(s)
-		if done {
+		found := see(replicas)
+		if found.done {
 			return nil
 		}
-		if progress != last {
-			last, since = progress, time.Now()
-		} else if time.Since(since) > stalledAfter {
-			return fmt.Errorf("the service has taken nothing in for %s: %s; its log and GetStatus say why", stalledAfter, what)
+		if found.progress != last {
+			last, since = found.progress, time.Now()
+		} else if err := found.tooLong(time.Since(since)); err != nil {
+			return err
 		}
 		select {
 		case <-tick.C:
@@ -100,28 +137,30 @@ func (l *loader) poll(ctx context.Context, look func(*pb.GetStatusResponse) (pro
 	}
 }
 
-// counted is how many facts of the file's sources the service has recorded since it started.
+// counted is how many facts of the file's sources the replicas have recorded since they started.
 type counted struct {
 	facts   int64
-	started time.Time
+	started []time.Time
 }
 
-func (l *loader) facts(ctx context.Context) (counted, error) {
-	s, err := l.ops.GetStatus(ctx, &pb.GetStatusRequest{})
+func (l *loader) facts(ctx context.Context) (sum counted, err error) {
+	replicas, err := l.status(ctx)
 	if err != nil {
-		return counted{}, fmt.Errorf("status of the service: %w", err)
+		return sum, err
 	}
 	ours := map[string]bool{countSource: true, othersSource: true}
 	for _, store := range l.survey.Stores {
 		ours[sourcePrefix+store.ID] = true
 	}
-	sum := int64(0)
-	for _, source := range s.Sources {
-		if ours[source.Source] {
-			sum += source.Facts
+	for _, s := range replicas {
+		sum.started = append(sum.started, s.StartedAt.AsTime())
+		for _, source := range s.Sources {
+			if ours[source.Source] {
+				sum.facts += source.Facts
+			}
 		}
 	}
-	return counted{sum, s.StartedAt.AsTime()}, nil
+	return sum, nil
 }
 
 // deadLetters counts the facts of this run that are kept as open dead letters, with an example of each reason.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,9 @@ type Options struct {
 	Opening Opening
 	Verify  bool
 
-	Conn    *grpc.ClientConn // to the service
-	Brokers []string         // HOST:PORT
+	Conn    *grpc.ClientConn   // to the service
+	Others  []*grpc.ClientConn // to its other replicas, each of which takes in some of the partitions
+	Brokers []string           // HOST:PORT
 
 	Log      *slog.Logger
 	Progress Progress
@@ -43,6 +45,7 @@ type loader struct {
 	stock     pb.StockServiceClient
 	history   pb.HistoryServiceClient
 	ops       pb.OperationsServiceClient
+	replicas  []pb.OperationsServiceClient // all of them
 	publisher *publisher
 	survey    *Survey
 	summary   Summary
@@ -53,6 +56,10 @@ type loader struct {
 func Run(ctx context.Context, o Options) (*Summary, error) {
 	l := &loader{Options: o, policy: pb.NewPolicyServiceClient(o.Conn), stock: pb.NewStockServiceClient(o.Conn),
 		history: pb.NewHistoryServiceClient(o.Conn), ops: pb.NewOperationsServiceClient(o.Conn), publisher: newPublisher(o.Brokers)}
+	l.replicas = []pb.OperationsServiceClient{l.ops}
+	for _, other := range o.Others {
+		l.replicas = append(l.replicas, pb.NewOperationsServiceClient(other))
+	}
 	err := l.run(ctx)
 	if closed := l.publisher.close(); err == nil && closed != nil {
 		err = fmt.Errorf("close the connection to the brokers: %w", closed)
@@ -239,7 +246,7 @@ func (s *Summary) Facts() int { return s.Counts + s.Survey.Lines }
 
 // tellApart tells facts recorded by this load from those recorded before, by what the service counted before and after.
 func (s *Summary) tellApart(before, after counted) {
-	if s.Restarted = !after.started.Equal(before.started); s.Restarted {
+	if s.Restarted = !slices.EqualFunc(after.started, before.started, time.Time.Equal); s.Restarted {
 		return
 	}
 	s.Applied = int(after.facts - before.facts)

@@ -23,7 +23,7 @@ func printed(t *testing.T, s *Summary) string {
 
 func TestFactsRecordedNowAreToldFromThoseRecordedBefore(t *testing.T) {
 	s, started := summaryOf(1), time.Now()
-	s.tellApart(counted{100, started}, counted{109, started})
+	s.tellApart(counted{100, []time.Time{started}}, counted{109, []time.Time{started}})
 	if s.Applied != 9 || s.Duplicates != 4 {
 		t.Errorf("%d applied, %d duplicates", s.Applied, s.Duplicates)
 	}
@@ -35,7 +35,7 @@ func TestFactsRecordedNowAreToldFromThoseRecordedBefore(t *testing.T) {
 // A service that restarts counts its facts from zero.
 func TestARestartOfTheServiceIsNotCountedAsDuplicates(t *testing.T) {
 	s, started := summaryOf(1), time.Now()
-	s.tellApart(counted{100, started}, counted{5, started.Add(time.Minute)})
+	s.tellApart(counted{100, []time.Time{started}}, counted{5, []time.Time{started.Add(time.Minute)}})
 	got := printed(t, s)
 	if !strings.Contains(got, "recorded       13, now or before: the service restarted") || strings.Contains(got, "-95") ||
 		strings.Contains(got, "uplicates") {

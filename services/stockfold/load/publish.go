@@ -80,7 +80,7 @@ func (p *publisher) flush(ctx context.Context) error {
 		return nil
 	}
 	if err := p.writer.WriteMessages(ctx, p.pending...); err != nil {
-		return fmt.Errorf("publish to %s: %w", p.writer.Addr, err)
+		return fmt.Errorf("publish to %s: %w; is that the service's broker? --broker or --kafka-brokers names it", p.writer.Addr, err)
 	}
 	p.sent(len(p.pending))
 	p.pending = p.pending[:0]
