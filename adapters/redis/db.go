@@ -238,7 +238,20 @@ func (d *DB) explain(ctx context.Context, err error) error {
 	if goredis.HasErrorPrefix(err, "OOM") {
 		return fmt.Errorf("redis at %s is out of memory and takes no writes; give it more, see maxmemory: %w", d.where, err)
 	}
-	return fmt.Errorf("redis at %s: %w", d.where, err)
+	return fmt.Errorf("redis at %s: %w%s", d.where, err, hint(err))
+}
+
+// hint says what is wrong with the URL of a server that answers so; "" when it may be right.
+func hint(err error) string {
+	switch text := err.Error(); {
+	case goredis.HasErrorPrefix(err, "MOVED"):
+		return "; this server is one of a cluster: begin the URL with redis+cluster, or rediss+cluster for TLS"
+	case strings.Contains(text, "cluster support disabled"):
+		return "; this server is not one of a cluster: begin the URL with redis, or rediss for TLS"
+	case strings.Contains(text, "all sentinels") && strings.HasSuffix(text, goredis.Nil.Error()):
+		return "; a sentinel answered, and knows no master of the name that follows the host in the URL"
+	}
+	return ""
 }
 
 // reading bounds a read, and fails at once shortly after Redis did not answer another one.

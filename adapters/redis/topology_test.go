@@ -194,6 +194,21 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// Who takes a cluster for a server, or the reverse, or names a master that nobody knows, is told so.
+func TestAURLOfAnotherKindSaysWhatItMustBe(t *testing.T) {
+	one, node := redistest.Start(t), redistest.StartCluster(t, 3, 0)[0]
+	sentinel := redistest.StartSentinels(t, "shop", redistest.Start(t), 1, 0)[0]
+	for u, says := range map[string]string{
+		"redis://" + node.Addr():                        "begin the URL with redis+cluster",
+		"redis+cluster://" + one.Addr():                 "begin the URL with redis,",
+		"redis+sentinel://" + sentinel.Addr() + "/mall": "knows no master of the name",
+	} {
+		if _, err := open(t, u).Availability().Progress(t.Context()); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", u, err, says)
+		}
+	}
+}
+
 // A master with so few slots that its losses would show nowhere.
 func TestAClusterThatCannotBeWatchedIsRefused(t *testing.T) {
 	servers := redistest.StartCluster(t, 3, 0)

@@ -89,6 +89,9 @@ func (u URL) parse() (t target, err error) {
 		}
 	}()
 	p, err := url.Parse(string(u))
+	if !strings.Contains(string(u), "://") {
+		return t, errScheme
+	}
 	if err != nil {
 		var inner *url.Error // its text has the whole URL
 		if errors.As(err, &inner) && !strings.Contains(string(u), "@") {

@@ -38,6 +38,7 @@ func TestWrongURLsSayWhatIsWrong(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                                   "must begin with",
 		"localhost:6379":                     "must begin with",
+		"127.0.0.1:6379":                     "must begin with",
 		"redis+cluster+x://a":                "must begin with",
 		"redis://":                           "must begin with",
 		"redis://a/one":                      `database "one"`,
