@@ -22,7 +22,7 @@ const (
 
 // hot measures reservations a second on one SKU, through one replica and spread over all, and how often a call had to be
 // repeated because others kept changing the SKU.
-func (x *run) hot(ctx context.Context) {
+func (x *run) hot(ctx context.Context, how string) {
 	var one, all []float64
 	var contended [2]int64
 	for turn := range hotTurns {
@@ -39,7 +39,7 @@ func (x *run) hot(ctx context.Context) {
 		}
 	}
 	single, spread := median(one), median(all)
-	x.t.Logf("a hot SKU: %.0f reservations/s through one replica, %.0f spread over %d (%.2f); calls repeated for contention: %d, %d of %d", single, spread,
+	x.t.Logf("a hot SKU, %s: %.0f reservations/s through one replica, %.0f spread over %d (%.2f); calls repeated for contention: %d, %d of %d", how, single, spread,
 		len(x.cluster.replicas), spread/single, contended[0], contended[1], hotTurns*hotReservations)
 }
 
@@ -77,6 +77,6 @@ func median(list []float64) float64 {
 // It measures, and holds only that every call is answered in the end.
 func TestHotSKU(t *testing.T) {
 	for name, routed := range map[string]bool{"each replica decides": false, "handed to one": true} {
-		t.Run(name, func(t *testing.T) { three(t, routed).hot(t.Context()) })
+		t.Run(name, func(t *testing.T) { three(t, routed).hot(t.Context(), name) })
 	}
 }

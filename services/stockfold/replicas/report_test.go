@@ -6,6 +6,13 @@ import (
 	"text/tabwriter"
 )
 
+// legend says what the columns and the last line mean.
+const legend = `
+acknowledged: the caller was told yes, or the broker took the message; refused: the caller was told no
+applied: is in the history of its SKU in the end; lost: acknowledged, and not applied; doubled: applied again
+unwarranted: applied, and not acknowledged, however often it was repeated; oversold: units promised that nobody had
+`
+
 // report writes what was counted, and fails the test for every count that must be 0 and is not.
 func (x *run) report(a *audit, tallies []*tally) {
 	var text strings.Builder
@@ -16,7 +23,8 @@ func (x *run) report(a *audit, tallies []*tally) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", r.what, r.asked, r.acknowledged, r.refused, r.applied, r.lost, r.doubled, r.unwarranted)
 	}
 	w.Flush()
-	fmt.Fprintf(&text, "\nacknowledged %d, applied %d, lost %d, doubled %d, oversold %d\n", total.acknowledged, total.applied, total.lost, total.doubled, a.oversold)
+	text.WriteString(legend)
+	fmt.Fprintf(&text, "\n%s, %d replicas: acknowledged %d, applied %d, lost %d, doubled %d, oversold %d\n", x.t.Name(), len(x.cluster.replicas), total.acknowledged, total.applied, total.lost, total.doubled, a.oversold)
 	fmt.Fprintf(&text, "facts that left less than was promised: %d; messages sent twice: %d; reservations read right after a change: %d, old: %d\n\n",
 		a.broke, x.repeated.Load(), x.found.Load(), x.stale.Load())
 	w = tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
