@@ -2,6 +2,7 @@ package operations
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -12,27 +13,43 @@ import (
 // logTopic stands for the message log as a whole in the status, where it is in trouble.
 const logTopic = "(message log)"
 
-// GetStatus tells how far each process has come. It returns the errors of the store.
+// storePatience is how long the status waits for the store: whoever asks wants to know now what does not move.
+const storePatience = 2 * time.Second
+
+// GetStatus tells how far each process has come. A store that cannot be read is part of the answer.
 func (s *Service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.GetStatusResponse, error) {
-	end, err := s.Store.End(ctx)
-	if err != nil {
-		return nil, err
-	}
-	open, err := s.Desk.CountOpen(ctx)
-	if err != nil {
-		return nil, err
-	}
+	patient, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
 	answer := &pb.GetStatusResponse{
-		Version: s.Version, StartedAt: timestamppb.New(s.StartedAt), StorePosition: end, OpenDeadLetters: open,
-		Partitions: s.partitions(), Sources: s.sources(),
+		Version: s.Version, StartedAt: timestamppb.New(s.StartedAt), Partitions: s.partitions(), Sources: s.sources(),
+	}
+	if err := s.askStore(patient, answer); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		answer.StoreError = err.Error()
 	}
 	for _, p := range s.Projections {
-		x := p.Status(ctx)
+		x := p.Status(patient)
 		answer.Projections = append(answer.Projections, &pb.ProjectionStatus{
 			Name: x.Name, Position: x.Position, Lag: x.Lag, DelayMs: x.Delay.Milliseconds(), Error: x.Error,
 		})
 	}
 	return answer, nil
+}
+
+// askStore fills in what the store alone knows: all of it, or nothing.
+func (s *Service) askStore(ctx context.Context, answer *pb.GetStatusResponse) error {
+	end, err := s.Store.End(ctx)
+	if err != nil {
+		return err
+	}
+	open, err := s.Desk.CountOpen(ctx)
+	if err != nil {
+		return err
+	}
+	answer.StorePosition, answer.OpenDeadLetters = end, open
+	return nil
 }
 
 func (s *Service) partitions() (list []*pb.PartitionStatus) {

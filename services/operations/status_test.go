@@ -1,10 +1,45 @@
 package operations
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/ingest"
 )
+
+// away is a store, and a desk, that nobody reaches until whoever asks gives up.
+type away struct{ Desk }
+
+func (away) End(ctx context.Context) (uint64, error) {
+	<-ctx.Done()
+	return 0, errors.New("no store answers")
+}
+
+// A store that cannot be read is when people look at the status: it is told, with all that is known without the store, and soon.
+func TestAStoreThatIsAwayIsInTheStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{Store: away{}, Version: "v", Partitions: func() []ingest.PartitionStatus {
+			return []ingest.PartitionStatus{{Topic: "sales", Next: 7}}
+		}})
+		began := time.Now()
+		got, err := s.GetStatus(t.Context(), &pb.GetStatusRequest{})
+		if err != nil || got.StoreError != "no store answers" || got.Version != "v" || len(got.Partitions) != 1 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if took := time.Since(began); took != storePatience {
+			t.Errorf("answered after %s", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got, err := s.GetStatus(ctx, &pb.GetStatusRequest{}); err == nil {
+			t.Errorf("got %v after the caller gave up", got)
+		}
+	})
+}
 
 func TestTheMessageLogIsInTheStatus(t *testing.T) {
 	trouble := ""

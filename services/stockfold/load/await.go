@@ -105,6 +105,9 @@ func (l *loader) status(ctx context.Context) (all []*pb.GetStatusResponse, err e
 		if err != nil {
 			return nil, fmt.Errorf("status of the service: %w", err)
 		}
+		if s.StoreError != "" {
+			return nil, fmt.Errorf("status of the service: %s; run the load again once the event store is there, and it goes on", s.StoreError)
+		}
 		all = append(all, s)
 	}
 	return all, nil

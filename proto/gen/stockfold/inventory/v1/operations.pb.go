@@ -658,8 +658,10 @@ type GetStatusResponse struct {
 	Partitions      []*PartitionStatus  `protobuf:"bytes,5,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	OpenDeadLetters int64               `protobuf:"varint,6,opt,name=open_dead_letters,json=openDeadLetters,proto3" json:"open_dead_letters,omitempty"`
 	Sources         []*SourceStatus     `protobuf:"bytes,7,rep,name=sources,proto3" json:"sources,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Why the event store cannot be read now, when it cannot: store_position, open_dead_letters and lags are 0 then, and not known.
+	StoreError    string `protobuf:"bytes,8,opt,name=store_error,json=storeError,proto3" json:"store_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
@@ -739,6 +741,13 @@ func (x *GetStatusResponse) GetSources() []*SourceStatus {
 		return x.Sources
 	}
 	return nil
+}
+
+func (x *GetStatusResponse) GetStoreError() string {
+	if x != nil {
+		return x.StoreError
+	}
+	return ""
 }
 
 type ProjectionStatus struct {
@@ -1024,7 +1033,7 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\x19DiscardDeadLetterResponse\x12C\n" +
 	"\vdead_letter\x18\x01 \x01(\v2\".stockfold.inventory.v1.DeadLetterR\n" +
 	"deadLetter\"\x12\n" +
-	"\x10GetStatusRequest\"\x90\x03\n" +
+	"\x10GetStatusRequest\"\xb1\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x129\n" +
 	"\n" +
@@ -1035,7 +1044,9 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"partitions\x18\x05 \x03(\v2'.stockfold.inventory.v1.PartitionStatusR\n" +
 	"partitions\x12*\n" +
 	"\x11open_dead_letters\x18\x06 \x01(\x03R\x0fopenDeadLetters\x12>\n" +
-	"\asources\x18\a \x03(\v2$.stockfold.inventory.v1.SourceStatusR\asources\"\x85\x01\n" +
+	"\asources\x18\a \x03(\v2$.stockfold.inventory.v1.SourceStatusR\asources\x12\x1f\n" +
+	"\vstore_error\x18\b \x01(\tR\n" +
+	"storeError\"\x85\x01\n" +
 	"\x10ProjectionStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x10\n" +
