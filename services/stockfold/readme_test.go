@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,13 +26,17 @@ import (
 // block marked json follows, the answer must hold what it shows.
 
 // readmeTimeout bounds the whole page, the build included.
-const readmeTimeout = 5 * time.Minute
+const readmeTimeout = 8 * time.Minute
+
+// replicasDir is where the page's section on several replicas keeps all it has, what it runs in files NAME.pid.
+const replicasDir = "stockfold-cluster"
 
 // block is a fenced block of a page.
 type block struct {
-	line int
-	lang string
-	text string
+	section string
+	line    int
+	lang    string
+	text    string
 }
 
 func TestREADME(t *testing.T) {
@@ -49,7 +54,7 @@ func TestREADME(t *testing.T) {
 	t.Cleanup(cancel) // after make run was stopped
 	r := startReader(t, ctx)
 	for i, b := range page[1:] {
-		if b.lang == "json" {
+		if b.lang == "json" || b.lang == "yaml" {
 			continue
 		}
 		t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) {
@@ -58,6 +63,28 @@ func TestREADME(t *testing.T) {
 				wantPart(t, out, page[next].text)
 			}
 		})
+	}
+}
+
+// The settings that the page shows for real clusters are settings.
+func TestREADMEShowsSettingsThatThereAre(t *testing.T) {
+	shown := 0
+	for _, b := range readBlocks(t, filepath.Join(root, "README.md")) {
+		if b.lang != "yaml" {
+			continue
+		}
+		shown++
+		c, err := settingsOf(t, "--config", writeFile(t, b.text))
+		if err != nil {
+			t.Errorf("line %d: %v", b.line, err)
+		} else if err := c.Check(); err != nil {
+			t.Errorf("line %d: %v", b.line, err)
+		} else if c.EventStore == "" || c.Redis == "" || len(c.KafkaBrokers) == 0 {
+			t.Errorf("line %d: got %+v", b.line, c)
+		}
+	}
+	if shown == 0 {
+		t.Error("the page shows none")
 	}
 }
 
@@ -71,9 +98,13 @@ type reader struct {
 // startReader types make run and waits for its last words.
 func startReader(t *testing.T, ctx context.Context) *reader {
 	dir := t.TempDir()
-	addrs := freeAddresses(t, 4)
+	addrs := freeAddresses(t, 7)
+	grpc, rest, metrics := freeRow(t), freeRow(t), freeRow(t)
 	r := &reader{dir: dir, replace: strings.NewReplacer("127.0.0.1:9090", addrs[0], "127.0.0.1:8080", addrs[1], "127.0.0.1:9092", addrs[2],
-		"127.0.0.1:9464", addrs[3])}
+		"127.0.0.1:9464", addrs[3], "127.0.0.1:2113", addrs[4], "127.0.0.1:9392", addrs[5], "127.0.0.1:6380", addrs[6],
+		"port 6380", "port "+port(addrs[6]), "-p 6380", "-p "+port(addrs[6]),
+		"127.0.0.1:919", grpc, "127.0.0.1:818", rest, "127.0.0.1:956", metrics)}
+	t.Cleanup(func() { endWhatIsLeft(t, dir) })
 	r.env = append(os.Environ(), "STOCKFOLD_GRPC="+addrs[0], "STOCKFOLD_REST="+addrs[1], "STOCKFOLD_BROKER="+addrs[2], "STOCKFOLD_METRICS="+addrs[3],
 		"STOCKFOLD_DATA="+filepath.Join(dir, "data"), "BINARY="+filepath.Join(dir, "stockfold"))
 	deploy, err := filepath.Abs(filepath.Join(root, "deploy"))
@@ -120,6 +151,8 @@ func (r *reader) do(t *testing.T, ctx context.Context, b block) string {
 		cmd = r.program(t, ctx, text)
 	case strings.Contains(text, "kcat ") && !installed("kcat"):
 		t.Skip("kcat is not installed")
+	case b.section == "Several replicas" && (!installed("redis-server") || !installed("redis-cli")):
+		t.Skip("redis-server and redis-cli are not installed")
 	default:
 		cmd = exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(text, "curl ", "curl -sS --fail-with-body "))
 		cmd.Dir = r.dir
@@ -155,7 +188,7 @@ func (r *reader) program(t *testing.T, ctx context.Context, code string) *exec.C
 	return cmd
 }
 
-// readBlocks reads the fenced blocks of a page that are marked sh, go or json.
+// readBlocks reads the fenced blocks of a page that are marked sh, go, json or yaml.
 func readBlocks(t *testing.T, path string) []block {
 	page, err := os.ReadFile(path)
 	if err != nil {
@@ -163,17 +196,20 @@ func readBlocks(t *testing.T, path string) []block {
 	}
 	var blocks []block
 	var open *block
+	section := ""
 	for i, line := range strings.SplitAfter(string(page), "\n") {
 		switch mark, fence := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "```"); {
 		case fence && open == nil:
-			open = &block{line: i + 1, lang: mark}
+			open = &block{section: section, line: i + 1, lang: mark}
 		case fence:
-			if slices.Contains([]string{"sh", "go", "json"}, open.lang) {
+			if slices.Contains([]string{"sh", "go", "json", "yaml"}, open.lang) {
 				blocks = append(blocks, *open)
 			}
 			open = nil
 		case open != nil:
 			open.text += line
+		case strings.HasPrefix(line, "## "):
+			section = strings.TrimSpace(line[len("## "):])
 		}
 	}
 	return blocks
@@ -230,6 +266,57 @@ func freeAddresses(t *testing.T, n int) []string {
 		}
 	}
 	return addrs
+}
+
+// freeRow finds an address without its last digit, such that nobody listens on those that end with 1, 2 and 3.
+func freeRow(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		row := fmt.Sprint("127.0.0.1:", 1_000+rand.IntN(2_200))
+		free := 0
+		for n := 1; n <= 3; n++ {
+			if l, err := net.Listen("tcp", fmt.Sprint(row, n)); err == nil {
+				defer l.Close()
+				free++
+			}
+		}
+		if free == 3 {
+			return row
+		}
+	}
+	t.Fatal("no free addresses in a row")
+	return ""
+}
+
+func port(addr string) string {
+	_, p, _ := net.SplitHostPort(addr)
+	return p
+}
+
+// endWhatIsLeft ends processes that the page's commands have started and, where one of them failed, not stopped. It returns once
+// they are gone. A process that works elsewhere has only the number of one that was.
+func endWhatIsLeft(t *testing.T, dir string) {
+	files, _ := filepath.Glob(filepath.Join(dir, replicasDir, "*.pid"))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil || !worksIn(pid, dir) {
+			continue
+		}
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+		for limit := time.Now().Add(time.Minute); worksIn(pid, dir); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Errorf("the process of %s does not end", file)
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+				break
+			}
+		}
+	}
+}
+
+func worksIn(pid int, dir string) bool {
+	at, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	return err == nil && strings.HasPrefix(at, dir)
 }
 
 // waitFor keeps what is written to it, and tells when a text was.

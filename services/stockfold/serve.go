@@ -38,6 +38,7 @@ Examples:
   stockfold serve --demo
   stockfold serve --data /var/lib/stockfold --log-format json
   stockfold serve --kafka-brokers kafka-1:9092,kafka-2:9092 --accept-unknown-locations
+  stockfold serve --eventstore 'esdb://127.0.0.1:2113?tls=false' --kafka-brokers 127.0.0.1:9392 --redis redis://127.0.0.1:6380
   STOCKFOLD_DATA=/var/lib/stockfold stockfold serve --config stockfold.yaml`
 }
 
