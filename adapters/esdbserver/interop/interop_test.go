@@ -37,7 +37,27 @@ func TestPython(t *testing.T) {
 	must(t, "", "python3", "-m", "venv", dir)
 	python := filepath.Join(dir, "bin", "python")
 	must(t, "", python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r", "requirements.txt")
-	t.Log(must(t, "", python, append([]string{"check.py"}, stores(t)...)...))
+	urls := stores(t)
+	t.Log(must(t, "", python, append([]string{"check.py"}, urls...)...))
+	said := must(t, "", python, "-c", strings.NewReplacer("esdb://127.0.0.1:2114?tls=false", urls[1], "sku-1082185", "sku-tea").Replace(pageProgram(t)))
+	if !strings.HasPrefix(said, `0 StockSold {"location":`) || strings.Count(said, "\n") != 2 {
+		t.Errorf("the program of README.md says\n%s", said)
+	}
+}
+
+// pageProgram is the program in Python that README.md shows.
+func pageProgram(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```python\n")
+	text, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("README.md shows no program in Python")
+	}
+	return text
 }
 
 func TestNode(t *testing.T) {
