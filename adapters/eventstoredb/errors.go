@@ -84,6 +84,17 @@ func judgeStatus(s *status.Status) verdict {
 	return tryAgain
 }
 
+// explain says what may be wrong with the connection string of a server that answers so.
+func explain(err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "does not look like a TLS handshake"):
+		return fmt.Errorf("%w; the server speaks without TLS, the connection string must end with ?tls=false then", err)
+	case strings.Contains(text, "server preface"):
+		return fmt.Errorf("%w; does the server speak TLS? The connection string must not say tls=false then", err)
+	}
+	return err
+}
+
 // translate gives the error that callers see.
 func translate(what string, err error) error {
 	code := codes.Unknown

@@ -88,7 +88,7 @@ func (s *supervisor) connect() (*generation, error) {
 	}
 	if err != nil {
 		g.bury(0) // nobody uses it
-		return nil, err
+		return nil, explain(err)
 	}
 	return g, nil
 }

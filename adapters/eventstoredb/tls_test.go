@@ -66,6 +66,24 @@ func TestACertificateThatIsRefusedIsNamed(t *testing.T) {
 	}
 }
 
+// Who speaks TLS to a server that does not, or the reverse, is told what to change.
+func TestAConnectionStringThatDoesNotFitTheServerSaysWhatToChange(t *testing.T) {
+	server, _ := certificate(t)
+	plain := newNode(t, newData(t), esdbserver.Options{})
+	secure := newNode(t, newData(t), esdbserver.Options{TLS: &tls.Config{Certificates: []tls.Certificate{server}}})
+	for url, says := range map[string]string{
+		"esdb://" + plain.addr:                 "must end with ?tls=false",
+		"esdb://" + secure.addr + "?tls=false": "must not say tls=false",
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err := eventstoredb.Open(ctx, url, options())
+		cancel()
+		if !errors.Is(err, commands.ErrUnavailable) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", url, err, says)
+		}
+	}
+}
+
 func TestConnectionStringsThatCannotBe(t *testing.T) {
 	for _, url := range []string{"", "http://127.0.0.1:2113", "esdb://", "esdb://127.0.0.1:x", "esdb://a?tls=maybe"} {
 		if s, err := eventstoredb.Open(t.Context(), url, options()); err == nil || !strings.Contains(err.Error(), "connection string") {
