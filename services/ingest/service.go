@@ -58,7 +58,7 @@ func New(c Config) *Service {
 // Run takes in messages until ctx ends. What was begun by then is finished and saved before it returns, which takes a
 // few seconds at most. The desk runs apart: it also serves facts that come by RPC, and must not wait for a log.
 func (s *Service) Run(ctx context.Context) error {
-	return s.Consumer.Run(ctx, s.takeIn, s.noteTrouble)
+	return s.Consumer.Run(ctx, s.takeIn, s.NoteTrouble)
 }
 
 // Status tells how far each assigned partition has come, in order of topic and partition.
@@ -82,7 +82,8 @@ func (s *Service) Trouble() string {
 	return s.trouble
 }
 
-func (s *Service) noteTrouble(err error) {
+// NoteTrouble notes why no partitions can be read, for the status, and logs it when that is news; nil when they can.
+func (s *Service) NoteTrouble(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stockfold/stockfold/adapters/eventstoredb"
 	"github.com/stockfold/stockfold/services/stockfold/node"
@@ -119,6 +120,26 @@ func TestAServiceThatIsNotThereIsNamed(t *testing.T) {
 	code := run(t.Context(), []string{"call", "--grpc", nowhere, "--timeout", "2s", "OperationsService/GetStatus"}, streams{&out, &trouble})
 	if code != 1 || !strings.Contains(trouble.String(), nowhere) || !strings.Contains(trouble.String(), "Unavailable") {
 		t.Errorf("exit code %d: %s", code, &trouble)
+	}
+}
+
+// Brokers that were never there are what people look at the status for.
+func TestTheStatusNamesBrokersThatAreAway(t *testing.T) {
+	t.Parallel()
+	c := testConfig(t)
+	c.KafkaBrokers = freeAddresses(t, 1)
+	n := client{t, startNode(t, c)}
+	limit := time.After(time.Minute)
+	for again := time.NewTicker(10 * time.Millisecond); ; {
+		said := fmt.Sprint(n.call("OperationsService/GetStatus", "{}")["partitions"])
+		if strings.Contains(said, c.KafkaBrokers[0]) && strings.Contains(said, "refused") {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-limit:
+			t.Fatalf("the status says %s", said)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -90,4 +91,17 @@ func TestAServerThatDoesNotEndIsLeftBehind(t *testing.T) {
 		}
 		close(release)
 	})
+}
+
+// Brokers that are away are news once, and again after they were there.
+func TestTroubleIsLoggedWhenItIsNews(t *testing.T) {
+	var log bytes.Buffer
+	n := &Node{log: slog.New(slog.NewTextHandler(&log, nil))}
+	tell := n.newsOf("no broker")
+	for _, err := range []error{errors.New("a"), errors.New("a"), errors.New("b"), nil, errors.New("b")} {
+		tell(err)
+	}
+	if lines := strings.Count(log.String(), "no broker"); lines != 3 {
+		t.Errorf("%d lines, want 3:\n%s", lines, &log)
+	}
 }

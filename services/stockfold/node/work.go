@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/stockfold/stockfold/adapters/broker"
@@ -105,7 +107,7 @@ func (n *Node) startPublication() error {
 		}
 	}
 	n.parts.loop("publication", n.fail, func(ctx context.Context) error {
-		if err := n.awaitTopics(ctx, publication.Topic); err != nil {
+		if err := n.awaitTopics(ctx, n.newsOf("changes cannot be published, will try again"), publication.Topic); err != nil {
 			return err
 		}
 		return publish(ctx)
@@ -128,11 +130,7 @@ func (n *Node) publishInTurn() (func(context.Context) error, error) {
 			}
 			n.log.Info("this replica publishes changes of availability")
 			_ = n.publication.Run(ctx) // it ends with the turn
-		}, func(err error) {
-			if err != nil {
-				n.log.Warn("whose turn it is to publish cannot be found out, will try again", "error", err)
-			}
-		})
+		}, n.newsOf("whose turn it is to publish cannot be found out, will try again"))
 	}, nil
 }
 
@@ -144,7 +142,7 @@ func (n *Node) startIngest() error {
 	n.parts.add("consumer", func(context.Context) error { return consumer.Close() })
 	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
 	n.parts.loop("ingest", n.fail, func(ctx context.Context) error {
-		if err := n.awaitTopics(ctx, ingest.TopicMovements, ingest.TopicSales); err != nil {
+		if err := n.awaitTopics(ctx, n.ingest.NoteTrouble, ingest.TopicMovements, ingest.TopicSales); err != nil {
 			return err
 		}
 		return n.ingest.Run(ctx)
@@ -152,9 +150,22 @@ func (n *Node) startIngest() error {
 	return nil
 }
 
-// awaitTopics tries until the brokers have the topics, or may not create them. Brokers that are down do not keep the rest
-// of the service from working.
-func (n *Node) awaitTopics(ctx context.Context, names ...string) error {
+// newsOf logs trouble that is another than before; nil ends it.
+func (n *Node) newsOf(what string) func(error) {
+	last := ""
+	return func(err error) {
+		if err == nil {
+			last = ""
+		} else if text := err.Error(); text != last {
+			last = text
+			n.log.Warn(what, "error", err)
+		}
+	}
+}
+
+// awaitTopics tries until the brokers have the topics, or may not create them, and tells of the trouble meanwhile. Brokers
+// that are down do not keep the rest of the service from working.
+func (n *Node) awaitTopics(ctx context.Context, trouble func(error), names ...string) error {
 	topics := make([]kafka.Topic, len(names))
 	for i, name := range names {
 		topics[i] = kafka.Topic{Name: name, Retention: topicRetention}
@@ -164,7 +175,7 @@ func (n *Node) awaitTopics(ctx context.Context, names ...string) error {
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		n.log.Warn("Kafka brokers cannot be asked for topics, will try again", "brokers", n.Brokers, "topics", names, "error", err)
+		trouble(fmt.Errorf("ask Kafka's brokers %s for topics: %w", strings.Join(n.Brokers, ","), err))
 		timer := time.NewTimer(pause - rand.N(pause/4))
 		select {
 		case <-timer.C:
