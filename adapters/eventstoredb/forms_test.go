@@ -150,7 +150,8 @@ func TestALetterThatWasNotFinished(t *testing.T) {
 	s := newScene(t)
 	letters, c := s.store.DeadLetters(), s.raw()
 	x := ingest.DeadLetter{ID: "0001/ä\xff", State: ingest.Open, Reason: "MALFORMED", Value: bytes.Repeat([]byte("v"), 1<<20), ReceivedAt: 5}
-	if err := letters.Put(s.ctx, x); err != nil {
+	var err error
+	if x.Version, err = letters.Put(s.ctx, x); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -162,7 +163,7 @@ func TestALetterThatWasNotFinished(t *testing.T) {
 		t.Errorf("got %d bytes, %v", len(got.Value), err)
 	}
 	x.State, x.ReceivedAt = ingest.Discarded, 9
-	if err := letters.Put(s.ctx, x); err != nil {
+	if _, err := letters.Put(s.ctx, x); err != nil {
 		t.Fatal(err)
 	}
 	// The list hears of the older state as if it were newer than all.
@@ -271,9 +272,9 @@ func TestBoundsOfNamesAndValues(t *testing.T) {
 		"offset":                s.store.SaveOffset(s.ctx, "", 1, ingest.Progress{}),
 		"schema":                s.store.SaveSnapshot(s.ctx, "sku-a", long, commands.Snapshot{}),
 		"snapshot":              s.store.SaveSnapshot(s.ctx, "sku-a", "v", commands.Snapshot{Data: large}),
-		"letter's id":           s.store.DeadLetters().Put(s.ctx, ingest.DeadLetter{ID: long, State: ingest.Open}),
-		"letter's state":        s.store.DeadLetters().Put(s.ctx, ingest.DeadLetter{ID: "x"}),
-		"letter":                s.store.DeadLetters().Put(s.ctx, ingest.DeadLetter{ID: "x", State: ingest.Open, Value: large}),
+		"letter's id":           second(s.store.DeadLetters().Put(s.ctx, ingest.DeadLetter{ID: long, State: ingest.Open})),
+		"letter's state":        second(s.store.DeadLetters().Put(s.ctx, ingest.DeadLetter{ID: "x"})),
+		"letter":                second(s.store.DeadLetters().Put(s.ctx, ingest.DeadLetter{ID: "x", State: ingest.Open, Value: large})),
 	} {
 		if err == nil || errors.Is(err, commands.ErrUnavailable) {
 			t.Errorf("%s: got %v", what, err)

@@ -90,6 +90,22 @@ func (d *DeadLetters) use(ctx context.Context, f func(*letterList)) error {
 	return nil
 }
 
+// makeListed lists a letter that is kept and not listed: whoever kept it may have been cut off in between.
+func (d *DeadLetters) makeListed(ctx context.Context, x *ingest.DeadLetter) error {
+	if x.Version == 0 {
+		return nil
+	}
+	missing := false
+	err := d.use(ctx, func(l *letterList) {
+		known, ok := l.letters[x.ID]
+		missing = !ok || known.version < x.Version-1
+	})
+	if err != nil || !missing {
+		return err
+	}
+	return d.enlist(ctx, *x, x.Version-1)
+}
+
 // CountOpen is ingest.DeadLetters'.
 func (d *DeadLetters) CountOpen(ctx context.Context) (open int64, err error) {
 	err = d.use(ctx, func(l *letterList) { open = l.open })
@@ -111,13 +127,13 @@ func (d *DeadLetters) List(ctx context.Context, q ingest.Query) (letters []inges
 			return nil, false, err
 		}
 		for i, id := range ids {
-			x, next, err := d.newest(ctx, id)
+			x, err := d.Get(ctx, id)
 			if err != nil {
 				return nil, false, fmt.Errorf("list dead letters: %w", err)
 			}
 			q.After = id
 			if x.State != q.State { // it changed meanwhile, or who changed it could not tell the list
-				if err := d.enlist(ctx, x, next-1); err != nil {
+				if err := d.enlist(ctx, x, x.Version-1); err != nil {
 					return nil, false, err
 				}
 				continue

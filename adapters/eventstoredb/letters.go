@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
@@ -23,38 +24,44 @@ type DeadLetters struct {
 
 func letterStream(id string) string { return letterPrefix + escape(id) }
 
-// Put is ingest.DeadLetters'.
-func (d *DeadLetters) Put(ctx context.Context, letter ingest.DeadLetter) error {
+// Put is ingest.DeadLetters'. A letter's version is the revision of its newest version, plus one.
+func (d *DeadLetters) Put(ctx context.Context, letter ingest.DeadLetter) (version uint64, err error) {
 	if err := checkName("id of the dead letter", letter.ID); err != nil {
-		return err
+		return 0, err
 	}
 	if letter.State < ingest.Open || letter.State > ingest.Discarded {
-		return fmt.Errorf("dead letter %.100q has no state that can be kept: %d", letter.ID, letter.State)
+		return 0, fmt.Errorf("dead letter %.100q has no state that can be kept: %d", letter.ID, letter.State)
 	}
 	ctx, cancel := d.store.limited(ctx)
 	defer cancel()
-	version, err := d.keep(ctx, letter)
+	revision, err := d.keep(ctx, letter)
 	if err != nil {
-		return fmt.Errorf("keep dead letter %.100q: %w", letter.ID, err)
+		return 0, fmt.Errorf("keep dead letter %.100q: %w", letter.ID, err)
 	}
-	return d.enlist(ctx, letter, version)
+	return revision + 1, d.enlist(ctx, letter, revision)
 }
 
-// keep writes a version of a letter and gives its revision. Where others write the same letter, one comes after the other.
-func (d *DeadLetters) keep(ctx context.Context, letter ingest.DeadLetter) (version uint64, err error) {
+// keep writes a version of a letter and gives its revision. Parts that others left do not count as a change.
+func (d *DeadLetters) keep(ctx context.Context, letter ingest.DeadLetter) (revision uint64, err error) {
+	wait := minBackoff
 	for range maxConflicts {
 		before, next, err := d.newest(ctx, letter.ID)
 		if err != nil && !errors.Is(err, ingest.ErrNoDeadLetter) {
 			return 0, err
 		}
+		if before.Version != letter.Version {
+			return 0, errors.Join(ingest.ErrLetterChanged, d.makeListed(ctx, &before))
+		}
 		if before.ReceivedAt != 0 {
 			letter.ReceivedAt = before.ReceivedAt
 		}
-		version, err = d.keepAt(ctx, next, &letter)
+		revision, err = d.keepAt(ctx, next, &letter)
 		var conflict *commands.ConflictError
 		if !errors.As(err, &conflict) {
-			return version, err
+			return revision, err
 		}
+		sleep(ctx, rand.N(wait)) // whoever writes parts at the same time is let through
+		wait = min(2*wait, maxBackoff)
 	}
 	return 0, fmt.Errorf("%w: others wrote it %d times meanwhile", commands.ErrUnavailable, maxConflicts)
 }
@@ -141,6 +148,7 @@ func (d *DeadLetters) newest(ctx context.Context, id string) (x ingest.DeadLette
 		}
 		if e.EventType == letterKept {
 			x, err = d.decode(ctx, id, e)
+			x.Version = e.EventNumber + 1
 			return x, next, err
 		}
 		if e.EventNumber == 0 {

@@ -35,7 +35,7 @@ func allCalls(ctx context.Context, s *Store) map[string]error {
 	errs["save offset"] = s.SaveOffset(ctx, "t", 0, ingest.Progress{})
 	_, _, errs["load checkpoint"] = s.LoadCheckpoint(ctx, "p")
 	errs["save checkpoint"] = s.SaveCheckpoint(ctx, "p", 1)
-	errs["put letter"] = s.DeadLetters().Put(ctx, ingest.DeadLetter{ID: "x", State: ingest.Open})
+	_, errs["put letter"] = s.DeadLetters().Put(ctx, ingest.DeadLetter{ID: "x", State: ingest.Open})
 	_, errs["get letter"] = s.DeadLetters().Get(ctx, "x")
 	_, _, errs["list letters"] = s.DeadLetters().List(ctx, ingest.Query{Limit: 1})
 	_, errs["count letters"] = s.DeadLetters().CountOpen(ctx)

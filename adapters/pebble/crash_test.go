@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -247,7 +248,13 @@ func write(t *testing.T, s *Store, l *ledger, seed uint64) {
 func stateAfter(n int) ingest.State { return ingest.State(1 + n%3) }
 
 func putLetter(t *testing.T, s *Store, l *ledger, id string, n int) {
-	err := s.DeadLetters().Put(context.Background(), ingest.DeadLetter{ID: id, State: stateAfter(n), Attempts: n, Reason: "MALFORMED", Value: make([]byte, 300)})
+	ctx := context.Background()
+	before, err := s.DeadLetters().Get(ctx, id)
+	if err != nil && !errors.Is(err, ingest.ErrNoDeadLetter) {
+		t.Errorf("get: %v", err)
+		return
+	}
+	_, err = s.DeadLetters().Put(ctx, ingest.DeadLetter{ID: id, State: stateAfter(n), Attempts: n, Reason: "MALFORMED", Value: make([]byte, 300), Version: before.Version})
 	if err != nil {
 		t.Errorf("put: %v", err)
 		return

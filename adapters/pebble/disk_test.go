@@ -42,8 +42,10 @@ func TestFullDiskRefusesWritesUntilThereIsSpace(t *testing.T) {
 	mustAppend(t, s, "sku-a", 0, 2)
 	free.Store(999)
 	writes := map[string]func() error{
-		"append":     func() error { _, err := s.Append(background, "sku-a", 2, facts("sku-a", 2, 1, 0)); return err },
-		"letter":     func() error { return s.DeadLetters().Put(background, ingest.DeadLetter{ID: "1", State: ingest.Open}) },
+		"append": func() error { _, err := s.Append(background, "sku-a", 2, facts("sku-a", 2, 1, 0)); return err },
+		"letter": func() error {
+			return second(s.DeadLetters().Put(background, ingest.DeadLetter{ID: "1", State: ingest.Open}))
+		},
 		"offset":     func() error { return s.SaveOffset(background, "t", 0, ingest.Progress{Next: 1}) },
 		"checkpoint": func() error { return s.SaveCheckpoint(background, "p", 1) },
 		"snapshot":   func() error { return s.SaveSnapshot(background, "sku-a", "v1", commands.Snapshot{Next: 2}) },

@@ -53,15 +53,15 @@ func letterBounds(state ingest.State, after string) *pebbledb.IterOptions {
 }
 
 // Put is ingest.DeadLetters'.
-func (d *DeadLetters) Put(ctx context.Context, letter ingest.DeadLetter) error {
+func (d *DeadLetters) Put(ctx context.Context, letter ingest.DeadLetter) (version uint64, err error) {
 	if err := checkName("id of the dead letter", letter.ID, MaxNameBytes); err != nil {
-		return err
+		return 0, err
 	}
 	if letter.State < ingest.Open || letter.State > ingest.Discarded {
-		return fmt.Errorf("dead letter %s has no state that can be kept: %d", letter.ID, letter.State)
+		return 0, fmt.Errorf("dead letter %s has no state that can be kept: %d", letter.ID, letter.State)
 	}
 	if err := d.store.enterToWrite(); err != nil {
-		return err
+		return 0, err
 	}
 	defer d.store.gate.leave()
 	lock := &d.locks[maphash.String(d.seed, letter.ID)%uint64(len(d.locks))]
@@ -70,17 +70,20 @@ func (d *DeadLetters) Put(ctx context.Context, letter ingest.DeadLetter) error {
 	return d.put(ctx, letter)
 }
 
-func (d *DeadLetters) put(ctx context.Context, letter ingest.DeadLetter) error {
+func (d *DeadLetters) put(ctx context.Context, letter ingest.DeadLetter) (version uint64, err error) {
 	before, err := d.Get(ctx, letter.ID)
 	if err != nil && !errors.Is(err, ingest.ErrNoDeadLetter) {
-		return err
+		return 0, err
+	}
+	if before.Version != letter.Version {
+		return 0, fmt.Errorf("%w: %s", ingest.ErrLetterChanged, letter.ID)
 	}
 	if before.ReceivedAt != 0 {
 		letter.ReceivedAt = before.ReceivedAt
 	}
 	value, err := encodeLetter(&letter)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	r := newRequest()
 	r.size = len(value)
@@ -96,11 +99,14 @@ func (d *DeadLetters) put(ctx context.Context, letter ingest.DeadLetter) error {
 		return b.Set(letterKey(letter.ID), value, nil)
 	}
 	if _, err := d.store.submit(ctx, r); err != nil {
-		return fmt.Errorf("keep dead letter %s: %w", letter.ID, err)
+		return 0, fmt.Errorf("keep dead letter %s: %w", letter.ID, err)
 	}
 	d.open.Add(openLetters(letter.State) - openLetters(before.State))
-	return nil
+	return d.version(value), nil
 }
+
+// version tells stored letters apart by what they hold. Only this process has the store open, so a seed of its own will do.
+func (d *DeadLetters) version(value []byte) uint64 { return max(maphash.Bytes(d.seed, value), 1) }
 
 func openLetters(state ingest.State) int64 {
 	if state == ingest.Open {
@@ -118,7 +124,9 @@ func (d *DeadLetters) Get(ctx context.Context, id string) (ingest.DeadLetter, er
 	if !ok {
 		return ingest.DeadLetter{}, fmt.Errorf("%w: %.100q", ingest.ErrNoDeadLetter, id)
 	}
-	return decodeLetter(id, value)
+	letter, err := decodeLetter(id, value)
+	letter.Version = d.version(value)
+	return letter, err
 }
 
 // List is ingest.DeadLetters'. A page ends early when its letters have more than MaxAppendBytes together.

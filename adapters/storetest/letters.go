@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/stockfold/stockfold/services/ingest"
 )
@@ -12,6 +14,9 @@ import (
 var letterTests = []test{
 	{"come back as they were put", letterPut},
 	{"put again take the place of the first, and keep when it was received", letterAgain},
+	{"are put over the version that was read, and no other", letterVersions},
+	{"changed by many at once lose no change", letterChanges},
+	{"put for the first time by many at once are put once", letterFirst},
 	{"that do not exist", letterMissing},
 	{"are listed oldest first, page by page", letterPages},
 	{"are listed by state and reason", letterFilter},
@@ -38,10 +43,24 @@ func (f *fixture) letter(n int) ingest.DeadLetter {
 	}
 }
 
+// put puts a letter over whatever is kept under its id.
 func (f *fixture) put(x ingest.DeadLetter) {
 	f.Helper()
-	if err := f.DeadLetters.Put(f.ctx, x); err != nil {
+	if err := f.putOver(x); err != nil {
 		f.Fatalf("put %s: %v", x.ID, err)
+	}
+}
+
+func (f *fixture) putOver(x ingest.DeadLetter) error {
+	for {
+		before, err := f.DeadLetters.Get(f.ctx, x.ID)
+		if err != nil && !errors.Is(err, ingest.ErrNoDeadLetter) {
+			return err
+		}
+		x.Version = before.Version
+		if _, err = f.DeadLetters.Put(f.ctx, x); !errors.Is(err, ingest.ErrLetterChanged) {
+			return err
+		}
 	}
 }
 
@@ -56,7 +75,7 @@ func (f *fixture) kept(want ingest.DeadLetter) {
 	}
 }
 
-// sameLetter compares letters; no bytes are the same as nil.
+// sameLetter compares letters but for their versions; no bytes are the same as nil.
 func sameLetter(a, b ingest.DeadLetter) bool {
 	return reflect.DeepEqual(normal(a), normal(b))
 }
@@ -67,7 +86,7 @@ func normal(x ingest.DeadLetter) ingest.DeadLetter {
 	for i := range x.Headers {
 		x.Headers[i].Value = append([]byte{}, x.Headers[i].Value...)
 	}
-	x.Applied = append([]int32{}, x.Applied...)
+	x.Applied, x.Version = append([]int32{}, x.Applied...), 0
 	return x
 }
 
@@ -136,6 +155,116 @@ func letterAgain(f *fixture) {
 	f.kept(again)
 	if got := f.list(ingest.Query{Limit: 10}); len(got) != 1 || !sameLetter(got[0], again) {
 		f.Fatalf("got %+v, want one letter", got)
+	}
+}
+
+// changed asserts that a put is refused, and that what is kept stays.
+func (f *fixture) changed(x, kept ingest.DeadLetter) {
+	f.Helper()
+	if version, err := f.DeadLetters.Put(f.ctx, x); !errors.Is(err, ingest.ErrLetterChanged) {
+		f.Fatalf("put over version %d: version %d, %v, want ErrLetterChanged", x.Version, version, err)
+	}
+	f.kept(kept)
+}
+
+func letterVersions(f *fixture) {
+	f.needLetters()
+	start := f.open()
+	first := f.letter(1)
+	x := first
+	x.Version = 77
+	if _, err := f.DeadLetters.Put(f.ctx, x); !errors.Is(err, ingest.ErrLetterChanged) {
+		f.Fatalf("put over a version that there never was: %v, want ErrLetterChanged", err)
+	}
+	if got, err := f.DeadLetters.Get(f.ctx, x.ID); !errors.Is(err, ingest.ErrNoDeadLetter) {
+		f.Fatalf("got %+v, %v, want ErrNoDeadLetter", got, err)
+	}
+	x.Version = 0
+	one, err := f.DeadLetters.Put(f.ctx, x)
+	if err != nil || one == 0 {
+		f.Fatalf("version %d, %v", one, err)
+	}
+	if got, err := f.DeadLetters.Get(f.ctx, x.ID); err != nil || got.Version != one {
+		f.Fatalf("got version %d, %v, want %d", got.Version, err, one)
+	}
+	x.Note, x.State = "anna: not ours", ingest.Discarded
+	f.changed(x, first)
+	second := x
+	second.Version = one
+	two, err := f.DeadLetters.Put(f.ctx, second)
+	if err != nil || two == one {
+		f.Fatalf("version %d after %d, %v", two, one, err)
+	}
+	x.Note, x.State = "bob: ours", ingest.Open
+	for _, version := range []uint64{0, one} {
+		x.Version = version
+		f.changed(x, second)
+	}
+	if got := f.list(ingest.Query{State: ingest.Discarded, Limit: 10}); len(got) != 1 || got[0].Version != two {
+		f.Fatalf("listed %+v, want version %d", got, two)
+	}
+	if n := f.open() - start; n != 0 {
+		f.Fatalf("%d open letters, want none", n)
+	}
+}
+
+// letterChanges has many read a letter, add to it and put it, until each was taken: the additions are all there.
+func letterChanges(f *fixture) {
+	f.needLetters()
+	const changes = 5
+	x := f.letter(0)
+	f.put(x)
+	parallel(writers, func(g int) {
+		for n := 0; n < changes; {
+			x, err := f.DeadLetters.Get(f.ctx, f.letter(0).ID)
+			if err != nil {
+				f.Errorf("get: %v", err)
+				return
+			}
+			x.Attempts++
+			x.Applied = append(x.Applied, int32(g*changes+n))
+			switch _, err = f.DeadLetters.Put(f.ctx, x); {
+			case err == nil:
+				n++
+			case !errors.Is(err, ingest.ErrLetterChanged):
+				f.Errorf("put: %v", err)
+				return
+			}
+		}
+	})
+	got, err := f.DeadLetters.Get(f.ctx, x.ID)
+	if err != nil {
+		f.Fatal(err)
+	}
+	slices.Sort(got.Applied)
+	for i, line := range got.Applied {
+		if int(line) != i {
+			f.Fatalf("lines %v: place %d is another's", got.Applied, i)
+		}
+	}
+	if len(got.Applied) != writers*changes || got.Attempts != 1+writers*changes {
+		f.Fatalf("%d lines and %d attempts, want %d changes", len(got.Applied), got.Attempts, writers*changes)
+	}
+}
+
+func letterFirst(f *fixture) {
+	f.needLetters()
+	var put atomic.Int32
+	parallel(writers, func(g int) {
+		x := f.letter(0)
+		x.Attempts = g + 1
+		switch _, err := f.DeadLetters.Put(f.ctx, x); {
+		case err == nil:
+			put.Add(1)
+		case !errors.Is(err, ingest.ErrLetterChanged):
+			f.Errorf("put: %v", err)
+		}
+	})
+	if n := put.Load(); n != 1 {
+		f.Fatalf("%d put the letter for the first time, want one", n)
+	}
+	if got := f.list(ingest.Query{Limit: 10}); len(got) != 1 {
+		f.Fatalf("%d letters, want one", len(got))
 	}
 }
 
@@ -239,7 +368,7 @@ func letterConcurrent(f *fixture) {
 			if (g+n)%3 == 0 {
 				x.State = ingest.Discarded
 			}
-			if err := f.DeadLetters.Put(f.ctx, x); err != nil {
+			if err := f.putOver(x); err != nil {
 				f.Errorf("put: %v", err)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections/policies"
+	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -41,6 +42,8 @@ const (
 	autoReplays = 16
 	// deskPage is how many dead letters the desk looks at in one go.
 	deskPage = 200
+	// maxChanges is how often a letter may be changed by others while it is being changed here.
+	maxChanges = 16
 	// autoActor is who replays by itself.
 	autoActor = "stockfold"
 	// begun starts the note of a letter whose replay was begun; one that is found at start was cut short by a crash.
@@ -50,7 +53,8 @@ const (
 // DeadLetterDesk keeps what cannot be applied, and replays or discards it. It is safe for concurrent use.
 //
 // Replays go the way the message came in, except that its place in its log does not make it a duplicate: it was never
-// applied from there. Letters whose location was unknown are replayed by themselves, oldest first, several at once,
+// applied from there. Several desks may share the letters: what becomes of a letter is written on what the others made
+// of it, and facts that two of them replay at once count once by their keys. Letters whose location was unknown are replayed by themselves, oldest first, several at once,
 // when the location is defined.
 type DeadLetterDesk struct {
 	letters  DeadLetters
@@ -115,21 +119,43 @@ func (d *DeadLetterDesk) Discard(ctx context.Context, id, reason, actor string) 
 		return DeadLetter{}, err
 	}
 	defer unlock()
-	letter, err := d.letters.Get(ctx, id)
-	switch {
-	case err != nil:
-		return DeadLetter{}, err
-	case letter.State == Discarded:
-		return letter, nil
-	case letter.State != Open:
-		return DeadLetter{}, &StateError{ID: id, State: letter.State}
+	letter, changed, err := d.change(ctx, id, func(letter *DeadLetter) (bool, error) {
+		switch letter.State {
+		case Discarded:
+			return false, nil
+		case Replayed:
+			return false, &StateError{ID: id, State: letter.State}
+		}
+		letter.State, letter.Note = Discarded, fmt.Sprintf("discarded by %s: %s", who(actor), reason)
+		return true, nil
+	})
+	if changed {
+		d.log.Info("dead letter discarded", "id", id, "reason", letter.Reason, "actor", who(actor), "note", reason)
 	}
-	letter.State, letter.Note = Discarded, fmt.Sprintf("discarded by %s: %s", who(actor), reason)
-	if err := d.letters.Put(ctx, letter); err != nil {
-		return DeadLetter{}, err
+	return letter, err
+}
+
+// change has a letter changed as it is now: by the desk of another replica, too. decide tells whether it changed
+// anything, and may be asked again.
+func (d *DeadLetterDesk) change(ctx context.Context, id string, decide func(*DeadLetter) (bool, error)) (DeadLetter, bool, error) {
+	for range maxChanges {
+		letter, err := d.letters.Get(ctx, id)
+		if err != nil {
+			return DeadLetter{}, false, err
+		}
+		changed, err := decide(&letter)
+		if err != nil {
+			return DeadLetter{}, false, err
+		}
+		if !changed {
+			return letter, false, nil
+		}
+		letter.Version, err = d.letters.Put(ctx, letter)
+		if !errors.Is(err, ErrLetterChanged) {
+			return letter, err == nil, err
+		}
 	}
-	d.log.Info("dead letter discarded", "id", id, "reason", letter.Reason, "actor", who(actor), "note", reason)
-	return letter, nil
+	return DeadLetter{}, false, fmt.Errorf("%w: others changed dead letter %s %d times meanwhile", commands.ErrUnavailable, id, maxChanges)
 }
 
 func who(actor string) string {
@@ -147,16 +173,13 @@ func (d *DeadLetterDesk) keep(ctx context.Context, letter DeadLetter) error {
 		return err
 	}
 	defer unlock()
-	switch _, err := d.letters.Get(ctx, letter.ID); {
-	case err == nil:
-		return nil
-	case !errors.Is(err, ErrNoDeadLetter):
-		return fmt.Errorf("look up dead letter %s: %w", letter.ID, err)
-	}
-	letter.State, letter.Attempts = Open, 1
+	letter.State, letter.Attempts, letter.Version = Open, 1, 0
 	letter.ReceivedAt = d.now()
 	letter.LastTriedAt = letter.ReceivedAt
-	if err := d.letters.Put(ctx, letter); err != nil {
+	switch _, err := d.letters.Put(ctx, letter); {
+	case errors.Is(err, ErrLetterChanged):
+		return nil // it is there
+	case err != nil:
 		return fmt.Errorf("store dead letter %s: %w", letter.ID, err)
 	}
 	if n := d.stats.kept(letter.Reason, letter.ReceivedAt); n > 0 {

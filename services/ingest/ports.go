@@ -45,10 +45,18 @@ type DeadLetter struct {
 	// Applied are the lines of a sale, from 1, that were applied before another one turned out not to be applicable.
 	// A replay leaves them out.
 	Applied []int32
+
+	// Version tells what was read from what others wrote since; 0 for a letter that was never kept. It means nothing but
+	// to the store that gave it, for as long as that is open.
+	Version uint64
 }
 
-// ErrNoDeadLetter says that no dead letter has the id.
-var ErrNoDeadLetter = errors.New("no such dead letter")
+var (
+	// ErrNoDeadLetter says that no dead letter has the id.
+	ErrNoDeadLetter = errors.New("no such dead letter")
+	// ErrLetterChanged says that somebody else wrote the dead letter since it was read.
+	ErrLetterChanged = errors.New("the dead letter was changed meanwhile")
+)
 
 // Query selects dead letters.
 type Query struct {
@@ -60,11 +68,13 @@ type Query struct {
 
 // DeadLetters keeps dead letters.
 //
-// Put writes a letter, or writes it anew, and returns once it is durable; one written anew keeps its first ReceivedAt.
-// Get returns one, or ErrNoDeadLetter. List returns up to Limit letters in order of id, the oldest first, and whether
+// Put writes a letter whose stored version is still the one that it carries, and returns its new version once it is
+// durable; otherwise it returns ErrLetterChanged (wrapped) and changes nothing. Several processes may share a store: of
+// many that put one version, one succeeds. A letter written anew keeps its first ReceivedAt. After any other error it
+// is not known whether it was written. Get returns a letter, or ErrNoDeadLetter. List returns up to Limit letters in order of id, the oldest first, and whether
 // there are more. CountOpen counts the open ones. Every method may return commands.ErrUnavailable (wrapped).
 type DeadLetters interface {
-	Put(ctx context.Context, letter DeadLetter) error
+	Put(ctx context.Context, letter DeadLetter) (version uint64, err error)
 	Get(ctx context.Context, id string) (DeadLetter, error)
 	List(ctx context.Context, q Query) (letters []DeadLetter, more bool, err error)
 	CountOpen(ctx context.Context) (int64, error)

@@ -19,50 +19,83 @@ func (d *DeadLetterDesk) Replay(ctx context.Context, id, actor string) (DeadLett
 		return DeadLetter{}, err
 	}
 	defer unlock()
-	letter, err := d.letters.Get(ctx, id)
-	switch {
-	case err != nil:
-		return DeadLetter{}, err
-	case letter.State == Replayed:
-		return letter, nil
-	case letter.State != Open:
-		return DeadLetter{}, &StateError{ID: id, State: letter.State}
-	case letter.Reason == ReasonMessagesLost, letter.Reason == ReasonLogReplaced:
-		return DeadLetter{}, &NotReplayableError{ID: id, Reason: letter.Reason}
-	}
-	return d.replay(ctx, letter, who(actor))
-}
-
-// replay notes first that it begins: were it cut short after the facts are recorded and long forgotten before it is
-// tried again, they would count twice. What was begun is finished at the next start.
-func (d *DeadLetterDesk) replay(ctx context.Context, letter DeadLetter, actor string) (DeadLetter, error) {
-	letter.Attempts++
-	letter.LastTriedAt = d.now()
-	letter.Note = begun + actor
-	if err := d.letters.Put(ctx, letter); err != nil {
-		return DeadLetter{}, fmt.Errorf("begin the replay of dead letter %s: %w", letter.ID, err)
+	actor = who(actor)
+	letter, begun, err := d.begin(ctx, id, actor)
+	if err != nil || !begun {
+		return letter, err
 	}
 	v := d.try(ctx, &letter)
-	letter.Applied = append(letter.Applied, v.applied...)
-	rejection := v.rejection
 	if v.err != nil {
 		if stock.Temporary(v.err) {
-			return DeadLetter{}, fmt.Errorf("replay dead letter %s: %w", letter.ID, v.err)
+			return DeadLetter{}, fmt.Errorf("replay dead letter %s: %w", id, v.err)
 		}
-		rejection = internal(v.err)
+		v.rejection = internal(v.err)
 	}
-	if rejection == nil {
-		letter.State, letter.Note = Replayed, "replayed by "+actor
+	return d.finish(ctx, &letter, v, actor)
+}
+
+// begin notes that a replay begins: were it cut short after the facts are recorded and long forgotten before it is tried
+// again, they would count twice. What was begun is finished at the next start. begun is false for one that was applied.
+func (d *DeadLetterDesk) begin(ctx context.Context, id, actor string) (letter DeadLetter, begins bool, err error) {
+	letter, begins, err = d.change(ctx, id, func(l *DeadLetter) (bool, error) {
+		switch {
+		case l.State == Replayed:
+			return false, nil
+		case l.State != Open:
+			return false, &StateError{ID: id, State: l.State}
+		case l.Reason == ReasonMessagesLost, l.Reason == ReasonLogReplaced:
+			return false, &NotReplayableError{ID: id, Reason: l.Reason}
+		}
+		l.Attempts++
+		l.LastTriedAt = d.now()
+		l.Note = begun + actor
+		return true, nil
+	})
+	var state *StateError
+	var not *NotReplayableError
+	if err != nil && !errors.Is(err, ErrNoDeadLetter) && !errors.As(err, &state) && !errors.As(err, &not) {
+		err = fmt.Errorf("begin the replay of dead letter %s: %w", id, err)
+	}
+	return letter, begins, err
+}
+
+// finish writes what became of a replay on what has become of the letter meanwhile.
+func (d *DeadLetterDesk) finish(ctx context.Context, tried *DeadLetter, v verdict, actor string) (DeadLetter, error) {
+	letter, changed, err := d.change(ctx, tried.ID, func(l *DeadLetter) (bool, error) { return l.settle(tried, v, actor), nil })
+	if err != nil {
+		return DeadLetter{}, fmt.Errorf("finish the replay of dead letter %s: %w", tried.ID, err)
+	}
+	if changed && v.rejection == nil {
 		d.stats.replayed.Add(1)
-	} else {
-		letter.Reason, letter.Message, letter.Location = rejection.Reason, rejection.Message, rejection.Location
-		letter.Note = "could not be applied when replayed by " + actor
 	}
-	if err := d.letters.Put(ctx, letter); err != nil {
-		return DeadLetter{}, fmt.Errorf("finish the replay of dead letter %s: %w", letter.ID, err)
-	}
-	d.log.Info("dead letter replayed", "id", letter.ID, "actor", actor, "applied", rejection == nil, "reason", letter.Reason)
+	d.log.Info("dead letter replayed", "id", letter.ID, "actor", actor, "applied", v.rejection == nil, "reason", letter.Reason)
 	return letter, nil
+}
+
+// settle takes a verdict over, and tells whether that changed anything. Another replica may have replayed the letter at
+// the same time: what one of them applied is applied, whatever the other found; and where the other is still at it, its
+// note that it has begun stays.
+func (l *DeadLetter) settle(tried *DeadLetter, v verdict, actor string) bool {
+	state, lines := l.State, len(l.Applied)
+	for _, line := range v.applied {
+		if !slices.Contains(l.Applied, line) {
+			l.Applied = append(l.Applied, line)
+		}
+	}
+	switch {
+	case state == Replayed:
+		return len(l.Applied) > lines
+	case v.rejection == nil:
+		l.State, l.Note = Replayed, "replayed by "+actor
+		return true
+	case state != Open:
+		return len(l.Applied) > lines
+	}
+	l.Reason, l.Message, l.Location = v.rejection.Reason, v.rejection.Message, v.rejection.Location
+	if l.Version == tried.Version || !l.wasBegun() {
+		l.Note = "could not be applied when replayed by " + actor
+	}
+	return true
 }
 
 // try records what is left of a letter's facts.

@@ -111,7 +111,7 @@ func TestAPageOfDeadLettersIsBoundedInBytesAndSpeaksUTF8(t *testing.T) {
 	for i := range 10 {
 		letter := ingest.DeadLetter{ID: fmt.Sprintf("letter-%d", i), State: ingest.Open, Reason: "MALFORMED", Message: "bad \xff byte",
 			Headers: []ingest.Header{{Key: "\xfe", Value: []byte{0xff}}}, Value: make([]byte, 600_000)}
-		if err := w.Store.DeadLetters().Put(context.Background(), letter); err != nil {
+		if _, err := w.Store.DeadLetters().Put(context.Background(), letter); err != nil {
 			t.Fatal(err)
 		}
 	}
