@@ -180,6 +180,44 @@ func TestALetterThatWasNotFinished(t *testing.T) {
 }
 
 // A subscription gets to the store's end also when the server has no reason to say how far it is.
+// A letter whose keeper was cut off before it was listed is listed when the same message comes again.
+func TestALetterThatWasNotListed(t *testing.T) {
+	s := newScene(t)
+	letters := s.store.DeadLetters()
+	if _, err := s.raw().AppendToStream(s.ctx, "stockfold-letter-0002", esdb.AppendToStreamOptions{}, esdb.EventData{EventType: "DeadLetterKept",
+		ContentType: esdb.ContentTypeJson, Data: []byte(`{"deadLetterId": "0002", "state": 1, "reason": "MALFORMED"}`), Metadata: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := letters.Put(s.ctx, ingest.DeadLetter{ID: "0002", State: ingest.Open, Reason: "MALFORMED"}); !errors.Is(err, ingest.ErrLetterChanged) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if list, _, err := letters.List(s.ctx, ingest.Query{Limit: 5}); err != nil || len(list) != 1 || list[0].ID != "0002" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+	if n, err := letters.CountOpen(s.ctx); err != nil || n != 1 {
+		t.Errorf("%d are open, %v", n, err)
+	}
+	if got := streamEnd(s, "stockfold-letters"); got != 1 {
+		t.Errorf("it was listed %d times", got)
+	}
+}
+
+func streamEnd(s *scene, stream string) uint64 {
+	s.Helper()
+	r, err := s.raw().ReadStream(s.ctx, stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer r.Close()
+	e, err := r.Recv()
+	if err != nil {
+		s.Fatal(err)
+	}
+	return e.Event.EventNumber + 1
+}
+
 func TestASubscriptionGetsToTheEndOfWhatIsNotForIt(t *testing.T) {
 	s := newScene(t)
 	sub := s.subscribe("channel-")

@@ -50,7 +50,10 @@ func (d *DeadLetters) keep(ctx context.Context, letter ingest.DeadLetter) (revis
 			return 0, err
 		}
 		if before.Version != letter.Version {
-			return 0, errors.Join(ingest.ErrLetterChanged, d.makeListed(ctx, &before))
+			if err := d.makeListed(ctx, &before); err != nil {
+				return 0, err
+			}
+			return 0, ingest.ErrLetterChanged
 		}
 		if before.ReceivedAt != 0 {
 			letter.ReceivedAt = before.ReceivedAt

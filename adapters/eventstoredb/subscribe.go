@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 
@@ -15,10 +16,15 @@ import (
 
 var errSubscriptionClosed = errors.New("subscription is closed")
 
+// maxRefusals is how often a server that answers otherwise may end a subscription at once before whoever reads it is told.
+const maxRefusals = 8
+
 // Subscribe is projections.Store's, a subscription to $all that the server filters by prefix. Whatever ends it there, it
 // goes on after the last event that it received, until it or the store is closed. Without prefixes it leaves out the
 // streams of the server itself and those beside events. The server tells now and then how far it has come; in between, the
-// subscription looks for itself, so that it gets to the store's end also when nothing there is for it.
+// subscription looks for itself, so that it gets to the store's end also when nothing there is for it. A server that refuses
+// it, for lack of rights for one, or that ends it again and again, ends it for good: Next says why, and whoever reads it may
+// subscribe anew.
 func (s *Store) Subscribe(ctx context.Context, after uint64, prefixes ...string) (projections.Subscription, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -26,7 +32,7 @@ func (s *Store) Subscribe(ctx context.Context, after uint64, prefixes ...string)
 	if s.supervisor.closing.Err() != nil {
 		return nil, errClosed
 	}
-	n := &subscription{store: s, queue: newQueue(after), prefixes: slices.Clone(prefixes), filter: newFilter(prefixes)}
+	n := &subscription{store: s, queue: newQueue(after), prefixes: slices.Clone(prefixes), filter: newFilter(prefixes), gone: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(s.supervisor.closing)
 	n.owned.Go(n.receive)
 	n.owned.Go(n.lookAhead)
@@ -57,6 +63,9 @@ type subscription struct {
 	ctx      context.Context // ends with the subscription
 	cancel   context.CancelFunc
 	owned    sync.WaitGroup
+	accepted atomic.Bool // by the server, once at least
+	refused  error       // why it ended for good; set before gone is closed
+	gone     chan struct{}
 }
 
 // Close ends the subscription.
@@ -77,6 +86,8 @@ func (n *subscription) Next(ctx context.Context) (projections.Batch, error) {
 		}
 		select {
 		case <-n.queue.ready:
+		case <-n.gone:
+			return projections.Batch{}, n.refused
 		case <-ctx.Done():
 		case <-n.ctx.Done():
 			if n.store.supervisor.closing.Err() != nil {
@@ -95,9 +106,9 @@ func (n *subscription) wants(stream string) bool {
 	return slices.ContainsFunc(n.prefixes, func(p string) bool { return strings.HasPrefix(stream, p) })
 }
 
-// receive follows the server, over one client after the other.
+// receive follows the server, over one client after the other, until the server will not have it.
 func (n *subscription) receive() {
-	wait := minBackoff
+	wait, refusals := minBackoff, 0
 	for n.ctx.Err() == nil {
 		g, err := n.store.supervisor.acquire(n.ctx)
 		if err != nil {
@@ -114,7 +125,16 @@ func (n *subscription) receive() {
 			g.retire()
 		}
 		if n.queue.at() != before {
-			wait = minBackoff
+			wait, refusals = minBackoff, 0
+		}
+		verdict := judge(err)
+		if verdict != reconnect {
+			refusals++
+		}
+		if verdict == giveUp || refusals == maxRefusals {
+			n.refused = translate("subscribe to $all", err)
+			close(n.gone)
+			return
 		}
 		sleep(n.ctx, wait)
 		wait = min(2*wait, maxBackoff)
@@ -131,6 +151,7 @@ func (n *subscription) follow(g *generation) error {
 			return err
 		}
 		defer sub.Close()
+		n.accepted.Store(true)
 		for {
 			switch e := sub.Recv(); {
 			case e.SubscriptionDropped != nil:
@@ -173,12 +194,12 @@ func (n *subscription) accept(ctx context.Context, e *esdb.RecordedEvent) error 
 }
 
 // lookAhead finds out whether there is nothing for this subscription between what it has received and the store's end,
-// when it hears nothing.
+// when it hears nothing. One that the server has not accepted does not get anywhere.
 func (n *subscription) lookAhead() {
 	for idle := minIdle; n.ctx.Err() == nil; {
 		before := n.queue.at()
 		sleep(n.ctx, idle)
-		if n.queue.at() != before {
+		if n.queue.at() != before || !n.accepted.Load() {
 			idle = minIdle
 			continue
 		}
