@@ -68,9 +68,11 @@ func (r *Runner) followEnd(ctx context.Context) {
 	tick := time.NewTicker(currentEvery)
 	defer tick.Stop()
 	for {
+		elapsed := time.Since(r.began) // before the clock is read: no answer is older than Still says
 		asked := r.Now()
 		if r.WaitForEnd(ctx) == nil {
 			r.current.Store(max(r.current.Load(), asked.UnixMicro()))
+			r.stirredAt(elapsed)
 		}
 		select {
 		case <-tick.C:

@@ -42,6 +42,8 @@ type Runner struct {
 	loads    atomic.Uint64 // how often that began or ended
 	current  atomic.Int64  // everything recorded up to here is readable, microseconds since 1970; 0 when not known
 	stuck    atomic.Bool   // err is set
+	began    time.Time     // when the runner was made, for stirred
+	stirred  atomic.Int64  // when it last moved or was at the store's end, in nanoseconds after began; 0 before it runs
 
 	mu    sync.Mutex
 	err   error         // why it does not move
@@ -59,7 +61,7 @@ func NewRunner(p Projection, c Config) *Runner {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Runner{Config: c, projection: p, waiters: newWaiters()}
+	return &Runner{Config: c, projection: p, waiters: newWaiters(), began: time.Now()}
 }
 
 // Run folds events until ctx ends, and returns nil then. Trouble with the store or the model is shown in
@@ -67,7 +69,9 @@ func NewRunner(p Projection, c Config) *Runner {
 func (r *Runner) Run(ctx context.Context) error {
 	var owned sync.WaitGroup
 	defer owned.Wait()
+	r.stirredAt(max(time.Since(r.began), 1))
 	owned.Go(func() { r.followEnd(ctx) })
+	owned.Go(func() { r.noticeSilence(ctx) })
 	backoff := firstBackoff
 	for ctx.Err() == nil {
 		before := r.Position()
@@ -123,7 +127,7 @@ func (r *Runner) Status(ctx context.Context) Status {
 	if s.Position < end {
 		s.Lag = end - s.Position
 	}
-	if err := errors.Join(r.err, endErr); err != nil {
+	if err := errors.Join(r.err, endErr, r.silence()); err != nil {
 		s.Error = err.Error()
 	}
 	return s
@@ -158,6 +162,9 @@ func (r *Runner) published(position uint64, newest aggregates.Instant) {
 	r.mu.Unlock()
 	if recovered {
 		r.Log.Info("projection moves again", "projection", r.Name, "position", position)
+	}
+	if position > r.Position() {
+		r.stir()
 	}
 	r.waiters.set(position) // before the floor, which would be above it otherwise
 	r.floor.Store(max(r.floor.Load(), position))

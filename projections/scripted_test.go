@@ -23,7 +23,8 @@ type journal struct {
 	batch   int
 	fail    map[uint64]error // handing out this position fails, once
 	endErr  error
-	opened  int // subscriptions
+	silent  bool // subscriptions hand out nothing
+	opened  int  // subscriptions
 	closed  int
 	handed  int // records handed out
 }
@@ -66,6 +67,15 @@ func (j *journal) End(context.Context) (uint64, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return uint64(len(j.records)), j.endErr
+}
+
+// fallSilent makes subscriptions hand out nothing, or something again.
+func (j *journal) fallSilent(silent bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.silent = silent
+	close(j.changed)
+	j.changed = make(chan struct{})
 }
 
 // forgetHanded returns how many records were handed out since it was last called.
@@ -119,7 +129,7 @@ func (r *reading) Next(ctx context.Context) (Batch, error) {
 }
 
 func (r *reading) take() (b Batch, err error) {
-	for n := 0; r.at < uint64(len(r.records)) && n < r.batch; n++ {
+	for n := 0; !r.silent && r.at < uint64(len(r.records)) && n < r.batch; n++ {
 		if err := r.fail[r.at+1]; err != nil {
 			delete(r.fail, r.at+1)
 			return b, err

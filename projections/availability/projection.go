@@ -30,10 +30,14 @@ var ErrUnknownChannel = errors.New("channel is not defined")
 var ErrUnreadable = errors.New("the read model of availability cannot be read now")
 
 const (
-	// MaxStaleness is how old an answer is at most while the projection does not move; older ones are ErrUnreadable.
+	// MaxStaleness is how old an answer is at most while the projection does not move, for whatever reason: its read model
+	// fails, the store is away, or its subscription hands out nothing. Older ones are ErrUnreadable.
 	MaxStaleness = 5 * time.Second
 	// rememberedAfter is how old an answer of a projection that does not move is said to be remembered.
 	rememberedAfter = time.Second
+	// stillAfter is how long a projection has not moved when its answers are bounded: less than MaxStaleness, since it may
+	// have moved once more after it was last known to be at the store's end.
+	stillAfter = MaxStaleness - rememberedAfter
 )
 
 // From tells where an answer comes from.
@@ -124,17 +128,18 @@ func (p *Projection) Get(ctx context.Context, sku, channel string) (Availability
 }
 
 // standing tells how current answers are, and where they come from. When the projection does not move they are
-// ErrUnreadable after MaxStaleness.
+// ErrUnreadable after MaxStaleness. One that moves, and is behind, answers all the same, and says how old that is.
 func (p *Projection) standing() (current aggregates.Instant, from From, err error) {
 	at := p.runner.Current()
 	if !at.IsZero() {
 		current = aggregates.At(at)
 	}
-	if !p.runner.Stuck() {
+	stuck, still := p.runner.Stuck(), p.runner.Still()
+	if !stuck && still <= rememberedAfter {
 		return current, FromModel, nil
 	}
 	switch age := p.runner.Now().Sub(at); {
-	case age > MaxStaleness:
+	case age > MaxStaleness && (stuck || still > stillAfter):
 		return 0, 0, fmt.Errorf("%w: it does not move", ErrUnreadable)
 	case age > rememberedAfter:
 		return current, FromMemory, nil
@@ -209,8 +214,17 @@ func (p *Projection) WaitFor(ctx context.Context, position uint64) error {
 	return p.dir.WaitFor(ctx, position)
 }
 
-// Stuck tells that the projection does not move, for the reason that Status has.
-func (p *Projection) Stuck() bool { return p.runner.Stuck() }
+// Stuck tells that the projection does not move, for the reason that Status has, or has not heard of the store for a while.
+func (p *Projection) Stuck() bool { return p.runner.Stuck() || p.runner.Still() > rememberedAfter }
+
+// Fresh is nil while answers can be given from here that are at most MaxStaleness old, or it says why they cannot.
+func (p *Projection) Fresh() error {
+	if p.runner.Repairing() {
+		return errRepairing
+	}
+	_, _, err := p.standing()
+	return err
+}
 
 // Status tells how far the projection has come.
 func (p *Projection) Status(ctx context.Context) projections.Status { return p.runner.Status(ctx) }

@@ -252,6 +252,8 @@ func trouble(err error) (problem, bool) {
 		return again(codes.Unavailable, ReasonOutcomeUnknown, retryLater, "it is not known whether this was recorded; repeat the same call, with the same ids: it counts once"), true
 	case commands.ErrUnavailable:
 		return again(codes.Unavailable, ReasonStoreUnavailable, retryLater, "the event store cannot serve now; repeat the same call, with the same ids: it counts once"), true
+	case availability.ErrNothingToAnswerFrom:
+		return again(codes.Unavailable, ReasonStoreUnavailable, retryLater, "the event store cannot be read now, and what is remembered of availability is too old to answer from"), true
 	case view.ErrUnreadable, availability.ErrTooManyInstead:
 		return again(codes.Unavailable, ReasonReadModel, retryLater, "the read model cannot be read now; reservations and other writes are not affected"), true
 	case commands.ErrClosed, refusals.ErrStopping:

@@ -3,6 +3,7 @@ package availability
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	projection "github.com/stockfold/stockfold/projections/availability"
@@ -15,11 +16,31 @@ func (s *Service) instead(ctx context.Context, sku, channel string) (projection.
 		return projection.Availability{}, err
 	}
 	defer s.fromStreams.Add(-1)
+	ctx, cancel := s.hurry(ctx)
+	defer cancel()
 	found, err := s.decide(ctx, sku, channel)
 	if err == nil {
 		s.showed(found.Position)
 	}
-	return found, err
+	return found, s.explain(ctx, err)
+}
+
+// hurry bounds the wait for a stream of a store that is away: neither it nor the read model can answer then, and whoever
+// asks should hear of it while that is of use.
+func (s *Service) hurry(ctx context.Context) (context.Context, context.CancelFunc) {
+	away := s.StoreHealth()
+	if away == nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, awayPatience, fmt.Errorf("%w: %w", ErrNothingToAnswerFrom, away))
+}
+
+// explain gives the error of a call that was hurried and came to nothing.
+func (s *Service) explain(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); err != nil && errors.Is(why, ErrNothingToAnswerFrom) {
+		return why
+	}
+	return err
 }
 
 // showed notes what an answer from a stream included: the view may be behind it.
@@ -36,8 +57,11 @@ func (s *Service) await(ctx context.Context, token string) error {
 		return err
 	}
 	shown := s.shown.Load()
-	if s.View.Position() >= shown || s.View.Stuck() {
+	if s.View.Position() >= shown {
 		return nil
+	}
+	if s.View.Stuck() {
+		return projection.ErrUnreadable
 	}
 	if done, err := s.awaitBriefly(ctx, shown); done {
 		return err
@@ -89,11 +113,13 @@ func (s *Service) streamAll(ctx context.Context, skus []string, channel string) 
 		return nil, err
 	}
 	defer s.fromStreams.Add(-int64(len(skus)))
+	ctx, cancel := s.hurry(ctx)
+	defer cancel()
 	found, err := s.decideAll(ctx, skus, channel)
 	for i := range found {
 		s.showed(found[i].Position)
 	}
-	return found, err
+	return found, s.explain(ctx, err)
 }
 
 // insteadAll answers for each SKU from what is remembered, and for the others from their streams.

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	view "github.com/stockfold/stockfold/projections/availability"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/availability"
+	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
 
@@ -112,6 +117,51 @@ func TestAnswersFromStreamsAreBounded(t *testing.T) {
 		t.Errorf("room for just as many: %v", err)
 	}
 }
+
+// frozen are SKUs of an event store that is away: nothing is answered before the caller gives up.
+type frozen struct{ commands.Doer[stock.State] }
+
+func (frozen) Do(ctx context.Context, _ string, _ aggregates.Metadata, _ commands.Intention[stock.State]) (commands.Outcome, error) {
+	<-ctx.Done()
+	return commands.Outcome{}, ctx.Err()
+}
+
+func (frozen) Submit(string, aggregates.Metadata, commands.Intention[stock.State], func(commands.Outcome, error)) error {
+	return nil
+}
+
+// With the read model too old and the event store away there is nothing to answer from: callers hear of it soon, also those
+// who would wait for ever, and their places are free again.
+func TestWithNothingToAnswerFromCallersAreToldSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := fmt.Errorf("%w: no server", commands.ErrUnavailable)
+		s := availability.New(availability.Config{View: blind{nowhere{}, nil}, SKUs: frozen{}, StoreHealth: func() error { return down }})
+		began := time.Now()
+		for range availability.MaxInstead/2 + 1 {
+			_, err := s.GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web"})
+			if !errors.Is(err, availability.ErrNothingToAnswerFrom) || !errors.Is(err, down) {
+				t.Fatalf("one: got %v", err)
+			}
+			_, err = s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Skus: []string{"milk", "tea"}, Channel: "web"})
+			if !errors.Is(err, availability.ErrNothingToAnswerFrom) || !errors.Is(err, down) {
+				t.Fatalf("many: got %v", err)
+			}
+		}
+		if each := time.Since(began) / (availability.MaxInstead + 2); each > 2*time.Second {
+			t.Errorf("each call took %s", each)
+		}
+		gone, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := s.GetAvailability(gone, &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a caller who does not wait: got %v", err)
+		}
+	})
+}
+
+// nowhere is a view at the beginning.
+type nowhere struct{ availability.View }
+
+func (nowhere) Position() uint64 { return 0 }
 
 // lagging is a view that could not be read for one call, and is behind the store, until somebody waits for it.
 type lagging struct {

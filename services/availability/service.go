@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
@@ -29,6 +30,8 @@ const (
 	MaxWatches = 16_384
 	// MaxInstead is how many SKUs are answered from their streams at once while the read model cannot be read.
 	MaxInstead = 1_024
+	// awayPatience is how long an answer from a stream waits for an event store that is away.
+	awayPatience = time.Second
 )
 
 // ErrTooManyWatches says that MaxWatches are open.
@@ -36,6 +39,9 @@ var ErrTooManyWatches = errors.New("too many watches are open")
 
 // ErrTooManyInstead says that MaxInstead SKUs are being answered from their streams already.
 var ErrTooManyInstead = errors.New("the read model cannot be read now, and too many answers come from the streams already")
+
+// ErrNothingToAnswerFrom says that the read model is too old to answer from, and the event store is away, too.
+var ErrNothingToAnswerFrom = errors.New("the read model is too old to answer from, and the event store cannot be read")
 
 // View is what the service reads; *projection.Projection is one. Its errors are projection.ErrUnknownChannel,
 // projection.ErrUnreadable and those of the store.
@@ -53,12 +59,14 @@ type Channels interface {
 	Channel(id string) (*policies.Channel, bool)
 }
 
-// Config says what the service works with. All of it must be set.
+// Config says what the service works with. All of it but StoreHealth must be set.
 type Config struct {
 	View     View
 	Channels Channels
 	SKUs     commands.Doer[stock.State]
 	Tokens   *tokens.Codec
+	// StoreHealth says, without asking it, why the event store cannot be read; nil when it can. nil: it always can.
+	StoreHealth func() error
 }
 
 // Service implements the contract's AvailabilityService.
@@ -77,7 +85,12 @@ var (
 )
 
 // New returns the service.
-func New(c Config) *Service { return &Service{Config: c} }
+func New(c Config) *Service {
+	if c.StoreHealth == nil {
+		c.StoreHealth = func() error { return nil }
+	}
+	return &Service{Config: c}
+}
 
 // refusal names the channel that the view does not know.
 func refusal(err error, channel string) error {
