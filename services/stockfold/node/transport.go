@@ -29,7 +29,8 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		return err
 	}
 	server, err := api.New(api.Config{
-		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens}),
+		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens,
+			StoreHealth: n.events.Health}),
 		Reservation:  reservations,
 		Stock:        stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
 		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Directory: n.policies,
@@ -79,10 +80,16 @@ func (n *Node) operations() operations.Config {
 	return c
 }
 
-// Ready is nil once the node can serve, or says why it cannot.
+// Ready is nil once the node can serve, or says why it cannot. While the event store is away it can for as long as
+// availability is answered from what it remembers: a change of leaders must not take every replica away from its callers. Then
+// there is nothing left that could be answered here, though perhaps elsewhere.
 func (n *Node) Ready() error {
 	if !n.ready.Load() {
 		return errStarting
 	}
-	return n.events.Health()
+	err := n.events.Health()
+	if err == nil || n.config.has(RoleProject) && n.availability.Fresh() == nil {
+		return nil
+	}
+	return err
 }
