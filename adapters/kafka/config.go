@@ -64,8 +64,8 @@ func (c *Config) dial(ctx context.Context, network, address string) (net.Conn, e
 	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 }
 
-// transport returns connections for requests, to be closed with CloseIdleConnections.
-func (c *Config) transport() *kafka.Transport {
+// Transport returns connections for requests, to be closed with CloseIdleConnections.
+func (c *Config) Transport() *kafka.Transport {
 	return &kafka.Transport{
 		Dial: c.dial, DialTimeout: dialTimeout, IdleTimeout: idleTimeout, MetadataTTL: metadataTTL,
 		ClientID: c.clientID(), TLS: c.TLS, SASL: c.mechanism(),

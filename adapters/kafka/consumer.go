@@ -50,7 +50,7 @@ func NewConsumer(c Config, group string, topics ...string) (*Consumer, error) {
 	if group == "" || len(topics) == 0 {
 		return nil, errors.New("a Kafka consumer needs a group and at least one topic")
 	}
-	x := &Consumer{config: c, group: group, topics: topics, transport: c.transport()}
+	x := &Consumer{config: c, group: group, topics: topics, transport: c.Transport()}
 	x.client = c.client(x.transport)
 	var err error
 	x.identity, err = newIdentity(&c)

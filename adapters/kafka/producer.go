@@ -36,7 +36,7 @@ func NewProducer(c Config) (*Producer, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	t := c.transport()
+	t := c.Transport()
 	return &Producer{transport: t, writer: &kafka.Writer{
 		Addr: c.addr(), Transport: t, Balancer: kafka.Murmur2Balancer{Consistent: true}, RequiredAcks: kafka.RequireAll,
 		BatchTimeout: writeBatchTime, BatchSize: writeBatchSize, BatchBytes: writeBatchBytes,

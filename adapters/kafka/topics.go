@@ -35,7 +35,7 @@ func EnsureTopics(ctx context.Context, c Config, topics ...Topic) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	t := c.transport()
+	t := c.Transport()
 	defer t.CloseIdleConnections()
 	client := c.client(t)
 	missing, err := missingTopics(ctx, client, topics)

@@ -58,7 +58,7 @@ func loadDemo(ctx context.Context, n *node.Node, std streams, log *slog.Logger) 
 	}
 	items := load.Bytes("deploy/demo/items.csv.gz", demo.Items)
 	summary, err := load.Run(ctx, load.Options{POS: load.Bytes("deploy/demo/pos-sales.csv.gz", demo.Sales), Items: &items,
-		Opening: opening, Verify: true, Conn: conn, Brokers: n.Brokers, Log: log, Progress: progress(std.out)})
+		Opening: opening, Verify: true, Conn: conn, Brokers: load.Brokers{Addresses: n.Brokers}, Log: log, Progress: progress(std.out)})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func demoData(t *testing.T) load.Options {
 func demoOptions(t *testing.T, n *node.Node) load.Options {
 	t.Helper()
 	o := demoData(t)
-	o.Conn, o.Brokers = connect(t, n), n.Brokers
+	o.Conn, o.Brokers.Addresses = connect(t, n), n.Brokers
 	return o
 }
 

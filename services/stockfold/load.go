@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/stockfold/stockfold/services/stockfold/load"
+	"github.com/stockfold/stockfold/services/stockfold/node"
 )
 
 // Where a service with default settings is.
@@ -23,13 +24,20 @@ const (
 type brokers struct {
 	Broker       string   `default:"127.0.0.1:9092" placeholder:"ADDR" group:"service" help:"Address of the service's embedded broker (default: ${default})."`
 	KafkaBrokers []string `placeholder:"ADDR" group:"service" help:"Publish to these Kafka brokers instead."`
+
+	node.KafkaSecurity `embed:"" group:"service"`
 }
 
-func (b *brokers) addresses() []string {
-	if len(b.KafkaBrokers) > 0 {
-		return b.KafkaBrokers
+// reach says where the brokers are, and how to speak to them.
+func (b *brokers) reach() (load.Brokers, error) {
+	k, err := b.Secure(b.KafkaBrokers)
+	if err != nil {
+		return load.Brokers{}, err
 	}
-	return []string{b.Broker}
+	if len(b.KafkaBrokers) == 0 {
+		return load.Brokers{Addresses: []string{b.Broker}}, nil
+	}
+	return load.Brokers{Addresses: b.KafkaBrokers, Transport: k.Transport()}, nil
 }
 
 // loadCmd publishes a file of till receipts.
@@ -52,7 +60,9 @@ Examples:
   stockfold load --pos pos-sales.csv.gz --items items.csv.gz --verify
   stockfold load --pos pos-sales.csv.gz --opening 120%
   stockfold load --pos pos-sales.csv.gz --opening none --kafka-brokers kafka-1:9092
-  stockfold load --pos pos-sales.csv.gz --grpc 127.0.0.1:9091,127.0.0.1:9092,127.0.0.1:9093 --kafka-brokers 127.0.0.1:9099`
+  stockfold load --pos pos-sales.csv.gz --grpc 127.0.0.1:9091,127.0.0.1:9092,127.0.0.1:9093 --kafka-brokers 127.0.0.1:9099
+  stockfold load --pos pos-sales.csv.gz --kafka-brokers kafka-1:9094 --kafka-tls-ca ca.pem \
+    --kafka-sasl-mechanism scram-sha-512 --kafka-username pos --kafka-password-file password`
 }
 
 // Run loads the file and says what became of it.
@@ -61,12 +71,16 @@ func (c *loadCmd) Run(ctx context.Context, std streams, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	to, err := c.reach()
+	if err != nil {
+		return err
+	}
 	replicas, err := c.dial()
 	if err != nil {
 		return err
 	}
 	defer closeAll(replicas)
-	o := load.Options{POS: load.Disk(c.POS), Opening: opening, Verify: c.Verify, Conn: replicas[0], Others: replicas[1:], Brokers: c.addresses(),
+	o := load.Options{POS: load.Disk(c.POS), Opening: opening, Verify: c.Verify, Conn: replicas[0], Others: replicas[1:], Brokers: to,
 		Log: log, Progress: progress(std.out)}
 	if c.Items != "" {
 		items := load.Disk(c.Items)

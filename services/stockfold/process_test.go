@@ -156,6 +156,6 @@ func loadFrom(ctx context.Context, t *testing.T, c node.Config, p load.Progress)
 	}
 	defer conn.Close()
 	o := demoData(t)
-	o.Conn, o.Brokers, o.Progress, o.Log = conn, []string{c.Broker}, p, slog.New(slog.DiscardHandler)
+	o.Conn, o.Brokers.Addresses, o.Progress, o.Log = conn, []string{c.Broker}, p, slog.New(slog.DiscardHandler)
 	return load.Run(ctx, o)
 }

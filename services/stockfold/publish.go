@@ -36,7 +36,11 @@ func (c *publishCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error
 	if at.IsZero() {
 		at = time.Now()
 	}
-	where, err := load.PublishOne(ctx, c.addresses(), load.Fact{Kind: c.Kind, Data: []byte(c.Data), Source: c.Source, ID: c.ID, At: at})
+	to, err := c.reach()
+	if err != nil {
+		return err
+	}
+	where, err := load.PublishOne(ctx, to, load.Fact{Kind: c.Kind, Data: []byte(c.Data), Source: c.Source, ID: c.ID, At: at})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Options struct {
 
 	Conn    *grpc.ClientConn   // to the service
 	Others  []*grpc.ClientConn // to its other replicas, each of which takes in some of the partitions
-	Brokers []string           // HOST:PORT
+	Brokers Brokers
 
 	Log      *slog.Logger
 	Progress Progress

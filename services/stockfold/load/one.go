@@ -22,12 +22,12 @@ type Fact struct {
 }
 
 // PublishOne publishes one fact as a CloudEvent in binary mode, and says where it lies.
-func PublishOne(ctx context.Context, brokers []string, f Fact) (string, error) {
+func PublishOne(ctx context.Context, to Brokers, f Fact) (string, error) {
 	m, err := f.message()
 	if err != nil {
 		return "", err
 	}
-	p := newPublisher(brokers)
+	p := newPublisher(to)
 	defer p.close()
 	if err := p.add(ctx, m); err != nil {
 		return "", err

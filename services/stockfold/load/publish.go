@@ -21,6 +21,12 @@ const (
 	writeTimeout  = 30 * time.Second
 )
 
+// Brokers are where messages are published.
+type Brokers struct {
+	Addresses []string         // HOST:PORT
+	Transport *kafka.Transport // how to speak to them; nil: in plain text, to anybody
+}
+
 // partition is one partition of a topic.
 type partition struct {
 	topic  string
@@ -40,11 +46,14 @@ type publisher struct {
 // span is where messages of this run lie in a partition.
 type span struct{ first, end int64 }
 
-func newPublisher(brokers []string) *publisher {
+func newPublisher(to Brokers) *publisher {
 	p := &publisher{spans: map[partition]span{}, sent: func(int) {}}
-	p.writer = &kafka.Writer{Addr: kafka.TCP(brokers...), Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll,
+	p.writer = &kafka.Writer{Addr: kafka.TCP(to.Addresses...), Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll,
 		BatchSize: batchMessages, BatchBytes: batchBytes, BatchTimeout: batchTimeout, WriteTimeout: writeTimeout,
 		Completion: p.acknowledged}
+	if to.Transport != nil { // a nil pointer would not be a nil interface
+		p.writer.Transport = to.Transport
+	}
 	return p
 }
 
@@ -94,7 +103,12 @@ func (p *publisher) where() map[partition]span {
 	return maps.Clone(p.spans)
 }
 
-func (p *publisher) close() error { return p.writer.Close() }
+func (p *publisher) close() error {
+	if t, ok := p.writer.Transport.(*kafka.Transport); ok {
+		defer t.CloseIdleConnections()
+	}
+	return p.writer.Close()
+}
 
 // publishCounts publishes an opening count for every SKU in every store where the file sells it.
 func (l *loader) publishCounts(ctx context.Context) error {

@@ -1,10 +1,8 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 
@@ -36,13 +34,7 @@ type Config struct {
 
 	Roles                  []string `default:"api,ingest,project,expire,publish" enum:"api,ingest,project,expire,publish" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
 	KafkaBrokers           []string `placeholder:"ADDR" group:"work" help:"Use these Kafka brokers; without them, the embedded one."`
-	KafkaTLS               bool     `name:"kafka-tls" group:"work" help:"Speak TLS to the Kafka brokers; implied by the files below."`
-	KafkaTLSCA             string   `name:"kafka-tls-ca" placeholder:"FILE" type:"path" group:"work" help:"Check the brokers' certificates against those in this PEM file, instead of the system's."`
-	KafkaTLSCert           string   `name:"kafka-tls-cert" placeholder:"FILE" type:"path" group:"work" help:"Show the brokers this certificate, a PEM file."`
-	KafkaTLSKey            string   `name:"kafka-tls-key" placeholder:"FILE" type:"path" group:"work" help:"The private key of that certificate, a PEM file."`
-	KafkaSASLMechanism     string   `name:"kafka-sasl-mechanism" enum:",plain,scram-sha-256,scram-sha-512" default:"" placeholder:"NAME" group:"work" help:"Authenticate to the brokers by plain, scram-sha-256 or scram-sha-512."`
-	KafkaUsername          string   `placeholder:"NAME" group:"work" help:"Authenticate to the brokers as this user."`
-	KafkaPasswordFile      string   `placeholder:"FILE" type:"path" group:"work" help:"The password is the first line of this file; without it, the environment's STOCKFOLD_KAFKA_PASSWORD."`
+	KafkaSecurity          `embed:"" group:"work"`
 	Peers                  []string `placeholder:"ADDR" group:"work" help:"gRPC addresses of all replicas, this one's --grpc among them, the same list for each: reservations of one SKU are then decided by one of them."`
 	AcceptUnknownLocations bool     `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
 
@@ -120,21 +112,7 @@ func (c *Config) checkShared() error {
 }
 
 // kafka says how to reach the brokers that are named.
-func (c *Config) kafka() (kafka.Config, error) {
-	k := kafka.Config{Brokers: c.KafkaBrokers}
-	s := kafka.Security{
-		TLS: c.KafkaTLS, CAFile: c.KafkaTLSCA, CertFile: c.KafkaTLSCert, KeyFile: c.KafkaTLSKey,
-		Mechanism: c.KafkaSASLMechanism, Username: c.KafkaUsername, PasswordFile: c.KafkaPasswordFile,
-	}
-	if len(c.KafkaBrokers) == 0 {
-		if s != (kafka.Security{}) {
-			return k, errors.New("--kafka-tls, --kafka-sasl-mechanism and what belongs to them are for brokers named with --kafka-brokers; the embedded one has neither")
-		}
-		return k, nil
-	}
-	s.Password = os.Getenv(kafka.PasswordVariable)
-	return k, k.Secure(s)
-}
+func (c *Config) kafka() (kafka.Config, error) { return c.Secure(c.KafkaBrokers) }
 
 // checkPeers refuses a list that other replicas cannot have as well.
 func (c *Config) checkPeers() error {

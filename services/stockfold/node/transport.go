@@ -31,8 +31,8 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 	server, err := api.New(api.Config{
 		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens,
 			StoreHealth: n.events.Health}),
-		Reservation:  reservations,
-		Stock:        stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
+		Reservation: reservations,
+		Stock:       stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
 		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Directory: n.policies,
 			Items: n.availability, Tokens: n.tokens}),
 		History:    history.New(n.events),
