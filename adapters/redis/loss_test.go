@@ -65,18 +65,28 @@ func TestWhatRedisLosesIsBuiltAgain(t *testing.T) {
 	}
 }
 
-// awaitStored waits until Redis holds the whole history again.
+// stalled is how long the stored progress may stand still before it counts as standing for good: much less than patience, so that
+// a loss that nobody finds fails each of many tests soon.
+const stalled = 10 * time.Second
+
+// awaitStored waits until Redis holds the whole history again, for as long as it gets on.
 func awaitStored(t *testing.T, server *redistest.Server, s *shop) {
 	t.Helper()
 	end, err := s.Store.End(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		if text := server.Do("HGET", "stockfold:progress:availability:{0}", "position"); text >= decimal(end) && len(text) >= len(decimal(end)) {
+	last, since := "", time.Now()
+	for ; ; time.Sleep(5 * time.Millisecond) {
+		text := server.Do("HGET", "stockfold:progress:availability:{0}", "position")
+		if text >= decimal(end) && len(text) >= len(decimal(end)) {
 			return
-		} else if time.Since(began) > patience {
-			t.Fatalf("position %q of %d is stored", text, end)
+		}
+		if text != last {
+			last, since = text, time.Now()
+		}
+		if time.Since(since) > stalled {
+			t.Fatalf("position %q of %d is stored, and nobody stores more", text, end)
 		}
 	}
 }
