@@ -3,7 +3,9 @@
 //
 // It owns the connection. A supervisor keeps one client, asks now and then whether the server is there, and makes a new
 // client when the old one has lost it; the client's own way of reconnecting leaks connections and can end it for good, so
-// it is kept from that. Before a new client is used it is asked for the store's identity: another store's positions and
+// it is kept from that. A leader that a node names is asked first whether it is there: the client would keep a connection
+// open for each one that is not. What is left is a leader that goes away between that question and the client's own, within
+// milliseconds; that connection is closed by nobody, since only the client ever held it. Before a new client is used it is asked for the store's identity: another store's positions and
 // tokens are not this one's. Every call returns by its context's end, whatever the client does, and after
 // Options.Timeout without one. What a lost connection interrupted is repeated: reads from where they were, appends with
 // the same ids, subscriptions after the last event handed out.

@@ -26,7 +26,8 @@ func TestCallsThatTheClientForgetsAreFreed(t *testing.T) {
 		t.Fatal(err)
 	}
 	closing, stop := context.WithCancel(t.Context())
-	g := newGeneration(closing, client)
+	g := newGeneration(closing)
+	g.client = client
 	var calls sync.WaitGroup
 	for range 10 {
 		if !g.enter() {

@@ -74,7 +74,7 @@ func configure(url string, opts Options) (esdb.Configuration, error) {
 	if err != nil {
 		return esdb.Configuration{}, fmt.Errorf("connection string of EventStoreDB: %w; it must be like esdb://user:password@host:2113?tls=true", err)
 	}
-	config.Logger = esdbLog(opts.Log)
+	config.Logger = esdbLog(opts.Log, nil)
 	config.MaxDiscoverAttempts = 1
 	config.GossipTimeout = int((opts.ProbeTimeout + time.Second - 1) / time.Second)
 	if config.DefaultDeadline == nil {

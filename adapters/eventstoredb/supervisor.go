@@ -70,17 +70,21 @@ func (s *supervisor) run() {
 // connect makes a client and has it find a server. Nobody else uses the client before it has found one: in a client that
 // does not, callers wait for ever.
 func (s *supervisor) connect() (*generation, error) {
+	g := newGeneration(s.closing)
 	config := s.config
+	config.Logger = esdbLog(s.opts.Log, func(leader string) { s.follow(g, leader) })
 	client, err := esdb.NewClient(&config)
 	if err != nil {
+		g.retire()
+		g.cut()
 		return nil, err
 	}
+	g.client = client
 	s.clients.Add(1)
-	g := newGeneration(s.closing, client)
 	ctx, cancel := context.WithTimeout(g.ctx, s.opts.ProbeTimeout)
 	defer cancel()
 	for {
-		err = guarded(func() error { return s.check(ctx, client) })
+		err = s.ask(ctx, g)
 		if err == nil || ctx.Err() != nil || judge(err) != tryAgain {
 			break
 		}
@@ -88,9 +92,46 @@ func (s *supervisor) connect() (*generation, error) {
 	}
 	if err != nil {
 		g.bury(0) // nobody uses it
-		return nil, explain(err)
+		return nil, errors.Join(explain(err), g.abandoned())
 	}
 	return g, nil
+}
+
+// ask has the client asked for the store's identity, and returns by ctx's end.
+func (s *supervisor) ask(ctx context.Context, g *generation) error {
+	if !g.enter() {
+		return errLost
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer g.leave()
+		done <- guarded(func() error { return s.check(ctx, g.client) })
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// follow is called by the client, where it keeps its connection, when it is about to connect to the leader that a node named.
+// Were that one not to answer, the client would forget the new connection without closing it, each time a node names it. So
+// it is asked first, over a connection of its own; when it does not answer, the client's keeper ends here, with no
+// connection left open, and the next client begins with what the connection string names.
+func (s *supervisor) follow(g *generation, leader string) {
+	config := s.config
+	config.Address, config.DnsDiscover, config.GossipSeeds = leader, false, nil
+	config.Logger = esdbLog(s.opts.Log, nil)
+	c, err := esdb.NewClient(&config)
+	if err == nil {
+		_, err = c.GetServerVersion()
+		_ = c.Close() // says nil
+	}
+	if err != nil {
+		g.abandon(fmt.Errorf("%w: the leader that a node named, %s, does not answer: %v", errLost, leader, err))
+		runtime.Goexit()
+	}
 }
 
 // show lets callers see the client that works, or why there is none.
@@ -131,20 +172,7 @@ func (s *supervisor) watch(g *generation) {
 func (s *supervisor) probe(g *generation) error {
 	ctx, cancel := context.WithTimeout(g.calls, s.opts.ProbeTimeout)
 	defer cancel()
-	if !g.enter() {
-		return errLost
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer g.leave()
-		done <- guarded(func() error { return s.check(ctx, g.client) })
-	}()
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	err := s.ask(ctx, g)
 	if ctx.Err() != nil || errors.Is(err, errAnotherStore) || err != nil && judge(err) == reconnect {
 		return err
 	}
@@ -198,12 +226,14 @@ type generation struct {
 
 	mu      sync.Mutex
 	retired bool
+	trouble error // why the client was abandoned
 	users   int
 	idle    chan struct{} // closed once it is retired and nobody uses it
 }
 
-func newGeneration(parent context.Context, client *esdb.Client) *generation {
-	g := &generation{client: client, idle: make(chan struct{})}
+// newGeneration has no client yet.
+func newGeneration(parent context.Context) *generation {
+	g := &generation{idle: make(chan struct{})}
 	g.ctx, g.end = context.WithCancel(parent)
 	g.calls, g.cut = context.WithCancel(parent)
 	return g
@@ -241,6 +271,21 @@ func (g *generation) retire() {
 	}
 }
 
+// abandon retires a client that answers nobody any more, and cuts it off: whoever asks it is freed when it is buried.
+func (g *generation) abandon(trouble error) {
+	g.mu.Lock()
+	g.trouble = trouble
+	g.mu.Unlock()
+	g.retire()
+	g.cut()
+}
+
+func (g *generation) abandoned() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.trouble
+}
+
 // bury closes the client once nobody uses it: one that is closed in the middle of a call panics there. Calls end by
 // themselves within patience, and at once when they are cut off. One that does not was forgotten by the client, which does
 // that when it finds no server: nothing but closing it ends the wait.
@@ -268,9 +313,13 @@ func (g *generation) bury(patience time.Duration) {
 // would start to connect again and forget its old connection without closing it.
 type lost struct{ err error }
 
-// esdbLog hands the client's log lines on, and keeps it from connecting by itself.
-func esdbLog(log *slog.Logger) esdb.LoggingFunc {
+// esdbLog hands the client's log lines on, and keeps it from connecting by itself. follow, unless it is nil, is called before it
+// connects to a leader that a node named.
+func esdbLog(log *slog.Logger, follow func(leader string)) esdb.LoggingFunc {
 	return func(level esdb.LogLevel, format string, args ...any) {
+		if follow != nil && strings.HasPrefix(format, "Connecting to leader node") && len(args) == 1 {
+			follow(fmt.Sprint(args[0]))
+		}
 		if level == esdb.LogError && strings.HasPrefix(format, "unexpected exception") && len(args) == 1 {
 			if err, ok := args[0].(error); ok && status.Code(err) == codes.Unavailable {
 				panic(lost{err})
