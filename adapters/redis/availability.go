@@ -109,9 +109,13 @@ func (a *Availability) Scan(ctx context.Context, after string, limit int) (list 
 	return list, nil
 }
 
-// Write stores documents, and the progress after them.
+// Write stores documents, and the progress after them, unless another process has stored both, or newer ones.
 func (a *Availability) Write(ctx context.Context, documents []*availability.Document, p projections.Progress) error {
-	return a.guard.write(ctx, p, func(ctx context.Context) error {
+	var policies uint64
+	for _, d := range documents {
+		policies = max(policies, d.Policies())
+	}
+	return a.guard.writeShared(ctx, p, policies, func(ctx context.Context) error {
 		index := lexIndex{db: a.db, space: spaceSKUs}
 		var encoder availability.Encoder
 		evals := make([]*eval, 0, min(len(documents), maxPipeline))

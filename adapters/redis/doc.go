@@ -15,6 +15,11 @@
 // nothing is read and nothing is written, ErrLost, until the projection has loaded the progress that is left, the lowest
 // of all partitions, and begun again from there.
 //
+// Several processes fold the same events, and one that writes is enough. Before it writes documents of availability a process
+// asks whether all partitions tell of a progress that includes its own, and of the policies that its documents include; then it
+// raises its marks in the same step, and writes nothing. A process whose last documents were written by another waits up to
+// 20 ms for that to happen again.
+//
 // # Layout
 //
 // Every key begins with a prefix, "stockfold" unless the URL says prefix=. Names of SKUs and reservations stand in braces,

@@ -30,7 +30,8 @@ type guard struct {
 	tags []string // of its partitions
 	keys []string // of the progress in each
 
-	turn chan struct{} // holds one while a write is under way
+	turn   chan struct{} // holds one while a write is under way
+	yields bool          // to others who write; belongs to whoever has the turn
 
 	mu      sync.Mutex
 	process string // names the mark; "" before entering
@@ -169,8 +170,9 @@ func before(a, b projections.Progress) bool {
 }
 
 // write has documents written, and the progress after them, one write at a time. It looks for losses before, since what the
-// documents were made of was read from Redis, and with the progress.
-func (g *guard) write(ctx context.Context, p projections.Progress, documents func(context.Context) error) error {
+// documents were made of was read from Redis, and with the progress. Nothing is left to do when documents says that others have
+// stored them, and the progress.
+func (g *guard) write(ctx context.Context, p projections.Progress, documents func(context.Context) (stored bool, err error)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -183,10 +185,16 @@ func (g *guard) write(ctx context.Context, p projections.Progress, documents fun
 	if err := g.check(ctx); err != nil {
 		return err
 	}
-	if err := documents(ctx); err != nil {
+	stored, err := documents(ctx)
+	if err != nil || stored {
 		return err
 	}
 	return g.advance(ctx, p)
+}
+
+// writeOwn is write for documents that this process writes itself in any case.
+func (g *guard) writeOwn(ctx context.Context, p projections.Progress, documents func(context.Context) error) error {
+	return g.write(ctx, p, func(ctx context.Context) (bool, error) { return false, documents(ctx) })
 }
 
 // advance writes the progress to every partition.

@@ -79,7 +79,7 @@ func readVersioned(value string, d encoding.BinaryUnmarshaler) error {
 
 // Write stores what changed, and the progress after it.
 func (m *Policies) Write(ctx context.Context, changed policies.Contents, p projections.Progress) error {
-	return m.guard.write(ctx, p, func(ctx context.Context) error {
+	return m.guard.writeOwn(ctx, p, func(ctx context.Context) error {
 		var evals []*eval
 		for _, c := range changed.Channels {
 			e, err := writing(m.key(spaceChannels), c.ID, c.Position, c)

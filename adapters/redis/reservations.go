@@ -182,7 +182,7 @@ func (m *Reservations) look(ctx context.Context, from string, limit int,
 // Write applies changes, and the progress after them. Places in indexes are added before the records and removed after
 // them: a place without its record is passed over.
 func (m *Reservations) Write(ctx context.Context, changes []reservations.Change, p projections.Progress) error {
-	return m.guard.write(ctx, p, func(ctx context.Context) error {
+	return m.guard.writeOwn(ctx, p, func(ctx context.Context) error {
 		for chunk := range slices.Chunk(changes, maxPipeline) {
 			if err := m.writeChunk(ctx, chunk); err != nil {
 				return err

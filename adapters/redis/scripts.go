@@ -95,5 +95,19 @@ end
 return 1
 `)
 
+// rely raises the process's mark, if it has the one that it must have, when a progress is stored that includes another: what that
+// one tells of was written, by whoever stored it, before the mark. It returns 2 then, 1 when it is not included, 0 without the mark.
+// KEYS: the progress. ARGV: process, the mark it must have at least, the new mark, position, own.
+var rely = newScript("rely", `#!lua flags=allow-oom
+`+precedes+`
+local field = 'w:' .. ARGV[1]
+local mark = tonumber(redis.call('HGET', KEYS[1], field) or '-1')
+if mark < tonumber(ARGV[2]) then return 0 end
+local old = redis.call('HMGET', KEYS[1], 'position', 'own')
+if not old[1] or not old[2] or precedes(old[1], ARGV[4]) or precedes(old[2], ARGV[5]) then return 1 end
+redis.call('HSET', KEYS[1], field, math.max(mark, tonumber(ARGV[3])))
+return 2
+`)
+
 // scripts are all of them, to be loaded together.
-var scripts = []*script{writeDocument, writeField, enter, advance}
+var scripts = []*script{writeDocument, writeField, enter, advance, rely}
