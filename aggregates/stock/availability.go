@@ -60,11 +60,15 @@ func (b *Balances) Free(p *Policy, now aggregates.Instant, list []Free) []Free {
 	return list
 }
 
-// Free is what lies here sellable, is neither promised at now nor kept back as safety stock; never negative.
+// Free is what lies here sellable, is neither promised at now nor kept back as safety stock; never negative. What is
+// promised for later and not covered by what is to come by then is kept back too.
 func (x *Balance) Free(now aggregates.Instant) int64 {
 	free := x.OnHand[Sellable]
 	if free <= 0 {
 		return 0
+	}
+	if x.Later != nil {
+		return x.FreeAt(now, now)
 	}
 	if free -= x.Live(now); free <= 0 {
 		return 0

@@ -20,8 +20,9 @@ type Balance struct {
 	OnHand      [conditions]int64 // by Condition; negative when facts contradict each other
 	Reserved    int64             // sum of what reservations hold here, holds included until their end is recorded
 	SafetyStock int64
-	InTransit   int64 // on its way here; negative when the arrival was recorded before the departure
-	Holds       Holds // the part of Reserved that expires
+	InTransit   int64  // on its way here; negative when the arrival was recorded before the departure
+	Holds       Holds  // the part of Reserved that expires
+	Later       *Later // what is to come and what is promised for later dates; nil when nothing is
 
 	journal *journal // only in a State, and only where facts were recorded
 }
@@ -29,8 +30,8 @@ type Balance struct {
 // Live returns what is reserved at now: holds that have ended do not count, recorded or not.
 func (x *Balance) Live(now aggregates.Instant) int64 { return x.Reserved - x.Holds.EndedAt(now) }
 
-// Oversold tells whether more is promised at now than lies here.
-func (x *Balance) Oversold(now aggregates.Instant) bool { return x.OnHand[Sellable] < x.Live(now) }
+// Oversold tells whether more is promised for now than lies here.
+func (x *Balance) Oversold(now aggregates.Instant) bool { return x.OnHand[Sellable] < x.DueNow(now) }
 
 // At returns the balance at a location, nil when nothing was ever said of it. It is valid until the next Evolve or Put.
 func (b *Balances) At(location string) *Balance {
@@ -60,6 +61,7 @@ func (b *Balances) Clone() Balances {
 	c := Balances{Item: b.Item, list: slices.Clone(b.list)}
 	for i := range c.list {
 		c.list[i].Holds = c.list[i].Holds.clone()
+		c.list[i].Later = c.list[i].Later.clone()
 		c.list[i].journal = nil
 	}
 	return c
@@ -95,7 +97,9 @@ func (b *Balances) Evolve(e aggregates.Event) {
 		b.at(e.Location).InTransit -= e.Quantity
 	default:
 		b.promise(e)
+		b.promiseLater(e)
 	}
+	b.expect(supplyOf(e))
 }
 
 // move changes what lies at a location, unless a count already covers the change.

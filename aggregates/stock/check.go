@@ -34,14 +34,21 @@ func (s *State) Check() error {
 type promised struct {
 	total int64
 	until map[aggregates.Instant]int64
+	dates map[dateAndEnd]int64 // of reservations for a date
 }
+
+// dateAndEnd is the date of a promise, and the end of its hold, 0 when confirmed.
+type dateAndEnd struct{ at, until aggregates.Instant }
 
 func sum(sums map[string]*promised, r *reservation) {
 	for _, x := range r.splits {
 		p := sums[x.Location]
 		if p == nil {
-			p = &promised{until: make(map[aggregates.Instant]int64)}
+			p = &promised{until: make(map[aggregates.Instant]int64), dates: make(map[dateAndEnd]int64)}
 			sums[x.Location] = p
+		}
+		if r.promiseAt != 0 {
+			p.dates[dateAndEnd{r.promiseAt, r.until}] += x.Quantity
 		}
 		p.total += x.Quantity
 		if r.until != 0 {
@@ -86,6 +93,9 @@ func (s *State) checkBalances(sums map[string]*promised) error {
 		if x.Holds.Len() != len(p.until) {
 			return fmt.Errorf("%d ends of holds at %q, but reservations have %d", x.Holds.Len(), x.Location, len(p.until))
 		}
+		if err := x.checkDates(p.dates); err != nil {
+			return err
+		}
 		for h := range x.Holds.Each {
 			if p.until[h.Until] != h.Quantity {
 				return fmt.Errorf("%d at %q ends at %d, but reservations say %d", h.Quantity, x.Location, h.Until, p.until[h.Until])
@@ -95,5 +105,5 @@ func (s *State) checkBalances(sums map[string]*promised) error {
 	for location := range sums {
 		return fmt.Errorf("reservations hold units at %q, which has no balance", location)
 	}
-	return nil
+	return s.checkSupply()
 }

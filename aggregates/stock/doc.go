@@ -12,8 +12,10 @@
 //   - on hand at a location, per condition, is the sum of the effects of its facts
 //   - reserved at a location is the sum of what live reservations still hold there, and never negative; the part of it
 //     that will expire adds up, second by second, to Balance.Holds
+//   - what is to come to a location is, second by second, what the lines of its documents have open; what is promised from
+//     it for later dates is, date by date, what live reservations for them still hold
 //   - quantity = remaining + fulfilled + released + expired, for every reservation
-//   - a guarded reservation takes no more than Available at its own revision
+//   - a guarded reservation takes no more than Available at its own revision, one for a date no more than AvailableAt
 //   - the same events give the same state, and the same snapshot, byte for byte
 //
 // Events, and the slices in them and in results, are shared with the state: nobody changes them once they are made.

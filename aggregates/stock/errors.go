@@ -25,9 +25,14 @@ var (
 type InsufficientError struct {
 	Requested int64
 	Available int64
+	PromiseAt aggregates.Instant // the date it was requested for; 0 for now
 }
 
 func (e *InsufficientError) Error() string {
+	if e.PromiseAt != 0 {
+		return fmt.Sprintf("insufficient supply: %d requested for %s, %d can be promised", e.Requested,
+			e.PromiseAt.Time().Format(timeText), e.Available)
+	}
 	return fmt.Sprintf("insufficient stock: %d requested, %d available", e.Requested, e.Available)
 }
 
@@ -144,6 +149,40 @@ type TooManyError struct{ Limit int }
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("the SKU has %d live reservations, the most it may; wait until some end", e.Limit)
 }
+
+// PromiseDateError refuses to promise for a date too far ahead.
+type PromiseDateError struct {
+	PromiseAt aggregates.Instant
+	Now       aggregates.Instant
+}
+
+func (e *PromiseDateError) Error() string {
+	return fmt.Sprintf("a promise is for a date at most %d days after %s, not for %s", MaxPromiseSeconds/(24*60*60),
+		e.Now.Time().Format(timeText), e.PromiseAt.Time().Format(timeText))
+}
+
+// TooManyDatesError refuses a promise for one more date at a location that has promises for as many as it may.
+type TooManyDatesError struct {
+	Location string
+	Limit    int
+}
+
+func (e *TooManyDatesError) Error() string {
+	return fmt.Sprintf("location %q has promises for %d different dates, the most it may; promise for one of them, or for a whole day", e.Location, e.Limit)
+}
+
+// TooManySupplyError refuses a line of supply beyond the bounds of lines per document and per SKU.
+type TooManySupplyError struct{ Document string }
+
+func (e *TooManySupplyError) Error() string {
+	return fmt.Sprintf("document %q cannot bring one more line: a SKU has at most %d lines of supply, and %d of one document; cancel what no longer comes",
+		e.Document, MaxSupplyLines, MaxDocumentLines)
+}
+
+// SupplyError refuses a fact about supply that does not say what it must.
+type SupplyError struct{ Field, Rule string }
+
+func (e *SupplyError) Error() string { return e.Field + " " + e.Rule }
 
 // NeedHistory says that a decision reaches further back than the state remembers. Feed History with the stream's
 // events from History.Next() to its end, put it into the request, and decide again.

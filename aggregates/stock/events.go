@@ -21,6 +21,10 @@ const (
 	TypeReservationExpired    = "ReservationExpired"
 	TypeOversoldDetected      = "OversoldDetected"
 	TypeSafetyStockSet        = "SafetyStockSet"
+	TypeSupplyExpected        = "SupplyExpected"
+	TypeSupplyRescheduled     = "SupplyRescheduled"
+	TypeSupplyCancelled       = "SupplyCancelled"
+	TypeShortfallDetected     = "ShortfallDetected"
 )
 
 // Condition of units at a location. Only sellable units are available to sell.
@@ -77,6 +81,7 @@ type (
 		Condition Condition
 		Quantity  int64
 		Absorbed  AbsorbedBy
+		Supply    []SupplyChange // what the document of the event brought, and is no longer open
 	}
 
 	// StockSold says that sellable units left to a customer. Quantity 0 keeps a voided line on record.
@@ -120,6 +125,8 @@ type (
 		Quantity    int64
 		TransferID  string
 		Absorbed    AbsorbedBy
+		DueAt       aggregates.Instant // when they are to arrive, a whole second; 0 when nobody said
+		Supply      []SupplyChange
 	}
 
 	// TransferReceived says that units from Origin arrived; they are no longer in transit.
@@ -130,6 +137,7 @@ type (
 		TransferID string
 		Condition  Condition
 		Absorbed   AbsorbedBy
+		Supply     []SupplyChange
 	}
 
 	ReservationPlaced struct {
@@ -138,6 +146,8 @@ type (
 		Quantity      int64
 		Splits        []Split
 		ExpiresAt     aggregates.Instant // a whole second; 0 when placed as confirmed
+		PromiseAt     aggregates.Instant // the date that it is promised for, a whole second; 0 for now
+		Supply        []SupplyUse        // what it counts on beside the stock
 	}
 
 	// ReservationConfirmed takes the end off a hold. Splits are what it held.
@@ -145,6 +155,7 @@ type (
 		ReservationID string
 		ExpiredAt     aggregates.Instant // the end that no longer applies
 		Splits        []Split
+		PromiseAt     aggregates.Instant
 	}
 
 	// ReservationExtended moves the end of a hold. Splits are what it held.
@@ -153,6 +164,7 @@ type (
 		From          aggregates.Instant
 		ExpiresAt     aggregates.Instant
 		Splits        []Split
+		PromiseAt     aggregates.Instant
 	}
 
 	// ReservationFulfilled hands units over: no longer reserved, and gone from the sellable stock.
@@ -161,6 +173,7 @@ type (
 		Splits        []FulfilledSplit
 		ExpiresAt     aggregates.Instant // of the hold, when not confirmed
 		Closed        bool               // nothing is left of the reservation
+		PromiseAt     aggregates.Instant
 	}
 
 	ReservationReleased struct {
@@ -169,12 +182,14 @@ type (
 		ExpiresAt     aggregates.Instant
 		Closed        bool
 		Reason        string
+		PromiseAt     aggregates.Instant
 	}
 
 	ReservationExpired struct {
 		ReservationID string
 		Splits        []Split
 		ExpiresAt     aggregates.Instant
+		PromiseAt     aggregates.Instant
 	}
 
 	// OversoldDetected says that a fact left less at a location than is promised from it.
@@ -189,7 +204,64 @@ type (
 		Location string
 		Quantity int64
 	}
+
+	// SupplyExpected says what a line of a document is to bring, and when. It replaces what was said of the line before.
+	SupplyExpected struct {
+		Kind     SupplyKind
+		Document string
+		Line     string // of a transfer, the location
+		Location string
+		Quantity int64
+		DueAt    aggregates.Instant // a whole second
+		Supply   []SupplyChange
+	}
+
+	// SupplyRescheduled moves the date of a line, of all lines of the document when Line is empty.
+	SupplyRescheduled struct {
+		Kind     SupplyKind
+		Document string
+		Line     string
+		DueAt    aggregates.Instant
+		Supply   []SupplyChange
+	}
+
+	// SupplyCancelled says that nothing more comes of a line, of all lines when Line is empty: what is open of an order is
+	// cancelled, what is in transit is lost.
+	SupplyCancelled struct {
+		Kind     SupplyKind
+		Document string
+		Line     string
+		Reason   string
+		Supply   []SupplyChange
+	}
+
+	// ShortfallDetected says that what a location has and is to get no longer covers what is promised from it for later
+	// dates.
+	ShortfallDetected struct {
+		Location string
+		At       aggregates.Instant // the first date for which it is not enough
+		Missing  int64              // the most that is missing at any date
+		Promises []BrokenPromise    // those that cannot be kept, youngest first, at most MaxBroken
+		More     int                // how many cannot be kept beside them
+	}
 )
+
+// BrokenPromise is the part of a reservation at one location that cannot be kept.
+type BrokenPromise struct {
+	ReservationID string
+	PromiseAt     aggregates.Instant
+	Quantity      int64
+}
+
+// SupplyUse is a part of a reservation that counts on supply.
+type SupplyUse struct {
+	Kind     SupplyKind
+	Document string
+	Line     string
+	Location string
+	DueAt    aggregates.Instant
+	Quantity int64
+}
 
 // FulfilledSplit is a part of a fulfilment: units leave Location; they had been reserved at ReservedAt.
 type FulfilledSplit struct {
@@ -216,3 +288,7 @@ func (*ReservationReleased) EventType() string   { return TypeReservationRelease
 func (*ReservationExpired) EventType() string    { return TypeReservationExpired }
 func (*OversoldDetected) EventType() string      { return TypeOversoldDetected }
 func (*SafetyStockSet) EventType() string        { return TypeSafetyStockSet }
+func (*SupplyExpected) EventType() string        { return TypeSupplyExpected }
+func (*SupplyRescheduled) EventType() string     { return TypeSupplyRescheduled }
+func (*SupplyCancelled) EventType() string       { return TypeSupplyCancelled }
+func (*ShortfallDetected) EventType() string     { return TypeShortfallDetected }

@@ -34,6 +34,6 @@ func Extend(s *State, r ExtendRequest, m aggregates.Metadata, now aggregates.Ins
 		return held.view(), nil, nil
 	}
 	return held.after(&m, &ReservationExtended{
-		ReservationID: held.id, From: held.until, ExpiresAt: until, Splits: held.splits,
+		ReservationID: held.id, From: held.until, ExpiresAt: until, Splits: held.splits, PromiseAt: held.promiseAt,
 	})
 }

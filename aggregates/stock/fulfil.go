@@ -49,7 +49,7 @@ func Fulfil(s *State, r FulfilRequest, m aggregates.Metadata, now aggregates.Ins
 
 // fulfilment makes the event of a hand-over from a location, or with none from where the units are reserved.
 func (r *reservation) fulfilment(quantity int64, location string, absorber func(string) AbsorbedBy) *ReservationFulfilled {
-	e := &ReservationFulfilled{ReservationID: r.id, ExpiresAt: r.until, Closed: quantity == r.remaining()}
+	e := &ReservationFulfilled{ReservationID: r.id, ExpiresAt: r.until, Closed: quantity == r.remaining(), PromiseAt: r.promiseAt}
 	for _, x := range r.pick(quantity, location) {
 		from := location
 		if from == "" {

@@ -19,6 +19,9 @@ const (
 	KindConditionChanged
 	KindTransferShipped
 	KindTransferReceived
+	KindSupplyExpected
+	KindSupplyRescheduled
+	KindSupplyCancelled
 )
 
 // Movement is one physical fact. When it occurred is in the metadata that its events carry.
@@ -34,7 +37,11 @@ type Movement struct {
 	Channel       string // that sold, or took back
 	ReservationID string // that a sale fulfils
 	Reason        string // of an adjustment or a change of condition
-	Replayed      bool   // comes from the dead letters, so its offset was never applied, however old it is
+	Supply        SupplyKind
+	DueAt         aggregates.Instant // of supply; of a shipped transfer, 0 when nobody knows. Rounded up to a whole second
+	Document      string             // of supply
+	Line          string             // of it; "" for all, when it is rescheduled or cancelled
+	Replayed      bool               // comes from the dead letters, so its offset was never applied, however old it is
 	History       *History
 }
 
@@ -42,20 +49,22 @@ type Movement struct {
 type Moved struct {
 	Effect    int64 // change of the balance now, of the movement's condition; 0 when a count already covers it
 	Oversold  bool  // it left less than is promised
+	Short     bool  // it left less than is promised for a later date
 	Duplicate bool  // it was recorded before, with this result
 	ByOffset  bool  // a duplicate told by its offset alone: so old that its key, and its result, are forgotten
 }
 
 // Move decides what a physical fact changes. It is never refused for want of stock. A SKU that nobody knows is
 // registered by default. What is wrong with the request itself is an error: *QuantityError, *NumberError,
-// *DecimalsError, *OverflowError, *KeyReusedError, ErrUnknownKind, ErrUnknownCondition; *NeedHistory asks for more.
+// *DecimalsError, *OverflowError, *KeyReusedError, *SupplyError, *TooManySupplyError, ErrUnknownKind, ErrUnknownCondition;
+// *NeedHistory asks for more. What the facts leave too little for, at a later date, is recorded as ShortfallDetected.
 func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (Moved, []aggregates.Event, error) {
 	first, err := s.recall(&m)
 	if err != nil {
 		return Moved{}, nil, err
 	}
 	if first != nil {
-		return Moved{Effect: first.effect, Oversold: first.oversold, Duplicate: true}, nil, nil
+		return Moved{Effect: first.effect, Oversold: first.oversold, Short: first.short, Duplicate: true}, nil, nil
 	}
 	if !r.Replayed && s.outlived(&m) {
 		return Moved{Duplicate: true, ByOffset: true}, nil, nil
@@ -67,6 +76,9 @@ func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (
 	q := inquiry{s: s, history: r.History}
 	events, err := r.decide(&q, quantity, occurred(&m), now)
 	if err != nil {
+		return Moved{}, nil, err
+	}
+	if err := s.resolveSupply(events, &m); err != nil {
 		return Moved{}, nil, err
 	}
 	return s.conclude(events, now)
@@ -129,6 +141,7 @@ func (r *Movement) fact(q *inquiry, quantity int64, at aggregates.Instant) (aggr
 	case KindTransferShipped:
 		return &TransferShipped{
 			Location: r.Location, Destination: r.Other, Quantity: quantity, TransferID: r.TransferID, Absorbed: absorbed(Sellable),
+			DueAt: r.DueAt.CeilSecond(),
 		}, nil
 	case KindTransferReceived:
 		return &TransferReceived{
@@ -136,7 +149,7 @@ func (r *Movement) fact(q *inquiry, quantity int64, at aggregates.Instant) (aggr
 			Absorbed: absorbed(r.Condition),
 		}, nil
 	}
-	return nil, fmt.Errorf("%w: %d", ErrUnknownKind, r.Kind)
+	return r.supplied(quantity)
 }
 
 // sold fulfils what the named reservation still holds, and sells the rest without one. It appends the events.
@@ -164,6 +177,10 @@ func (s *State) conclude(events []aggregates.Event, now aggregates.Instant) (Mov
 	if err != nil {
 		return Moved{}, nil, err
 	}
-	moved.Oversold = len(oversold) > 0
+	for _, e := range oversold {
+		_, later := e.(*ShortfallDetected)
+		moved.Short = moved.Short || later
+		moved.Oversold = moved.Oversold || !later
+	}
 	return moved, append(events, oversold...), nil
 }

@@ -2,6 +2,7 @@ package stock
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -13,10 +14,12 @@ type touch struct {
 	onHand    [conditions]int64
 	reserved  int64
 	inTransit int64
+	incoming  int64
 }
 
 // consequences checks that facts which were decided leave sums that fit, and returns an OversoldDetected for every
-// location where they leave less sellable than is promised at now, and less than before.
+// location where they leave less sellable than is promised for now, and less than before; and a ShortfallDetected where that
+// is so of a later date.
 func (s *State) consequences(events []aggregates.Event, now aggregates.Instant) ([]aggregates.Event, error) {
 	var room [4]touch
 	touched, err := touches(events, room[:0])
@@ -34,9 +37,18 @@ func (s *State) consequences(events []aggregates.Event, now aggregates.Instant) 
 		if err := t.fits(x); err != nil {
 			return nil, err
 		}
-		onHand, live := x.OnHand[Sellable]+t.onHand[Sellable], x.Live(now)+t.reserved
-		if onHand < live && short(onHand, live) > short(x.OnHand[Sellable], x.Live(now)) {
+		due := x.DueNow(now)
+		onHand, live := x.OnHand[Sellable]+t.onHand[Sellable], due+t.reserved
+		var after *Balance
+		if x.Later != nil {
+			after = x.after(events)
+			live = after.DueNow(now)
+		}
+		if onHand < live && short(onHand, live) > short(x.OnHand[Sellable], due) {
 			oversold = append(oversold, &OversoldDetected{Location: t.location, OnHand: onHand, Reserved: live})
+		}
+		if after != nil {
+			oversold = append(oversold, s.shortfall(x, after, events, now)...)
 		}
 	}
 	return oversold, nil
@@ -60,6 +72,13 @@ func (t *touch) fits(x *Balance) error {
 	if _, ok := add(x.InTransit, t.inTransit); !ok {
 		return &OverflowError{Location: t.location, What: "stock in transit"}
 	}
+	var incoming int64
+	if x.Later != nil {
+		incoming = x.Later.Incoming.EndedAt(math.MaxInt64)
+	}
+	if _, ok := add(incoming, t.incoming); !ok {
+		return &OverflowError{Location: t.location, What: "supply to come"}
+	}
 	return nil
 }
 
@@ -82,6 +101,9 @@ func touches(events []aggregates.Event, list []touch) ([]touch, error) {
 			for _, x := range e.Splits {
 				list = append(list, touch{location: x.ReservedAt, reserved: -x.Quantity})
 			}
+		}
+		for _, c := range supplyOf(e) {
+			list = append(list, touch{location: c.Location, inTransit: -c.Lost, incoming: c.Open})
 		}
 	}
 	if len(list) < 2 {
@@ -108,6 +130,7 @@ func mergeTouches(list []touch) ([]touch, error) {
 		}
 		last.reserved += t.reserved
 		last.inTransit += t.inTransit
+		last.incoming += t.incoming
 	}
 	return merged, nil
 }

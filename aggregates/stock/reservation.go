@@ -48,6 +48,8 @@ type Reservation struct {
 	Splits    []Split            // where the remaining units are reserved; not to be changed
 	ExpiresAt aggregates.Instant // end of the hold, a whole second; 0 once confirmed
 	PlacedAt  aggregates.Instant
+	PromiseAt aggregates.Instant // the date it is promised for; 0 when placed for now
+	Supply    []SupplyUse        // what it counted on beside the stock when it was placed; not to be changed
 }
 
 // reservation is what a State keeps of one.
@@ -65,6 +67,8 @@ type reservation struct {
 	expired     int64
 	placed      []Split // as first reserved
 	splits      []Split // what remains; never changed in place
+	promiseAt   aggregates.Instant
+	supply      []SupplyUse
 	endedAt     aggregates.Instant
 	end         ending
 	due         int32 // index in State.due while held
@@ -84,7 +88,7 @@ func newReservation(e *ReservationPlaced, m *aggregates.Metadata, revision uint6
 	return reservation{
 		id: e.ReservationID, channel: e.Channel, fingerprint: m.Fingerprint, revision: revision,
 		placedAt: m.RecordedAt, placedUntil: e.ExpiresAt, until: e.ExpiresAt,
-		quantity: e.Quantity, placed: e.Splits, splits: e.Splits,
+		quantity: e.Quantity, placed: e.Splits, splits: e.Splits, promiseAt: e.PromiseAt, supply: e.Supply,
 	}
 }
 
@@ -182,7 +186,7 @@ func (r *reservation) view() Reservation {
 	return Reservation{
 		ID: r.id, Channel: r.channel, Status: r.status(), Quantity: r.quantity, Remaining: r.remaining(),
 		Fulfilled: r.fulfilled, Released: r.released, Expired: r.expired,
-		Splits: r.splits, ExpiresAt: r.until, PlacedAt: r.placedAt,
+		Splits: r.splits, ExpiresAt: r.until, PlacedAt: r.placedAt, PromiseAt: r.promiseAt, Supply: r.supply,
 	}
 }
 
@@ -200,6 +204,7 @@ func (r *reservation) viewAt(now aggregates.Instant) Reservation {
 func (r *reservation) firstView() Reservation {
 	first := reservation{
 		id: r.id, channel: r.channel, quantity: r.quantity, splits: r.placed, until: r.placedUntil, placedAt: r.placedAt,
+		promiseAt: r.promiseAt, supply: r.supply,
 	}
 	return first.view()
 }

@@ -11,12 +11,16 @@ type ReserveRequest struct {
 	Decimal       string // instead of Quantity: in the item's unit, e.g. "5.5"
 	HoldSeconds   int64  // 1 to MaxHoldSeconds; 0 takes the policy's
 	Confirmed     bool   // promised without end at once
+	// PromiseAt is the date that the units are promised for, at most MaxPromiseSeconds ahead, cut to a whole second; 0, or a
+	// date that has come, means now. For a later date supply counts that is due by then.
+	PromiseAt aggregates.Instant
 }
 
 // Reserve promises units of the SKU, all that were requested or none, from the first of the policy's sites that have
 // them. The same request again, by id and fingerprint, yields the first result and no events, also after the
 // reservation ended. It returns *InsufficientError with what is available, ErrUnknownSKU, *KeyReusedError,
-// *TooManyError, or what is wrong with the request: *QuantityError, *NumberError, *DecimalsError, *HoldSecondsError.
+// *TooManyError, *TooManyDatesError, or what is wrong with the request: *QuantityError, *NumberError, *DecimalsError,
+// *HoldSecondsError, *PromiseDateError.
 func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
 	if first := s.reservations[r.ReservationID]; first != nil {
 		if first.fingerprint != m.Fingerprint {
@@ -35,12 +39,23 @@ func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now a
 	if err != nil {
 		return Reservation{}, nil, err
 	}
-	splits, err := s.promise(quantity, p, now)
+	date, err := r.dateOf(now)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	var splits []Split
+	var supply []SupplyUse
+	if date == 0 {
+		splits, err = s.promise(quantity, p, now)
+	} else {
+		splits, supply, err = s.promiseAt(quantity, p, now, date)
+	}
 	if err != nil {
 		return Reservation{}, nil, err
 	}
 	e := &ReservationPlaced{
 		ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: until,
+		PromiseAt: date, Supply: supply,
 	}
 	placed := newReservation(e, &m, s.Version)
 	return placed.view(), []aggregates.Event{e}, nil

@@ -28,6 +28,7 @@ type seenKey struct {
 	offset      int64
 	origin      int32 // place in State.origins, -1 when there is none
 	oversold    bool
+	short       bool // for a later date
 }
 
 // seenFew is up to how many keys are found by looking at each.
@@ -124,7 +125,8 @@ func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
 	}
 	memory := s.memoryFor(e)
 	_, oversold := e.(*OversoldDetected)
-	if memory == nil && !oversold {
+	_, short := e.(*ShortfallDetected)
+	if memory == nil && !oversold && !short {
 		return
 	}
 	hash := hashKey(m.IdempotencyKey)
@@ -139,6 +141,7 @@ func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
 		})
 	}
 	k.oversold = k.oversold || oversold
+	k.short = k.short || short
 	k.effect += effectOf(e)
 	if memory == &s.calls {
 		s.saveResult(k, e)
@@ -152,7 +155,7 @@ func (s *State) memoryFor(e aggregates.Event) *seen {
 	case *ReservationExtended, *ReservationReleased, *ReservationFulfilled:
 		return &s.calls
 	case *StockCounted, *StockReceived, *StockSold, *StockReturned, *StockAdjusted, *StockConditionChanged,
-		*TransferShipped, *TransferReceived:
+		*TransferShipped, *TransferReceived, *SupplyExpected, *SupplyRescheduled, *SupplyCancelled:
 		return &s.facts
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 
 // SnapshotSchema names the form of a snapshot. It changes whenever the form, or what Evolve keeps, does; a snapshot
 // under another name is not read.
-const SnapshotSchema = "stock/2"
+const SnapshotSchema = "stock/3"
 
 // MarshalBinary encodes the state: the same state always gives the same bytes. The form is varints, times as the
 // difference to the time before, repeated words by number, a CRC-32C at the end.
@@ -31,6 +31,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	}
 	w.seen(&s.facts)
 	w.seen(&s.calls)
+	w.supplies(s.supply)
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli)), nil
 }
 
@@ -91,14 +92,19 @@ func (w *writer) balance(x *Balance) {
 	w.int(x.Reserved)
 	w.int(x.SafetyStock)
 	w.int(x.InTransit)
-	w.uint(uint64(x.Holds.Len()))
-	for h := range x.Holds.Each {
-		w.time(h.Until)
-		w.int(h.Quantity)
-	}
+	w.holds(&x.Holds)
+	w.later(x.Later)
 	w.bool(x.journal != nil)
 	if x.journal != nil {
 		w.journal(x.journal)
+	}
+}
+
+func (w *writer) holds(h *Holds) {
+	w.uint(uint64(h.Len()))
+	for x := range h.Each {
+		w.time(x.Until)
+		w.int(x.Quantity)
 	}
 }
 
@@ -157,6 +163,7 @@ func (w *writer) reservation(r *reservation) {
 	}
 	w.byte(byte(r.end))
 	w.time(r.endedAt)
+	w.dated(r.promiseAt, r.supply)
 }
 
 func (w *writer) splits(list []Split) {
@@ -187,6 +194,7 @@ func (w *writer) seen(s *seen) {
 		w.int(k.offset)
 		w.int(int64(k.origin))
 		w.bool(k.oversold)
+		w.bool(k.short)
 		w.bool(k.reservation != nil)
 		if k.reservation != nil {
 			w.view(k.reservation)
@@ -206,4 +214,5 @@ func (w *writer) view(v *Reservation) {
 	w.splits(v.Splits)
 	w.time(v.ExpiresAt)
 	w.time(v.PlacedAt)
+	w.dated(v.PromiseAt, v.Supply)
 }

@@ -33,6 +33,7 @@ func (s *State) restore(body []byte) error {
 	}
 	r.seen(&fresh.facts, len(fresh.origins))
 	r.seen(&fresh.calls, len(fresh.origins))
+	fresh.supply = r.supplies()
 	if r.failed || len(r.b) != 0 || !fresh.ordered() {
 		return fmt.Errorf("%w: its %d bytes cannot be read", ErrDamaged, len(body))
 	}
@@ -71,15 +72,21 @@ func (r *reader) balance(s *State) Balance {
 		x.OnHand[c] = r.int()
 	}
 	x.Reserved, x.SafetyStock, x.InTransit = r.int(), r.int(), r.int()
-	for range r.count(2) {
-		until := r.time()
-		x.Holds.Add(until, r.int())
-	}
+	x.Holds = r.holds()
+	x.Later = r.later()
 	if r.bool() {
 		x.journal = r.journal()
 		s.entries += len(x.journal.entries)
 	}
 	return x
+}
+
+func (r *reader) holds() (h Holds) {
+	for range r.count(2) {
+		until := r.time()
+		h.Add(until, r.int())
+	}
+	return h
 }
 
 func (r *reader) journal() *journal {
@@ -128,6 +135,7 @@ func (r *reader) reservation() *reservation {
 		x.splits = r.splits()
 	}
 	x.end, x.endedAt = ending(r.byte()), r.time()
+	x.promiseAt, x.supply = r.dated()
 	return x
 }
 
@@ -153,7 +161,7 @@ func (r *reader) seen(s *seen, origins int) {
 	for range n {
 		k := seenKey{
 			hash: keyHash(r.take(16)), fingerprint: r.fixed(), at: r.time(), revision: r.uint(),
-			effect: r.int(), offset: r.int(), origin: int32(r.int()), oversold: r.bool(),
+			effect: r.int(), offset: r.int(), origin: int32(r.int()), oversold: r.bool(), short: r.bool(),
 		}
 		if r.bool() {
 			k.reservation = r.view()
@@ -167,8 +175,10 @@ func (r *reader) seen(s *seen, origins int) {
 }
 
 func (r *reader) view() *Reservation {
-	return &Reservation{
+	v := &Reservation{
 		ID: r.text(), Channel: r.word(), Status: Status(r.byte()), Quantity: r.int(), Remaining: r.int(),
 		Fulfilled: r.int(), Released: r.int(), Expired: r.int(), Splits: r.splits(), ExpiresAt: r.time(), PlacedAt: r.time(),
 	}
+	v.PromiseAt, v.Supply = r.dated()
+	return v
 }

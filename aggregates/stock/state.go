@@ -16,7 +16,8 @@ type State struct {
 	facts        seen // keys of movements
 	calls        seen // keys of calls on reservations
 	origins      origins
-	entries      int // journal entries at all locations
+	entries      int       // journal entries at all locations
+	supply       *supplies // documents of supply; nil when there was none
 }
 
 // Evolve folds the event that comes next in the stream.
@@ -25,6 +26,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 	s.record(e, occurred(&m))
 	s.evolveReservation(e, &m)
 	s.remember(e, &m)
+	s.evolveSupply(e, &m)
 	s.forget(m.RecordedAt)
 	s.latest = max(s.latest, m.RecordedAt)
 	s.Version++

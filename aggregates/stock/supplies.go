@@ -1,0 +1,228 @@
+package stock
+
+import (
+	"cmp"
+	"container/list"
+	"fmt"
+	"slices"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// supplies are the documents of a SKU: those with something open, and those that were settled lately.
+type supplies struct {
+	documents map[supplyKey]*supplyEntry
+	settled   list.List // of *supplyEntry, the first to be forgotten first
+	lines     int       // of all documents
+}
+
+type supplyEntry struct {
+	supplyDocument
+	touched aggregates.Instant // recording of the last fact about it
+	settled *list.Element      // nil while something is open
+}
+
+// get returns a document, nil when none is kept.
+func (s *supplies) get(key supplyKey) *supplyEntry {
+	if s == nil {
+		return nil
+	}
+	return s.documents[key]
+}
+
+// admits tells whether there is room for the line that a fact would make.
+func (s *supplies) admits(f *supplyFact) bool {
+	if s == nil || !f.adds() {
+		return true
+	}
+	lines := 0
+	if d := s.documents[f.supplyKey]; d != nil {
+		if _, ok := d.find(f.line); ok {
+			return true
+		}
+		lines = len(d.lines)
+	}
+	return s.lines < MaxSupplyLines && lines < MaxDocumentLines
+}
+
+// changes is what a fact would change.
+func (s *supplies) changes(f *supplyFact) []SupplyChange {
+	d := s.get(f.supplyKey)
+	if d == nil && f.what == supplyReceived || !s.admits(f) {
+		return nil
+	}
+	before := &supplyDocument{supplyKey: f.supplyKey}
+	if d != nil {
+		before = &d.supplyDocument
+	}
+	after := before.clone()
+	after.apply(f)
+	return supplyDifference(before.states(), after.states())
+}
+
+// evolve folds a fact.
+func (s *supplies) evolve(f *supplyFact, recordedAt aggregates.Instant) {
+	if !s.admits(f) {
+		return
+	}
+	d := s.documents[f.supplyKey]
+	if d == nil {
+		d = &supplyEntry{supplyDocument: supplyDocument{supplyKey: f.supplyKey}}
+	}
+	s.remove(d)
+	d.apply(f)
+	d.touched = max(d.touched, recordedAt)
+	s.insert(d)
+}
+
+func (s *supplies) insert(d *supplyEntry) {
+	if s.documents == nil {
+		s.documents = make(map[supplyKey]*supplyEntry)
+	}
+	s.documents[d.supplyKey] = d
+	s.lines += len(d.lines)
+	if d.supplyDocument.settled() {
+		d.settled = s.settled.PushBack(d)
+	}
+}
+
+func (s *supplies) remove(d *supplyEntry) {
+	if s.documents[d.supplyKey] != d {
+		return
+	}
+	delete(s.documents, d.supplyKey)
+	s.lines -= len(d.lines)
+	if d.settled != nil {
+		s.settled.Remove(d.settled)
+		d.settled = nil
+	}
+}
+
+// forget drops settled documents that need not be remembered at a recorded time.
+func (s *supplies) forget(now aggregates.Instant) {
+	for first := s.settled.Front(); first != nil; first = s.settled.Front() {
+		d := first.Value.(*supplyEntry)
+		if s.settled.Len() <= MaxSettled && d.touched >= now-KeepSettled {
+			return
+		}
+		s.remove(d)
+	}
+}
+
+// inOrder lists the documents with something open, in order of their names, and then the settled ones as they were settled.
+func (s *supplies) inOrder() (open, settled []*supplyEntry) {
+	if s == nil {
+		return nil, nil
+	}
+	for _, d := range s.documents {
+		if d.settled == nil {
+			open = append(open, d)
+		}
+	}
+	slices.SortFunc(open, func(a, b *supplyEntry) int { return a.compare(b.supplyKey) })
+	for x := s.settled.Front(); x != nil; x = x.Next() {
+		settled = append(settled, x.Value.(*supplyEntry))
+	}
+	return open, settled
+}
+
+func (k supplyKey) compare(x supplyKey) int {
+	if k.transfer != x.transfer {
+		return order(!k.transfer)
+	}
+	return cmp.Compare(k.document, x.document)
+}
+
+// evolveSupply folds what an event says of supply.
+func (s *State) evolveSupply(e aggregates.Event, m *aggregates.Metadata) {
+	if f, ok := supplyFactOf(e, m); ok {
+		if s.supply == nil {
+			s.supply = &supplies{}
+		}
+		s.supply.evolve(&f, m.RecordedAt)
+	}
+	if s.supply != nil {
+		s.supply.forget(m.RecordedAt)
+	}
+}
+
+// resolveSupply writes into decided events what they change of supply. It returns *TooManySupplyError for an expectation that
+// there is no room for.
+func (s *State) resolveSupply(events []aggregates.Event, m *aggregates.Metadata) error {
+	for _, e := range events {
+		f, ok := supplyFactOf(e, m)
+		if !ok {
+			continue
+		}
+		changes := s.supply.changes(&f)
+		switch e := e.(type) {
+		case *StockReceived:
+			e.Supply = changes
+		case *TransferShipped:
+			e.Supply = changes
+		case *TransferReceived:
+			e.Supply = changes
+		case *SupplyExpected:
+			e.Supply = changes
+		case *SupplyRescheduled:
+			e.Supply = changes
+		case *SupplyCancelled:
+			e.Supply = changes
+		}
+		if _, refused := e.(*SupplyExpected); refused && !s.supply.admits(&f) {
+			return &TooManySupplyError{Document: f.document}
+		}
+	}
+	return nil
+}
+
+// supplyOf is what an event changes of supply.
+func supplyOf(e aggregates.Event) []SupplyChange {
+	switch e := e.(type) {
+	case *StockReceived:
+		return e.Supply
+	case *TransferShipped:
+		return e.Supply
+	case *TransferReceived:
+		return e.Supply
+	case *SupplyExpected:
+		return e.Supply
+	case *SupplyRescheduled:
+		return e.Supply
+	case *SupplyCancelled:
+		return e.Supply
+	}
+	return nil
+}
+
+// supplied makes the event of a fact about supply.
+func (r *Movement) supplied(quantity int64) (aggregates.Event, error) {
+	if r.Kind < KindSupplyExpected || r.Kind > KindSupplyCancelled {
+		return nil, fmt.Errorf("%w: %d", ErrUnknownKind, r.Kind)
+	}
+	if r.Document == "" {
+		return nil, &SupplyError{Field: "document", Rule: "must name the purchase order, shipping notice or transfer"}
+	}
+	if r.Supply > SupplyTransfer {
+		return nil, &SupplyError{Field: "kind", Rule: "must be a purchase order, a shipping notice or a transfer"}
+	}
+	if r.DueAt <= 0 && r.Kind != KindSupplyCancelled {
+		return nil, &SupplyError{Field: "due_at", Rule: "must be given"}
+	}
+	line := r.Line
+	if r.Supply == SupplyTransfer {
+		line = r.Location
+	}
+	switch r.Kind {
+	case KindSupplyRescheduled:
+		return &SupplyRescheduled{Kind: r.Supply, Document: r.Document, Line: line, DueAt: r.DueAt.CeilSecond()}, nil
+	case KindSupplyCancelled:
+		return &SupplyCancelled{Kind: r.Supply, Document: r.Document, Line: line, Reason: r.Reason}, nil
+	}
+	if r.Location == "" {
+		return nil, &SupplyError{Field: "location", Rule: "must be given"}
+	}
+	return &SupplyExpected{
+		Kind: r.Supply, Document: r.Document, Line: line, Location: r.Location, Quantity: quantity, DueAt: r.DueAt.CeilSecond(),
+	}, nil
+}
