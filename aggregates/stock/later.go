@@ -204,3 +204,21 @@ func (l *Later) clone() *Later {
 	}
 	return c
 }
+
+// Incoming is all open supply that has a date, overdue supply included.
+func (x *Balance) Incoming() int64 {
+	if x.Later == nil {
+		return 0
+	}
+	return x.Later.Incoming.EndedAt(math.MaxInt64)
+}
+
+// Expecting tells whether any supply is open.
+func (b *Balances) Expecting() bool {
+	for i := range b.list {
+		if l := b.list[i].Later; l != nil && l.Incoming.Len() > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -2,7 +2,6 @@ package stock
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -72,11 +71,7 @@ func (t *touch) fits(x *Balance) error {
 	if _, ok := add(x.InTransit, t.inTransit); !ok {
 		return &OverflowError{Location: t.location, What: "stock in transit"}
 	}
-	var incoming int64
-	if x.Later != nil {
-		incoming = x.Later.Incoming.EndedAt(math.MaxInt64)
-	}
-	if _, ok := add(incoming, t.incoming); !ok {
+	if _, ok := add(x.Incoming(), t.incoming); !ok {
 		return &OverflowError{Location: t.location, What: "supply to come"}
 	}
 	return nil

@@ -226,3 +226,52 @@ func (r *Movement) supplied(quantity int64) (aggregates.Event, error) {
 		Kind: r.Supply, Document: r.Document, Line: line, Location: r.Location, Quantity: quantity, DueAt: r.DueAt.CeilSecond(),
 	}, nil
 }
+
+// SupplyLine shows a line of a document as it stands, in base units.
+type SupplyLine struct {
+	Kind     SupplyKind
+	Document string
+	Line     string // of a transfer, the location it goes to
+	Location string
+	DueAt    aggregates.Instant // 0 when nobody said
+	Expected int64              // in all
+	Shipped  int64              // of a transfer
+	Received int64              // more than expected when too much came
+	Open     int64
+	Lost     int64
+	Closed   bool // cancelled since it was last expected
+}
+
+// SupplyLines lists every line that is known of, open or ended lately, in order of document, line, and transfers last.
+func (s *State) SupplyLines() []SupplyLine {
+	open, settled := s.supply.inOrder()
+	var lines []SupplyLine
+	for _, d := range append(open, settled...) {
+		for _, x := range d.states() {
+			lines = append(lines, SupplyLine{
+				Kind: x.line.kind, Document: d.document, Line: x.line.name, Location: x.line.location, DueAt: x.due,
+				Expected: max(x.line.planned, x.line.shipped), Shipped: x.line.shipped, Received: x.received,
+				Open: x.open, Lost: x.lost, Closed: x.closed,
+			})
+		}
+	}
+	slices.SortFunc(lines, func(a, b SupplyLine) int { return a.Compare(&b) })
+	return lines
+}
+
+// Compare orders lines by document, line, and transfers last.
+func (l *SupplyLine) Compare(x *SupplyLine) int {
+	return cmp.Or(cmp.Compare(l.Document, x.Document), cmp.Compare(l.Line, x.Line), cmp.Compare(l.transfer(), x.transfer()))
+}
+
+func (l *SupplyLine) transfer() int { return int(l.Kind) / int(SupplyTransfer) }
+
+// Overdue is what is open at a policy's sites and past its date: it counts for no date until it comes or is rescheduled.
+func (b *Balances) Overdue(p *Policy, now aggregates.Instant) (sum int64) {
+	b.sites(p, func(_ int, x *Balance) {
+		if x.Later != nil {
+			sum = addUp(sum, x.Later.Incoming.EndedAt(now))
+		}
+	})
+	return sum
+}

@@ -15,8 +15,9 @@ type Document struct {
 	RecordedAt aggregates.Instant // of that event; the latest of all when a clock went back
 	Balances   stock.Balances
 
-	prices *pricing // what the values were computed with; nil while the document is folded
-	values []int64  // ATS by channel of the pricing
+	prices *pricing             // what the values were computed with; nil while the document is folded
+	values []int64              // ATS by channel of the pricing
+	next   []aggregates.Instant // of each value, when something can be promised again; nil when that is known of none
 }
 
 // ATS is what one channel can sell of a document's SKU.
@@ -66,9 +67,9 @@ const (
 func (d *Document) Size() int {
 	n := documentBytes + len(d.SKU) + balanceBytes*d.Balances.Len() + valueBytes*len(d.values)
 	for b := range d.Balances.Each {
-		n += holdBytes * b.Holds.Len()
+		n += holdBytes*b.Holds.Len() + laterSize(b.Later)
 	}
-	return n
+	return n + valueBytes*len(d.next)
 }
 
 // Encoder writes documents in their stored form, an inventoryv1.AvailabilityDocument. It keeps its memory between
@@ -111,11 +112,8 @@ func (e *Encoder) setBalances(d *Document) {
 		m := &e.balances[len(e.message.Balances)]
 		m.Location, m.Reserved, m.SafetyStock, m.InTransit = b.Location, b.Reserved, b.SafetyStock, b.InTransit
 		m.OnHand = append(m.OnHand[:0], b.OnHand[:]...)
-		m.HoldUntil, m.HoldQuantity = m.HoldUntil[:0], m.HoldQuantity[:0]
-		for h := range b.Holds.Each {
-			m.HoldUntil = append(m.HoldUntil, int64(h.Until/aggregates.Second))
-			m.HoldQuantity = append(m.HoldQuantity, h.Quantity)
-		}
+		m.HoldUntil, m.HoldQuantity = appendHolds(m.HoldUntil[:0], m.HoldQuantity[:0], &b.Holds)
+		setLater(m, b.Later)
 		e.message.Balances = append(e.message.Balances, m)
 	}
 }
@@ -126,6 +124,7 @@ func (e *Encoder) setValues(d *Document) {
 	for i, v := range d.values {
 		m, c := &e.values[i], &d.prices.channels[i]
 		m.Channel, m.Ats, m.Policy, m.PolicyRecordedAt = c.id, v, c.position, int64(c.recordedAt)
+		m.NextAt = int64(d.nextAt(i))
 		e.message.Values = append(e.message.Values, m)
 	}
 }
@@ -150,6 +149,7 @@ func Decode(b []byte) (*Document, error) {
 	for i, v := range m.Values {
 		d.prices.channels[i] = priced{id: v.Channel, position: v.Policy, recordedAt: aggregates.Instant(v.PolicyRecordedAt)}
 		d.values[i] = v.Ats
+		d.setNext(i, aggregates.Instant(v.NextAt))
 	}
 	return d, nil
 }
@@ -162,9 +162,8 @@ func decodeBalances(m *inventoryv1.AvailabilityDocument) (b stock.Balances) {
 	for _, d := range m.Balances {
 		x := stock.Balance{Location: d.Location, Reserved: d.Reserved, SafetyStock: d.SafetyStock, InTransit: d.InTransit}
 		copy(x.OnHand[:], d.OnHand)
-		for i := range min(len(d.HoldUntil), len(d.HoldQuantity)) {
-			x.Holds.Add(aggregates.Instant(d.HoldUntil[i])*aggregates.Second, d.HoldQuantity[i])
-		}
+		x.Holds = decodeHolds(d.HoldUntil, d.HoldQuantity)
+		x.Later = decodeLater(d)
 		b.Put(x)
 	}
 	return b

@@ -139,11 +139,11 @@ func (d *draft) changed(i int) bool {
 		return true
 	}
 	if d.before.prices == d.prices {
-		return d.before.values[i] != d.values[i]
+		return d.before.values[i] != d.values[i] || d.before.nextAt(i) != d.nextAt(i)
 	}
 	was, is := d.before.prices, d.prices
 	j, ok := was.find(is.channels[i].id)
-	if !ok || d.before.values[j] != d.values[i] {
+	if !ok || d.before.values[j] != d.values[i] || d.before.nextAt(j) != d.nextAt(i) {
 		return true
 	}
 	return was.version != is.previous && was.channels[j].position != is.channels[i].position

@@ -59,11 +59,11 @@ func (d *Document) value(p *pricing, i int) int64 {
 
 // price computes the document's values; before it is published.
 func (d *Document) price(p *pricing) {
-	values := make([]int64, len(p.channels))
+	d.prices, d.values, d.next = p, make([]int64, len(p.channels)), nil
 	for i, c := range p.tables.Channels() {
-		values[i] = d.Balances.Available(c.Policy, d.RecordedAt)
+		d.values[i] = d.Balances.Available(c.Policy, d.RecordedAt)
+		d.setNext(i, d.findNext(c.Policy, d.values[i]))
 	}
-	d.prices, d.values = p, values
 }
 
 // under returns the document with values of a current pricing: itself, or a copy.
@@ -72,9 +72,10 @@ func (d *Document) under(p *pricing) *Document {
 		return d
 	}
 	c := *d
-	c.prices, c.values = p, make([]int64, len(p.channels))
+	c.prices, c.values, c.next = p, make([]int64, len(p.channels)), nil
 	for i := range c.values {
 		c.values[i] = d.value(p, i)
+		c.setNext(i, d.nextOf(p, i))
 	}
 	return &c
 }
@@ -88,6 +89,7 @@ func (p *pricing) availability(d *Document, sku string, i int) Availability {
 	}
 	a.SKU, a.Known, a.Decimals = d.SKU, true, d.Balances.Item.Decimals
 	a.ATS, a.Position, a.RecordedAt = d.value(p, i), d.Position, d.RecordedAt
+	a.NextAt = d.nextOf(p, i)
 	if c.position > a.Position {
 		a.Position, a.RecordedAt = c.position, c.recordedAt
 	}

@@ -60,6 +60,7 @@ type Availability struct {
 	RecordedAt aggregates.Instant // of that event
 	CurrentAt  aggregates.Instant // everything recorded up to here is included; 0 when not known, and in changes
 	From       From
+	NextAt     aggregates.Instant // when ATS is 0: the first date that supply lets something be promised for, as of RecordedAt; 0 for none
 }
 
 // Config says what the projection is made of. Store, Model and Policies must be set.

@@ -78,7 +78,8 @@ var ignored = map[string]bool{
 	stock.TypeItemRegistered: true, stock.TypeStockCounted: true, stock.TypeStockReceived: true,
 	stock.TypeStockSold: true, stock.TypeStockReturned: true, stock.TypeStockAdjusted: true,
 	stock.TypeStockConditionChanged: true, stock.TypeTransferShipped: true, stock.TypeTransferReceived: true,
-	stock.TypeOversoldDetected: true, stock.TypeSafetyStockSet: true,
+	stock.TypeOversoldDetected: true, stock.TypeSafetyStockSet: true, stock.TypeSupplyExpected: true,
+	stock.TypeSupplyRescheduled: true, stock.TypeSupplyCancelled: true, stock.TypeShortfallDetected: true,
 }
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }

@@ -28,6 +28,7 @@ func place(sku string, e *stock.ReservationPlaced, at aggregates.Instant, positi
 	r := &Record{SKU: sku, Placed: position, Position: position}
 	r.ID, r.Channel, r.Quantity, r.Remaining = e.ReservationID, e.Channel, e.Quantity, e.Quantity
 	r.Splits, r.ExpiresAt, r.PlacedAt = e.Splits, e.ExpiresAt, at
+	r.PromiseAt, r.Supply = e.PromiseAt, e.Supply
 	r.settle(at)
 	return r
 }
@@ -95,15 +96,16 @@ func (r *Record) settle(at aggregates.Instant) {
 	}
 }
 
-// recordBytes and splitBytes are about what a record and one of its splits take in memory.
+// recordBytes, splitBytes and useBytes are about what a record, one of its splits and one of its supplies take in memory.
 const (
 	recordBytes = 320
 	splitBytes  = 40
+	useBytes    = 128
 )
 
 // Size estimates the record's memory, in bytes.
 func (r *Record) Size() int {
-	return recordBytes + len(r.ID) + len(r.SKU) + len(r.Channel) + splitBytes*len(r.Splits)
+	return recordBytes + len(r.ID) + len(r.SKU) + len(r.Channel) + splitBytes*len(r.Splits) + useBytes*len(r.Supply)
 }
 
 // AppendBinary appends the stored form, an inventoryv1.ReservationDocument.
@@ -112,7 +114,11 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 		ReservationId: r.ID, Sku: r.SKU, Channel: r.Channel, Status: int32(r.Status),
 		Quantity: r.Quantity, Remaining: r.Remaining, Fulfilled: r.Fulfilled, Released: r.Released, Expired: r.Expired,
 		ExpiresAt: int64(r.ExpiresAt), PlacedAt: int64(r.PlacedAt), EndedAt: int64(r.EndedAt),
-		Placed: r.Placed, Position: r.Position,
+		Placed: r.Placed, Position: r.Position, PromiseAt: int64(r.PromiseAt),
+	}
+	for _, u := range r.Supply {
+		d.Supply = append(d.Supply, &inventoryv1.SupplyUseDocument{Kind: int32(u.Kind), Document: u.Document, Line: u.Line,
+			Location: u.Location, DueAt: int64(u.DueAt), Quantity: u.Quantity})
 	}
 	for _, x := range r.Splits {
 		d.Splits = append(d.Splits, &inventoryv1.SplitDocument{Location: x.Location, Quantity: x.Quantity})
@@ -135,7 +141,11 @@ func (r *Record) UnmarshalBinary(b []byte) error {
 	r.Reservation = stock.Reservation{
 		ID: d.ReservationId, Channel: d.Channel, Status: stock.Status(d.Status),
 		Quantity: d.Quantity, Remaining: d.Remaining, Fulfilled: d.Fulfilled, Released: d.Released, Expired: d.Expired,
-		ExpiresAt: aggregates.Instant(d.ExpiresAt), PlacedAt: aggregates.Instant(d.PlacedAt),
+		ExpiresAt: aggregates.Instant(d.ExpiresAt), PlacedAt: aggregates.Instant(d.PlacedAt), PromiseAt: aggregates.Instant(d.PromiseAt),
+	}
+	for _, u := range d.Supply {
+		r.Supply = append(r.Supply, stock.SupplyUse{Kind: stock.SupplyKind(u.Kind), Document: u.Document, Line: u.Line,
+			Location: u.Location, DueAt: aggregates.Instant(u.DueAt), Quantity: u.Quantity})
 	}
 	for _, x := range d.Splits {
 		r.Splits = append(r.Splits, stock.Split{Location: x.Location, Quantity: x.Quantity})

@@ -21,7 +21,8 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 			Condition: toCondition(e.Condition), Counted: e.Counted, Delta: e.Delta, AbsorbedBy: toAbsorbed(e.Absorbed)}}
 	case *stock.StockReceived:
 		p.Payload = &pb.Event_StockReceived{StockReceived: &pb.StockReceived{Location: e.Location,
-			Condition: toCondition(e.Condition), Quantity: e.Quantity, AbsorbedBy: toAbsorbed(e.Absorbed)}}
+			Condition: toCondition(e.Condition), Quantity: e.Quantity, AbsorbedBy: toAbsorbed(e.Absorbed),
+			Supply: toSupplyChanges(e.Supply)}}
 	case *stock.StockSold:
 		p.Payload = &pb.Event_StockSold{StockSold: &pb.StockSold{Location: e.Location, Quantity: e.Quantity,
 			AbsorbedBy: toAbsorbed(e.Absorbed), Channel: e.Channel, ReservationId: e.ReservationID}}
@@ -37,11 +38,12 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 			FromAbsorbedBy: toAbsorbed(e.FromAbsorbed), ToAbsorbedBy: toAbsorbed(e.ToAbsorbed)}}
 	case *stock.TransferShipped:
 		p.Payload = &pb.Event_TransferShipped{TransferShipped: &pb.TransferShipped{Location: e.Location,
-			Destination: e.Destination, Quantity: e.Quantity, TransferId: e.TransferID, AbsorbedBy: toAbsorbed(e.Absorbed)}}
+			Destination: e.Destination, Quantity: e.Quantity, TransferId: e.TransferID, AbsorbedBy: toAbsorbed(e.Absorbed),
+			DueAt: toTimestamp(e.DueAt), Supply: toSupplyChanges(e.Supply)}}
 	case *stock.TransferReceived:
 		p.Payload = &pb.Event_TransferReceived{TransferReceived: &pb.TransferReceived{Location: e.Location,
 			Origin: e.Origin, Quantity: e.Quantity, TransferId: e.TransferID, Condition: toCondition(e.Condition),
-			AbsorbedBy: toAbsorbed(e.Absorbed)}}
+			AbsorbedBy: toAbsorbed(e.Absorbed), Supply: toSupplyChanges(e.Supply)}}
 	case *stock.OversoldDetected:
 		p.Payload = &pb.Event_OversoldDetected{OversoldDetected: &pb.OversoldDetected{Location: e.Location,
 			OnHand: e.OnHand, Reserved: e.Reserved}}
@@ -66,23 +68,29 @@ func setReservation(p *pb.Event, e aggregates.Event) error {
 	switch e := e.(type) {
 	case *stock.ReservationPlaced:
 		p.Payload = &pb.Event_ReservationPlaced{ReservationPlaced: &pb.ReservationPlaced{ReservationId: e.ReservationID,
-			Channel: e.Channel, Quantity: e.Quantity, Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt)}}
+			Channel: e.Channel, Quantity: e.Quantity, Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt),
+			PromiseAt: toTimestamp(e.PromiseAt), Supply: SupplyUses(e.Supply)}}
 	case *stock.ReservationConfirmed:
 		p.Payload = &pb.Event_ReservationConfirmed{ReservationConfirmed: &pb.ReservationConfirmed{ReservationId: e.ReservationID,
-			ExpiredAt: toTimestamp(e.ExpiredAt), Splits: toSplits(e.Splits)}}
+			ExpiredAt: toTimestamp(e.ExpiredAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt)}}
 	case *stock.ReservationExtended:
 		p.Payload = &pb.Event_ReservationExtended{ReservationExtended: &pb.ReservationExtended{ReservationId: e.ReservationID,
-			From: toTimestamp(e.From), ExpiresAt: toTimestamp(e.ExpiresAt), Splits: toSplits(e.Splits)}}
+			From: toTimestamp(e.From), ExpiresAt: toTimestamp(e.ExpiresAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt)}}
 	case *stock.ReservationFulfilled:
 		p.Payload = &pb.Event_ReservationFulfilled{ReservationFulfilled: &pb.ReservationFulfilled{ReservationId: e.ReservationID,
-			Splits: toFulfilled(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), Closed: e.Closed}}
+			Splits: toFulfilled(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), Closed: e.Closed,
+			PromiseAt: toTimestamp(e.PromiseAt)}}
 	case *stock.ReservationReleased:
 		p.Payload = &pb.Event_ReservationReleased{ReservationReleased: &pb.ReservationReleased{ReservationId: e.ReservationID,
-			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), Closed: e.Closed, Reason: e.Reason}}
+			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), Closed: e.Closed, Reason: e.Reason,
+			PromiseAt: toTimestamp(e.PromiseAt)}}
 	case *stock.ReservationExpired:
 		p.Payload = &pb.Event_ReservationExpired{ReservationExpired: &pb.ReservationExpired{ReservationId: e.ReservationID,
-			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt)}}
+			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), PromiseAt: toTimestamp(e.PromiseAt)}}
 	default:
+		if setSupply(p, e) {
+			return nil
+		}
 		return fmt.Errorf("event %T has no stored form", e)
 	}
 	return nil
@@ -101,7 +109,7 @@ func payload(p *pb.Event) aggregates.Event {
 	case *pb.Event_StockReceived:
 		v := x.StockReceived
 		return &stock.StockReceived{Location: v.Location, Condition: fromCondition(v.Condition), Quantity: v.Quantity,
-			Absorbed: fromAbsorbed(v.AbsorbedBy)}
+			Absorbed: fromAbsorbed(v.AbsorbedBy), Supply: fromSupplyChanges(v.Supply)}
 	case *pb.Event_StockSold:
 		v := x.StockSold
 		return &stock.StockSold{Location: v.Location, Quantity: v.Quantity, Absorbed: fromAbsorbed(v.AbsorbedBy),
@@ -121,11 +129,12 @@ func payload(p *pb.Event) aggregates.Event {
 	case *pb.Event_TransferShipped:
 		v := x.TransferShipped
 		return &stock.TransferShipped{Location: v.Location, Destination: v.Destination, Quantity: v.Quantity,
-			TransferID: v.TransferId, Absorbed: fromAbsorbed(v.AbsorbedBy)}
+			TransferID: v.TransferId, Absorbed: fromAbsorbed(v.AbsorbedBy),
+			DueAt: fromTimestamp(v.DueAt), Supply: fromSupplyChanges(v.Supply)}
 	case *pb.Event_TransferReceived:
 		v := x.TransferReceived
 		return &stock.TransferReceived{Location: v.Location, Origin: v.Origin, Quantity: v.Quantity, TransferID: v.TransferId,
-			Condition: fromCondition(v.Condition), Absorbed: fromAbsorbed(v.AbsorbedBy)}
+			Condition: fromCondition(v.Condition), Absorbed: fromAbsorbed(v.AbsorbedBy), Supply: fromSupplyChanges(v.Supply)}
 	case *pb.Event_OversoldDetected:
 		v := x.OversoldDetected
 		return &stock.OversoldDetected{Location: v.Location, OnHand: v.OnHand, Reserved: v.Reserved}
@@ -152,25 +161,28 @@ func reservation(p *pb.Event) aggregates.Event {
 	case *pb.Event_ReservationPlaced:
 		v := x.ReservationPlaced
 		return &stock.ReservationPlaced{ReservationID: v.ReservationId, Channel: v.Channel, Quantity: v.Quantity,
-			Splits: fromSplits(v.Splits), ExpiresAt: fromTimestamp(v.ExpiresAt)}
+			Splits: fromSplits(v.Splits), ExpiresAt: fromTimestamp(v.ExpiresAt),
+			PromiseAt: fromTimestamp(v.PromiseAt), Supply: fromSupplyUses(v.Supply)}
 	case *pb.Event_ReservationConfirmed:
 		v := x.ReservationConfirmed
-		return &stock.ReservationConfirmed{ReservationID: v.ReservationId, ExpiredAt: fromTimestamp(v.ExpiredAt), Splits: fromSplits(v.Splits)}
+		return &stock.ReservationConfirmed{ReservationID: v.ReservationId, ExpiredAt: fromTimestamp(v.ExpiredAt),
+			Splits: fromSplits(v.Splits), PromiseAt: fromTimestamp(v.PromiseAt)}
 	case *pb.Event_ReservationExtended:
 		v := x.ReservationExtended
 		return &stock.ReservationExtended{ReservationID: v.ReservationId, From: fromTimestamp(v.From),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Splits: fromSplits(v.Splits)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Splits: fromSplits(v.Splits), PromiseAt: fromTimestamp(v.PromiseAt)}
 	case *pb.Event_ReservationFulfilled:
 		v := x.ReservationFulfilled
 		return &stock.ReservationFulfilled{ReservationID: v.ReservationId, Splits: fromFulfilled(v.Splits),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, PromiseAt: fromTimestamp(v.PromiseAt)}
 	case *pb.Event_ReservationReleased:
 		v := x.ReservationReleased
 		return &stock.ReservationReleased{ReservationID: v.ReservationId, Splits: fromSplits(v.Splits),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, Reason: v.Reason}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt)}
 	case *pb.Event_ReservationExpired:
 		v := x.ReservationExpired
-		return &stock.ReservationExpired{ReservationID: v.ReservationId, Splits: fromSplits(v.Splits), ExpiresAt: fromTimestamp(v.ExpiresAt)}
+		return &stock.ReservationExpired{ReservationID: v.ReservationId, Splits: fromSplits(v.Splits),
+			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt)}
 	}
-	return nil
+	return supply(p)
 }

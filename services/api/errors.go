@@ -45,6 +45,8 @@ const (
 	ReasonQuantityOverflow    = "QUANTITY_OVERFLOW"
 	ReasonDeadLetterClosed    = "DEAD_LETTER_CLOSED"
 	ReasonNotReplayable       = "NOT_REPLAYABLE"
+	ReasonTooManyDates        = "TOO_MANY_PROMISE_DATES"
+	ReasonTooMuchSupply       = "TOO_MANY_SUPPLY_LINES"
 	ReasonTooManyReservations = "TOO_MANY_RESERVATIONS"
 	ReasonTooManyWatches      = "TOO_MANY_WATCHES"
 	ReasonOverloaded          = "OVERLOADED"
@@ -159,6 +161,10 @@ func badRequest(err error) (problem, bool) {
 		return invalid("hold_seconds", ReasonInvalidFields, err), true
 	case *stock.ExpiryError:
 		return invalid("expires_at", ReasonInvalidFields, err), true
+	case *stock.PromiseDateError:
+		return invalid("promise_at", ReasonInvalidFields, err), true
+	case *stock.SupplyError:
+		return invalid(e.Field, ReasonInvalidFields, err), true
 	}
 	switch err {
 	case stock.ErrUnknownKind:
@@ -205,7 +211,11 @@ func refusedByState(err error) (problem, bool) {
 	}
 	switch e := err.(type) {
 	case *stock.InsufficientError:
-		return forbidden(ReasonInsufficientStock, "available", number(e.Available), "requested", number(e.Requested))
+		facts := []string{"available", number(e.Available), "requested", number(e.Requested)}
+		if e.PromiseAt != 0 {
+			facts = append(facts, "promise_at", e.PromiseAt.Time().Format(time.RFC3339))
+		}
+		return forbidden(ReasonInsufficientStock, facts...)
 	case *stock.NotLiveError:
 		return forbidden(ReasonNotLive, "reservation_id", e.ReservationID, "status", e.Status.String())
 	case *stock.NotHeldError:
@@ -229,11 +239,16 @@ func refusedByState(err error) (problem, bool) {
 
 // trouble is what may pass by itself. What lies behind it is for the log, not for the caller.
 func trouble(err error) (problem, bool) {
-	switch err.(type) {
+	switch e := err.(type) {
 	case *tokens.NotYetVisibleError:
 		return problem{code: codes.DeadlineExceeded, reason: ReasonNotYetVisible, retry: retrySoon}, true
 	case *stock.TooManyError:
 		return problem{code: codes.ResourceExhausted, reason: ReasonTooManyReservations, retry: retryMuch}, true
+	case *stock.TooManyDatesError:
+		return problem{code: codes.ResourceExhausted, reason: ReasonTooManyDates, metadata: map[string]string{
+			"location": e.Location, "limit": strconv.Itoa(e.Limit)}}, true
+	case *stock.TooManySupplyError:
+		return problem{code: codes.ResourceExhausted, reason: ReasonTooMuchSupply, metadata: map[string]string{"document": e.Document}}, true
 	case *commands.ConflictError:
 		return again(codes.Aborted, ReasonContended, retrySoon, contendedText), true
 	case *notReadyError:

@@ -67,6 +67,9 @@ func (v *value) set(a *projection.Availability) *pb.Availability {
 		p.CurrentAt = stamp(&v.currentAt, a.CurrentAt)
 	}
 	p.AnsweredFrom = origins[a.From]
+	if a.NextAt > max(a.CurrentAt, a.RecordedAt) {
+		p.NextAvailableAt = timestamppb.New(a.NextAt.Time())
+	}
 	return p
 }
 

@@ -25,6 +25,7 @@ type look struct {
 	known    bool
 	policy   *policies.Channel
 	at       aggregates.Instant
+	next     aggregates.Instant
 }
 
 // Decide reads the SKU at its latest revision, under the channel's policy of this moment.
@@ -35,6 +36,9 @@ func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Inst
 	}
 	l.ats, l.decimals, l.known = s.Available(policy.Policy, now), s.Item.Decimals, s.Version > 0
 	l.policy, l.at = policy, now
+	if l.ats == 0 && s.Expecting() {
+		l.next, _ = s.NextAvailable(policy.Policy, now, 1)
+	}
 	return nil, nil
 }
 
@@ -45,6 +49,7 @@ func (l *look) availability(sku string, position uint64) projection.Availability
 	return projection.Availability{
 		SKU: sku, Channel: l.channel, ATS: l.ats, Decimals: l.decimals, Known: l.known,
 		Position: max(position, l.policy.Position), RecordedAt: l.at, CurrentAt: l.at, From: projection.FromStream,
+		NextAt: l.next,
 	}
 }
 

@@ -13,6 +13,7 @@ func message(sku string, r *stock.Reservation) *pb.Reservation {
 		ReservationId: r.ID, Sku: sku, Channel: r.Channel, Status: status(r.Status), Quantity: r.Quantity,
 		Remaining: r.Remaining, Fulfilled: r.Fulfilled, Released: r.Released, Expired: r.Expired,
 		ExpiresAt: codec.Timestamp(r.ExpiresAt), PlacedAt: codec.Timestamp(r.PlacedAt),
+		PromiseAt: codec.Timestamp(r.PromiseAt), Supply: codec.SupplyUses(r.Supply),
 	}
 	if len(r.Splits) > 0 {
 		splits := make([]pb.Split, len(r.Splits))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/provenance"
@@ -35,7 +36,7 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 	}
 	in := reserve{policies: s.Policies, channel: r.Channel, request: stock.ReserveRequest{
 		ReservationID: r.ReservationId, Quantity: r.Quantity, Decimal: r.Decimal,
-		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed,
+		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed, PromiseAt: codec.Instant(r.PromiseAt),
 	}}
 	outcome, err := s.reserve(ctx, r, &in)
 	if claimed == nil {
@@ -56,6 +57,9 @@ func checkReserve(r *pb.ReserveRequest) error {
 	if r.HoldSeconds != 0 {
 		c.Range("hold_seconds", r.HoldSeconds, 1, stock.MaxHoldSeconds)
 	}
+	if r.PromiseAt != nil && (!r.PromiseAt.IsValid() || codec.Instant(r.PromiseAt) <= 0) {
+		c.Fail("promise_at", "must be a time after 1970 and before the year 10000")
+	}
 	c.Text("actor", r.Actor, validation.MaxID)
 	c.Text("correlation_id", r.CorrelationId, validation.MaxID)
 	return c.Err()
@@ -72,9 +76,19 @@ func (s *Service) reserve(ctx context.Context, r *pb.ReserveRequest, in *reserve
 	}
 	m := provenance.Metadata(ctx, r.Actor, correlation)
 	m.IdempotencyKey = "reserve:" + r.ReservationId
-	m.Fingerprint = aggregates.Fingerprint(r.Sku, r.Channel, strconv.FormatInt(r.Quantity, 10), r.Decimal,
-		strconv.FormatInt(r.HoldSeconds, 10), strconv.FormatBool(r.Confirmed))
+	m.Fingerprint = fingerprint(r)
 	return s.SKUs.Do(ctx, r.Sku, m, in)
+}
+
+// fingerprint condenses what a request asks for. That of a request for now is what it was before there were dates.
+func fingerprint(r *pb.ReserveRequest) uint64 {
+	var room [7]string
+	parts := append(room[:0], r.Sku, r.Channel, strconv.FormatInt(r.Quantity, 10), r.Decimal,
+		strconv.FormatInt(r.HoldSeconds, 10), strconv.FormatBool(r.Confirmed))
+	if r.PromiseAt != nil {
+		parts = append(parts, strconv.FormatInt(int64(codec.Instant(r.PromiseAt)), 10))
+	}
+	return aggregates.Fingerprint(parts...)
 }
 
 // reserve is the intention to place a reservation.

@@ -51,6 +51,9 @@ func stockOf(d *projection.Document, now aggregates.Instant) *pb.Stock {
 			SafetyStock: x.SafetyStock,
 			InTransit:   x.InTransit,
 			Oversold:    x.Oversold(now),
+
+			Incoming:      x.Incoming(),
+			PromisedLater: x.Live(now) - x.DueNow(now),
 		})
 	}
 	return answer

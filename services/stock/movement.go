@@ -12,7 +12,9 @@ func checkMovement(c *validation.Checker, m *pb.Movement) {
 	c.ID("movement_id", m.MovementId)
 	c.ID("source", m.Source)
 	c.ID("sku", m.Sku)
-	c.ID("location", m.Location)
+	if !optionalLocation(m) {
+		c.ID("location", m.Location)
+	}
 	checkOccurred(c, "occurred_at", instant(m.OccurredAt))
 	if m.OccurredAt != nil && !m.OccurredAt.IsValid() {
 		c.Fail("occurred_at", "must be a time within the years 1 to 9999")
@@ -51,13 +53,18 @@ func checkKind(c *validation.Checker, m *pb.Movement) {
 	case *pb.Movement_TransferShipped:
 		c.ID("transfer_shipped.destination", k.TransferShipped.GetDestination())
 		c.Text("transfer_shipped.transfer_id", k.TransferShipped.GetTransferId(), validation.MaxID)
+		if k.TransferShipped.GetDueAt() != nil {
+			checkDue(c, "transfer_shipped.due_at", k.TransferShipped.GetDueAt())
+		}
 	case *pb.Movement_TransferReceived:
 		c.ID("transfer_received.origin", k.TransferReceived.GetOrigin())
 		c.Text("transfer_received.transfer_id", k.TransferReceived.GetTransferId(), validation.MaxID)
 		checkCondition(c, "transfer_received.condition", k.TransferReceived.GetCondition())
+	case *pb.Movement_SupplyExpected, *pb.Movement_SupplyRescheduled, *pb.Movement_SupplyCancelled:
+		checkSupply(c, m)
 	default:
 		c.Fail("kind", "must be given: one of received, sold, returned, adjusted, counted, condition_changed, "+
-			"transfer_shipped, transfer_received")
+			"transfer_shipped, transfer_received, supply_expected, supply_rescheduled, supply_cancelled")
 	}
 }
 
@@ -80,10 +87,12 @@ func movementOf(m *pb.Movement) domain.Movement {
 		d.Condition, d.To = condition(k.ConditionChanged.GetFrom()), condition(k.ConditionChanged.GetTo())
 	case *pb.Movement_TransferShipped:
 		d.Kind, d.Other = domain.KindTransferShipped, k.TransferShipped.GetDestination()
-		d.TransferID = k.TransferShipped.GetTransferId()
+		d.TransferID, d.DueAt = k.TransferShipped.GetTransferId(), instant(k.TransferShipped.GetDueAt())
 	case *pb.Movement_TransferReceived:
 		d.Kind, d.Other = domain.KindTransferReceived, k.TransferReceived.GetOrigin()
 		d.TransferID, d.Condition = k.TransferReceived.GetTransferId(), condition(k.TransferReceived.GetCondition())
+	default:
+		supplyOf(m, &d)
 	}
 	return d
 }
@@ -107,6 +116,10 @@ func factOf(m *pb.Movement, origin aggregates.Metadata) Fact {
 func fingerprint(f *Fact) uint64 {
 	d := &f.Movement
 	kinds := [...]byte{byte(d.Kind), byte(d.Condition), byte(d.To)}
+	if d.DueAt != 0 || d.Supply != 0 {
+		return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity),
+			d.Decimal, d.Other, d.TransferID, d.Reason, d.Document, d.Line, timeText(d.DueAt), quantityText(int64(d.Supply)))
+	}
 	return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity),
 		d.Decimal, d.Other, d.TransferID, d.Channel, d.ReservationID, d.Reason, f.Metadata.Source.Document, f.Metadata.Source.Line)
 }

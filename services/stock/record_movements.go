@@ -99,7 +99,7 @@ func recorded(r *Result) *pb.MovementResult {
 	if r.Moved.Duplicate {
 		status = pb.MovementResult_STATUS_DUPLICATE
 	}
-	return &pb.MovementResult{Status: status, Effect: r.Moved.Effect, Oversold: r.Moved.Oversold}
+	return &pb.MovementResult{Status: status, Effect: r.Moved.Effect, Oversold: r.Moved.Oversold, Short: r.Moved.Short}
 }
 
 // keep writes dead letters for what was rejected, several at once, since each waits for the disk.

@@ -70,7 +70,7 @@ func (r *Recorder) Movement(m *pb.Movement, prefix string, origin aggregates.Met
 	if err := checkAhead(prefix+"occurred_at", f.Metadata.OccurredAt, r.opts.Now()); err != nil {
 		return Fact{}, err
 	}
-	if !r.Knows(m.Location) {
+	if !optionalLocation(m) && !r.Knows(m.Location) {
 		return Fact{}, unknownLocation(m.Location)
 	}
 	return f, nil

@@ -18,6 +18,7 @@ const (
 	ReasonKeyReused       = "IDEMPOTENCY_KEY_REUSED" // the source used the id before, with other contents
 	ReasonTooManyDecimals = "TOO_MANY_DECIMALS"      // the quantity would have to be rounded
 	ReasonOverflow        = "QUANTITY_OVERFLOW"      // a balance would not fit 64 bits
+	ReasonTooMuchSupply   = "TOO_MANY_SUPPLY_LINES"  // the SKU, or the document, has as many lines of supply as it may
 )
 
 // Rejection says why a fact cannot be applied as it is. Trying again only helps once something else has changed.
@@ -40,6 +41,8 @@ func Reject(err error) *Rejection {
 		overflow  *domain.OverflowError
 		quantity  *domain.QuantityError
 		number    *domain.NumberError
+		supply    *domain.SupplyError
+		lines     *domain.TooManySupplyError
 	)
 	switch {
 	case err == nil:
@@ -55,7 +58,9 @@ func Reject(err error) *Rejection {
 		return &Rejection{Reason: ReasonTooManyDecimals, Message: decimals.Error()}
 	case errors.As(err, &overflow):
 		return &Rejection{Reason: ReasonOverflow, Message: overflow.Error()}
-	case errors.As(err, &invalid), errors.As(err, &quantity), errors.As(err, &number),
+	case errors.As(err, &lines):
+		return &Rejection{Reason: ReasonTooMuchSupply, Message: lines.Error()}
+	case errors.As(err, &invalid), errors.As(err, &quantity), errors.As(err, &number), errors.As(err, &supply),
 		errors.Is(err, domain.ErrUnknownKind), errors.Is(err, domain.ErrUnknownCondition):
 		return &Rejection{Reason: ReasonInvalid, Message: err.Error()}
 	}

@@ -139,10 +139,12 @@ type Availability struct {
 	// When that event was recorded; of a strong answer, when it was decided.
 	AsOf *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// Everything recorded up to this time is included: the answer is at most as old as that. Not set in changes.
-	CurrentAt     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=current_at,json=currentAt,proto3" json:"current_at,omitempty"`
-	AnsweredFrom  AnsweredFrom           `protobuf:"varint,9,opt,name=answered_from,json=answeredFrom,proto3,enum=stockfold.inventory.v1.AnsweredFrom" json:"answered_from,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CurrentAt    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=current_at,json=currentAt,proto3" json:"current_at,omitempty"`
+	AnsweredFrom AnsweredFrom           `protobuf:"varint,9,opt,name=answered_from,json=answeredFrom,proto3,enum=stockfold.inventory.v1.AnsweredFrom" json:"answered_from,omitempty"`
+	// When ats is 0: the first date for which supply that is expected lets something be promised; unset when none does.
+	NextAvailableAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=next_available_at,json=nextAvailableAt,proto3" json:"next_available_at,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Availability) Reset() {
@@ -236,6 +238,13 @@ func (x *Availability) GetAnsweredFrom() AnsweredFrom {
 		return x.AnsweredFrom
 	}
 	return AnsweredFrom_ANSWERED_FROM_UNSPECIFIED
+}
+
+func (x *Availability) GetNextAvailableAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextAvailableAt
+	}
+	return nil
 }
 
 type GetAvailabilityRequest struct {
@@ -642,7 +651,7 @@ var File_stockfold_inventory_v1_availability_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\n" +
-	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x02\n" +
+	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#stockfold/inventory/v1/supply.proto\"\x99\x03\n" +
 	"\fAvailability\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x10\n" +
@@ -653,7 +662,8 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x129\n" +
 	"\n" +
 	"current_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcurrentAt\x12I\n" +
-	"\ranswered_from\x18\t \x01(\x0e2$.stockfold.inventory.v1.AnsweredFromR\fansweredFrom\"\xa1\x01\n" +
+	"\ranswered_from\x18\t \x01(\x0e2$.stockfold.inventory.v1.AnsweredFromR\fansweredFrom\x12F\n" +
+	"\x11next_available_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xa1\x01\n" +
 	"\x16GetAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
@@ -684,11 +694,14 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\x14ANSWERED_FROM_STREAM\x10\x02*B\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12CONSISTENCY_STRONG\x10\x012\x89\x03\n" +
+	"\x12CONSISTENCY_STRONG\x10\x012\xfe\x04\n" +
 	"\x13AvailabilityService\x12r\n" +
 	"\x0fGetAvailability\x12..stockfold.inventory.v1.GetAvailabilityRequest\x1a/.stockfold.inventory.v1.GetAvailabilityResponse\x12\x81\x01\n" +
 	"\x14BatchGetAvailability\x123.stockfold.inventory.v1.BatchGetAvailabilityRequest\x1a4.stockfold.inventory.v1.BatchGetAvailabilityResponse\x12z\n" +
-	"\x11WatchAvailability\x120.stockfold.inventory.v1.WatchAvailabilityRequest\x1a1.stockfold.inventory.v1.WatchAvailabilityResponse0\x01BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x11WatchAvailability\x120.stockfold.inventory.v1.WatchAvailabilityRequest\x1a1.stockfold.inventory.v1.WatchAvailabilityResponse0\x01\x12\x8d\x01\n" +
+	"\x18GetAvailabilityToPromise\x127.stockfold.inventory.v1.GetAvailabilityToPromiseRequest\x1a8.stockfold.inventory.v1.GetAvailabilityToPromiseResponse\x12c\n" +
+	"\n" +
+	"ListSupply\x12).stockfold.inventory.v1.ListSupplyRequest\x1a*.stockfold.inventory.v1.ListSupplyResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_availability_proto_rawDescOnce sync.Once
@@ -705,39 +718,48 @@ func file_stockfold_inventory_v1_availability_proto_rawDescGZIP() []byte {
 var file_stockfold_inventory_v1_availability_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_stockfold_inventory_v1_availability_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_stockfold_inventory_v1_availability_proto_goTypes = []any{
-	(AnsweredFrom)(0),                    // 0: stockfold.inventory.v1.AnsweredFrom
-	(Consistency)(0),                     // 1: stockfold.inventory.v1.Consistency
-	(*Availability)(nil),                 // 2: stockfold.inventory.v1.Availability
-	(*GetAvailabilityRequest)(nil),       // 3: stockfold.inventory.v1.GetAvailabilityRequest
-	(*GetAvailabilityResponse)(nil),      // 4: stockfold.inventory.v1.GetAvailabilityResponse
-	(*BatchGetAvailabilityRequest)(nil),  // 5: stockfold.inventory.v1.BatchGetAvailabilityRequest
-	(*BatchGetAvailabilityResponse)(nil), // 6: stockfold.inventory.v1.BatchGetAvailabilityResponse
-	(*WatchAvailabilityRequest)(nil),     // 7: stockfold.inventory.v1.WatchAvailabilityRequest
-	(*WatchAvailabilityResponse)(nil),    // 8: stockfold.inventory.v1.WatchAvailabilityResponse
-	(*AvailabilityChanged)(nil),          // 9: stockfold.inventory.v1.AvailabilityChanged
-	(*timestamppb.Timestamp)(nil),        // 10: google.protobuf.Timestamp
+	(AnsweredFrom)(0),                        // 0: stockfold.inventory.v1.AnsweredFrom
+	(Consistency)(0),                         // 1: stockfold.inventory.v1.Consistency
+	(*Availability)(nil),                     // 2: stockfold.inventory.v1.Availability
+	(*GetAvailabilityRequest)(nil),           // 3: stockfold.inventory.v1.GetAvailabilityRequest
+	(*GetAvailabilityResponse)(nil),          // 4: stockfold.inventory.v1.GetAvailabilityResponse
+	(*BatchGetAvailabilityRequest)(nil),      // 5: stockfold.inventory.v1.BatchGetAvailabilityRequest
+	(*BatchGetAvailabilityResponse)(nil),     // 6: stockfold.inventory.v1.BatchGetAvailabilityResponse
+	(*WatchAvailabilityRequest)(nil),         // 7: stockfold.inventory.v1.WatchAvailabilityRequest
+	(*WatchAvailabilityResponse)(nil),        // 8: stockfold.inventory.v1.WatchAvailabilityResponse
+	(*AvailabilityChanged)(nil),              // 9: stockfold.inventory.v1.AvailabilityChanged
+	(*timestamppb.Timestamp)(nil),            // 10: google.protobuf.Timestamp
+	(*GetAvailabilityToPromiseRequest)(nil),  // 11: stockfold.inventory.v1.GetAvailabilityToPromiseRequest
+	(*ListSupplyRequest)(nil),                // 12: stockfold.inventory.v1.ListSupplyRequest
+	(*GetAvailabilityToPromiseResponse)(nil), // 13: stockfold.inventory.v1.GetAvailabilityToPromiseResponse
+	(*ListSupplyResponse)(nil),               // 14: stockfold.inventory.v1.ListSupplyResponse
 }
 var file_stockfold_inventory_v1_availability_proto_depIdxs = []int32{
 	10, // 0: stockfold.inventory.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
 	10, // 1: stockfold.inventory.v1.Availability.current_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: stockfold.inventory.v1.Availability.answered_from:type_name -> stockfold.inventory.v1.AnsweredFrom
-	1,  // 3: stockfold.inventory.v1.GetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
-	2,  // 4: stockfold.inventory.v1.GetAvailabilityResponse.availability:type_name -> stockfold.inventory.v1.Availability
-	1,  // 5: stockfold.inventory.v1.BatchGetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
-	2,  // 6: stockfold.inventory.v1.BatchGetAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
-	2,  // 7: stockfold.inventory.v1.WatchAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
-	2,  // 8: stockfold.inventory.v1.AvailabilityChanged.availability:type_name -> stockfold.inventory.v1.Availability
-	3,  // 9: stockfold.inventory.v1.AvailabilityService.GetAvailability:input_type -> stockfold.inventory.v1.GetAvailabilityRequest
-	5,  // 10: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
-	7,  // 11: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
-	4,  // 12: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
-	6,  // 13: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
-	8,  // 14: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
-	12, // [12:15] is the sub-list for method output_type
-	9,  // [9:12] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	10, // 3: stockfold.inventory.v1.Availability.next_available_at:type_name -> google.protobuf.Timestamp
+	1,  // 4: stockfold.inventory.v1.GetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
+	2,  // 5: stockfold.inventory.v1.GetAvailabilityResponse.availability:type_name -> stockfold.inventory.v1.Availability
+	1,  // 6: stockfold.inventory.v1.BatchGetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
+	2,  // 7: stockfold.inventory.v1.BatchGetAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
+	2,  // 8: stockfold.inventory.v1.WatchAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
+	2,  // 9: stockfold.inventory.v1.AvailabilityChanged.availability:type_name -> stockfold.inventory.v1.Availability
+	3,  // 10: stockfold.inventory.v1.AvailabilityService.GetAvailability:input_type -> stockfold.inventory.v1.GetAvailabilityRequest
+	5,  // 11: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
+	7,  // 12: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
+	11, // 13: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:input_type -> stockfold.inventory.v1.GetAvailabilityToPromiseRequest
+	12, // 14: stockfold.inventory.v1.AvailabilityService.ListSupply:input_type -> stockfold.inventory.v1.ListSupplyRequest
+	4,  // 15: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
+	6,  // 16: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
+	8,  // 17: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
+	13, // 18: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:output_type -> stockfold.inventory.v1.GetAvailabilityToPromiseResponse
+	14, // 19: stockfold.inventory.v1.AvailabilityService.ListSupply:output_type -> stockfold.inventory.v1.ListSupplyResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_availability_proto_init() }
@@ -745,6 +767,7 @@ func file_stockfold_inventory_v1_availability_proto_init() {
 	if File_stockfold_inventory_v1_availability_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_supply_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -19,9 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AvailabilityService_GetAvailability_FullMethodName      = "/stockfold.inventory.v1.AvailabilityService/GetAvailability"
-	AvailabilityService_BatchGetAvailability_FullMethodName = "/stockfold.inventory.v1.AvailabilityService/BatchGetAvailability"
-	AvailabilityService_WatchAvailability_FullMethodName    = "/stockfold.inventory.v1.AvailabilityService/WatchAvailability"
+	AvailabilityService_GetAvailability_FullMethodName          = "/stockfold.inventory.v1.AvailabilityService/GetAvailability"
+	AvailabilityService_BatchGetAvailability_FullMethodName     = "/stockfold.inventory.v1.AvailabilityService/BatchGetAvailability"
+	AvailabilityService_WatchAvailability_FullMethodName        = "/stockfold.inventory.v1.AvailabilityService/WatchAvailability"
+	AvailabilityService_GetAvailabilityToPromise_FullMethodName = "/stockfold.inventory.v1.AvailabilityService/GetAvailabilityToPromise"
+	AvailabilityService_ListSupply_FullMethodName               = "/stockfold.inventory.v1.AvailabilityService/ListSupply"
 )
 
 // AvailabilityServiceClient is the client API for AvailabilityService service.
@@ -39,6 +41,13 @@ type AvailabilityServiceClient interface {
 	// WatchAvailability streams changes of some SKUs, or of all SKUs of a channel. A slow reader sees
 	// fewer intermediate values, but always the last one of every SKU. Resume with the last token seen.
 	WatchAvailability(ctx context.Context, in *WatchAvailabilityRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAvailabilityResponse], error)
+	// GetAvailabilityToPromise returns the ATP of one SKU on one channel by date: what can be promised then without breaking
+	// what is promised already. It is decided on the SKU's own stream, by the function that guards Reserve. NOT_FOUND,
+	// UNKNOWN_CHANNEL when the channel is not defined; an unknown SKU has one step of 0 and known = false.
+	GetAvailabilityToPromise(ctx context.Context, in *GetAvailabilityToPromiseRequest, opts ...grpc.CallOption) (*GetAvailabilityToPromiseResponse, error)
+	// ListSupply lists the lines of purchase orders, shipping notices and transfers of one SKU, in order of document, line and
+	// kind: those with something open, and those that ended lately.
+	ListSupply(ctx context.Context, in *ListSupplyRequest, opts ...grpc.CallOption) (*ListSupplyResponse, error)
 }
 
 type availabilityServiceClient struct {
@@ -88,6 +97,26 @@ func (c *availabilityServiceClient) WatchAvailability(ctx context.Context, in *W
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AvailabilityService_WatchAvailabilityClient = grpc.ServerStreamingClient[WatchAvailabilityResponse]
 
+func (c *availabilityServiceClient) GetAvailabilityToPromise(ctx context.Context, in *GetAvailabilityToPromiseRequest, opts ...grpc.CallOption) (*GetAvailabilityToPromiseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAvailabilityToPromiseResponse)
+	err := c.cc.Invoke(ctx, AvailabilityService_GetAvailabilityToPromise_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *availabilityServiceClient) ListSupply(ctx context.Context, in *ListSupplyRequest, opts ...grpc.CallOption) (*ListSupplyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSupplyResponse)
+	err := c.cc.Invoke(ctx, AvailabilityService_ListSupply_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AvailabilityServiceServer is the server API for AvailabilityService service.
 // All implementations must embed UnimplementedAvailabilityServiceServer
 // for forward compatibility.
@@ -103,6 +132,13 @@ type AvailabilityServiceServer interface {
 	// WatchAvailability streams changes of some SKUs, or of all SKUs of a channel. A slow reader sees
 	// fewer intermediate values, but always the last one of every SKU. Resume with the last token seen.
 	WatchAvailability(*WatchAvailabilityRequest, grpc.ServerStreamingServer[WatchAvailabilityResponse]) error
+	// GetAvailabilityToPromise returns the ATP of one SKU on one channel by date: what can be promised then without breaking
+	// what is promised already. It is decided on the SKU's own stream, by the function that guards Reserve. NOT_FOUND,
+	// UNKNOWN_CHANNEL when the channel is not defined; an unknown SKU has one step of 0 and known = false.
+	GetAvailabilityToPromise(context.Context, *GetAvailabilityToPromiseRequest) (*GetAvailabilityToPromiseResponse, error)
+	// ListSupply lists the lines of purchase orders, shipping notices and transfers of one SKU, in order of document, line and
+	// kind: those with something open, and those that ended lately.
+	ListSupply(context.Context, *ListSupplyRequest) (*ListSupplyResponse, error)
 	mustEmbedUnimplementedAvailabilityServiceServer()
 }
 
@@ -121,6 +157,12 @@ func (UnimplementedAvailabilityServiceServer) BatchGetAvailability(context.Conte
 }
 func (UnimplementedAvailabilityServiceServer) WatchAvailability(*WatchAvailabilityRequest, grpc.ServerStreamingServer[WatchAvailabilityResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchAvailability not implemented")
+}
+func (UnimplementedAvailabilityServiceServer) GetAvailabilityToPromise(context.Context, *GetAvailabilityToPromiseRequest) (*GetAvailabilityToPromiseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAvailabilityToPromise not implemented")
+}
+func (UnimplementedAvailabilityServiceServer) ListSupply(context.Context, *ListSupplyRequest) (*ListSupplyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSupply not implemented")
 }
 func (UnimplementedAvailabilityServiceServer) mustEmbedUnimplementedAvailabilityServiceServer() {}
 func (UnimplementedAvailabilityServiceServer) testEmbeddedByValue()                             {}
@@ -190,6 +232,42 @@ func _AvailabilityService_WatchAvailability_Handler(srv interface{}, stream grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AvailabilityService_WatchAvailabilityServer = grpc.ServerStreamingServer[WatchAvailabilityResponse]
 
+func _AvailabilityService_GetAvailabilityToPromise_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAvailabilityToPromiseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AvailabilityServiceServer).GetAvailabilityToPromise(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AvailabilityService_GetAvailabilityToPromise_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AvailabilityServiceServer).GetAvailabilityToPromise(ctx, req.(*GetAvailabilityToPromiseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AvailabilityService_ListSupply_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSupplyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AvailabilityServiceServer).ListSupply(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AvailabilityService_ListSupply_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AvailabilityServiceServer).ListSupply(ctx, req.(*ListSupplyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AvailabilityService_ServiceDesc is the grpc.ServiceDesc for AvailabilityService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -204,6 +282,14 @@ var AvailabilityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BatchGetAvailability",
 			Handler:    _AvailabilityService_BatchGetAvailability_Handler,
+		},
+		{
+			MethodName: "GetAvailabilityToPromise",
+			Handler:    _AvailabilityService_GetAvailabilityToPromise_Handler,
+		},
+		{
+			MethodName: "ListSupply",
+			Handler:    _AvailabilityService_ListSupply_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -79,6 +79,62 @@ func (Condition) EnumDescriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{0}
 }
 
+// SupplyKind is what kind of document brings supply.
+type SupplyKind int32
+
+const (
+	// Read as SUPPLY_KIND_PURCHASE_ORDER.
+	SupplyKind_SUPPLY_KIND_UNSPECIFIED    SupplyKind = 0
+	SupplyKind_SUPPLY_KIND_PURCHASE_ORDER SupplyKind = 1
+	// An advance shipping notice (ASN).
+	SupplyKind_SUPPLY_KIND_SHIPPING_NOTICE SupplyKind = 2
+	// A transfer from another location.
+	SupplyKind_SUPPLY_KIND_TRANSFER SupplyKind = 3
+)
+
+// Enum value maps for SupplyKind.
+var (
+	SupplyKind_name = map[int32]string{
+		0: "SUPPLY_KIND_UNSPECIFIED",
+		1: "SUPPLY_KIND_PURCHASE_ORDER",
+		2: "SUPPLY_KIND_SHIPPING_NOTICE",
+		3: "SUPPLY_KIND_TRANSFER",
+	}
+	SupplyKind_value = map[string]int32{
+		"SUPPLY_KIND_UNSPECIFIED":     0,
+		"SUPPLY_KIND_PURCHASE_ORDER":  1,
+		"SUPPLY_KIND_SHIPPING_NOTICE": 2,
+		"SUPPLY_KIND_TRANSFER":        3,
+	}
+)
+
+func (x SupplyKind) Enum() *SupplyKind {
+	p := new(SupplyKind)
+	*p = x
+	return p
+}
+
+func (x SupplyKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SupplyKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_event_proto_enumTypes[1].Descriptor()
+}
+
+func (SupplyKind) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_event_proto_enumTypes[1]
+}
+
+func (x SupplyKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SupplyKind.Descriptor instead.
+func (SupplyKind) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
 // Event is one fact of one stream, as it is stored, read back by history and given to auditors.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -129,6 +185,10 @@ type Event struct {
 	//	*Event_ReservationExpired
 	//	*Event_OversoldDetected
 	//	*Event_SafetyStockSet
+	//	*Event_SupplyExpected
+	//	*Event_SupplyRescheduled
+	//	*Event_SupplyCancelled
+	//	*Event_ShortfallDetected
 	//	*Event_ChannelDefined
 	//	*Event_LocationDefined
 	//	*Event_LocationEnabled
@@ -426,6 +486,42 @@ func (x *Event) GetSafetyStockSet() *SafetyStockSet {
 	return nil
 }
 
+func (x *Event) GetSupplyExpected() *SupplyExpected {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SupplyExpected); ok {
+			return x.SupplyExpected
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSupplyRescheduled() *SupplyRescheduled {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SupplyRescheduled); ok {
+			return x.SupplyRescheduled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSupplyCancelled() *SupplyCancelled {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SupplyCancelled); ok {
+			return x.SupplyCancelled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetShortfallDetected() *ShortfallDetected {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ShortfallDetected); ok {
+			return x.ShortfallDetected
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetChannelDefined() *ChannelDefined {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_ChannelDefined); ok {
@@ -534,6 +630,22 @@ type Event_SafetyStockSet struct {
 	SafetyStockSet *SafetyStockSet `protobuf:"bytes,36,opt,name=safety_stock_set,json=safetyStockSet,proto3,oneof"`
 }
 
+type Event_SupplyExpected struct {
+	SupplyExpected *SupplyExpected `protobuf:"bytes,45,opt,name=supply_expected,json=supplyExpected,proto3,oneof"`
+}
+
+type Event_SupplyRescheduled struct {
+	SupplyRescheduled *SupplyRescheduled `protobuf:"bytes,46,opt,name=supply_rescheduled,json=supplyRescheduled,proto3,oneof"`
+}
+
+type Event_SupplyCancelled struct {
+	SupplyCancelled *SupplyCancelled `protobuf:"bytes,47,opt,name=supply_cancelled,json=supplyCancelled,proto3,oneof"`
+}
+
+type Event_ShortfallDetected struct {
+	ShortfallDetected *ShortfallDetected `protobuf:"bytes,48,opt,name=shortfall_detected,json=shortfallDetected,proto3,oneof"`
+}
+
 type Event_ChannelDefined struct {
 	ChannelDefined *ChannelDefined `protobuf:"bytes,50,opt,name=channel_defined,json=channelDefined,proto3,oneof"`
 }
@@ -583,6 +695,14 @@ func (*Event_ReservationExpired) isEvent_Payload() {}
 func (*Event_OversoldDetected) isEvent_Payload() {}
 
 func (*Event_SafetyStockSet) isEvent_Payload() {}
+
+func (*Event_SupplyExpected) isEvent_Payload() {}
+
+func (*Event_SupplyRescheduled) isEvent_Payload() {}
+
+func (*Event_SupplyCancelled) isEvent_Payload() {}
+
+func (*Event_ShortfallDetected) isEvent_Payload() {}
 
 func (*Event_ChannelDefined) isEvent_Payload() {}
 
@@ -970,11 +1090,13 @@ func (x *StockCounted) GetAbsorbedBy() *AbsorbedBy {
 }
 
 type StockReceived struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Condition     Condition              `protobuf:"varint,2,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
-	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	AbsorbedBy    *AbsorbedBy            `protobuf:"bytes,4,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Location   string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Condition  Condition              `protobuf:"varint,2,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	Quantity   int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	AbsorbedBy *AbsorbedBy            `protobuf:"bytes,4,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	// What the document of the event brought, and is no longer open.
+	Supply        []*SupplyChange `protobuf:"bytes,20,rep,name=supply,proto3" json:"supply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1033,6 +1155,13 @@ func (x *StockReceived) GetQuantity() int64 {
 func (x *StockReceived) GetAbsorbedBy() *AbsorbedBy {
 	if x != nil {
 		return x.AbsorbedBy
+	}
+	return nil
+}
+
+func (x *StockReceived) GetSupply() []*SupplyChange {
+	if x != nil {
+		return x.Supply
 	}
 	return nil
 }
@@ -1367,10 +1496,13 @@ type TransferShipped struct {
 	// Where the units left.
 	Location string `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
 	// Where they are going.
-	Destination   string      `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
-	Quantity      int64       `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	TransferId    string      `protobuf:"bytes,4,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	AbsorbedBy    *AbsorbedBy `protobuf:"bytes,5,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	Destination string      `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	Quantity    int64       `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	TransferId  string      `protobuf:"bytes,4,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	AbsorbedBy  *AbsorbedBy `protobuf:"bytes,5,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	// When the units are to arrive; unset when nobody said.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Supply        []*SupplyChange        `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1440,16 +1572,31 @@ func (x *TransferShipped) GetAbsorbedBy() *AbsorbedBy {
 	return nil
 }
 
+func (x *TransferShipped) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *TransferShipped) GetSupply() []*SupplyChange {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
 type TransferReceived struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the units arrived.
 	Location string `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
 	// Where they came from.
-	Origin        string      `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
-	Quantity      int64       `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	TransferId    string      `protobuf:"bytes,4,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	Condition     Condition   `protobuf:"varint,5,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
-	AbsorbedBy    *AbsorbedBy `protobuf:"bytes,6,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	Origin        string          `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Quantity      int64           `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	TransferId    string          `protobuf:"bytes,4,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	Condition     Condition       `protobuf:"varint,5,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	AbsorbedBy    *AbsorbedBy     `protobuf:"bytes,6,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	Supply        []*SupplyChange `protobuf:"bytes,20,rep,name=supply,proto3" json:"supply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1526,6 +1673,13 @@ func (x *TransferReceived) GetAbsorbedBy() *AbsorbedBy {
 	return nil
 }
 
+func (x *TransferReceived) GetSupply() []*SupplyChange {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
 type ReservationPlaced struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
@@ -1534,7 +1688,11 @@ type ReservationPlaced struct {
 	// Where the units are promised from; adds up to quantity.
 	Splits []*Split `protobuf:"bytes,4,rep,name=splits,proto3" json:"splits,omitempty"`
 	// End of the hold, on a whole second; unset when placed as confirmed.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// The date that the units are promised for; unset when for now.
+	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	// The supply that the promise counts on beside the stock.
+	Supply        []*SupplyUse `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1604,12 +1762,27 @@ func (x *ReservationPlaced) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationPlaced) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
+func (x *ReservationPlaced) GetSupply() []*SupplyUse {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
 type ReservationConfirmed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	// The hold's end that no longer applies, with what it still held: enough to fold without the hold.
 	ExpiredAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expired_at,json=expiredAt,proto3" json:"expired_at,omitempty"`
 	Splits        []*Split               `protobuf:"bytes,3,rep,name=splits,proto3" json:"splits,omitempty"`
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1665,12 +1838,20 @@ func (x *ReservationConfirmed) GetSplits() []*Split {
 	return nil
 }
 
+func (x *ReservationConfirmed) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
 type ReservationExtended struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	From          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	Splits        []*Split               `protobuf:"bytes,4,rep,name=splits,proto3" json:"splits,omitempty"`
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1733,6 +1914,13 @@ func (x *ReservationExtended) GetSplits() []*Split {
 	return nil
 }
 
+func (x *ReservationExtended) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
 // ReservationFulfilled hands over units of a reservation: they are no longer reserved and leave the stock.
 type ReservationFulfilled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1741,7 +1929,8 @@ type ReservationFulfilled struct {
 	// End of the hold when it was not confirmed; unset otherwise.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// True when nothing is left of the reservation.
-	Closed        bool `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	Closed        bool                   `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1802,6 +1991,13 @@ func (x *ReservationFulfilled) GetClosed() bool {
 		return x.Closed
 	}
 	return false
+}
+
+func (x *ReservationFulfilled) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
 }
 
 type FulfilledSplit struct {
@@ -1882,6 +2078,7 @@ type ReservationReleased struct {
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	Closed        bool                   `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
 	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1951,11 +2148,19 @@ func (x *ReservationReleased) GetReason() string {
 	return ""
 }
 
+func (x *ReservationReleased) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
 type ReservationExpired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Splits        []*Split               `protobuf:"bytes,2,rep,name=splits,proto3" json:"splits,omitempty"`
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2007,6 +2212,13 @@ func (x *ReservationExpired) GetSplits() []*Split {
 func (x *ReservationExpired) GetExpiresAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ReservationExpired) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
 	}
 	return nil
 }
@@ -2338,11 +2550,559 @@ func (x *LocationDisabled) GetReason() string {
 	return ""
 }
 
+// SupplyChange is by how much a fact changes what a location is to get.
+type SupplyChange struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Location string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	// The date it is due; unset where only lost changes.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// Signed: expected by then and not yet received.
+	Open int64 `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`
+	// Signed: in transit to the location, and given up.
+	Lost          int64 `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupplyChange) Reset() {
+	*x = SupplyChange{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupplyChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupplyChange) ProtoMessage() {}
+
+func (x *SupplyChange) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupplyChange.ProtoReflect.Descriptor instead.
+func (*SupplyChange) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SupplyChange) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *SupplyChange) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *SupplyChange) GetOpen() int64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *SupplyChange) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+// SupplyUse is a part of a reservation that counts on supply.
+type SupplyUse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	Document      string                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	Line          string                 `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
+	Location      string                 `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Quantity      int64                  `protobuf:"varint,6,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupplyUse) Reset() {
+	*x = SupplyUse{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupplyUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupplyUse) ProtoMessage() {}
+
+func (x *SupplyUse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupplyUse.ProtoReflect.Descriptor instead.
+func (*SupplyUse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SupplyUse) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *SupplyUse) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *SupplyUse) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *SupplyUse) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *SupplyUse) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *SupplyUse) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+// SupplyExpected says what a line of a document is to bring, and when. It replaces what was said of the line before.
+type SupplyExpected struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Kind     SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	Document string                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	// Line of the document; of a transfer, the location.
+	Line     string `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
+	Location string `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity int64  `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// On a whole second.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Supply        []*SupplyChange        `protobuf:"bytes,7,rep,name=supply,proto3" json:"supply,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupplyExpected) Reset() {
+	*x = SupplyExpected{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupplyExpected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupplyExpected) ProtoMessage() {}
+
+func (x *SupplyExpected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupplyExpected.ProtoReflect.Descriptor instead.
+func (*SupplyExpected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SupplyExpected) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *SupplyExpected) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *SupplyExpected) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *SupplyExpected) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *SupplyExpected) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *SupplyExpected) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *SupplyExpected) GetSupply() []*SupplyChange {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
+// SupplyRescheduled moves the date of a line; of all lines of the document when line is empty.
+type SupplyRescheduled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	Document      string                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	Line          string                 `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Supply        []*SupplyChange        `protobuf:"bytes,5,rep,name=supply,proto3" json:"supply,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupplyRescheduled) Reset() {
+	*x = SupplyRescheduled{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupplyRescheduled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupplyRescheduled) ProtoMessage() {}
+
+func (x *SupplyRescheduled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupplyRescheduled.ProtoReflect.Descriptor instead.
+func (*SupplyRescheduled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SupplyRescheduled) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *SupplyRescheduled) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *SupplyRescheduled) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *SupplyRescheduled) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *SupplyRescheduled) GetSupply() []*SupplyChange {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
+// SupplyCancelled says that nothing more comes of a line; of all lines when line is empty. What is in transit is lost.
+type SupplyCancelled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	Document      string                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	Line          string                 `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Supply        []*SupplyChange        `protobuf:"bytes,5,rep,name=supply,proto3" json:"supply,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupplyCancelled) Reset() {
+	*x = SupplyCancelled{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupplyCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupplyCancelled) ProtoMessage() {}
+
+func (x *SupplyCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupplyCancelled.ProtoReflect.Descriptor instead.
+func (*SupplyCancelled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SupplyCancelled) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *SupplyCancelled) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *SupplyCancelled) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *SupplyCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SupplyCancelled) GetSupply() []*SupplyChange {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
+// ShortfallDetected says that what a location has and is to get no longer covers what is promised from it for later dates.
+type ShortfallDetected struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Location string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	// The first date for which it is not enough.
+	At *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// The most that is missing at any date.
+	Missing int64 `protobuf:"varint,3,opt,name=missing,proto3" json:"missing,omitempty"`
+	// Promises that cannot be kept, youngest first, at most 100.
+	Promises []*BrokenPromise `protobuf:"bytes,4,rep,name=promises,proto3" json:"promises,omitempty"`
+	// How many cannot be kept beside them.
+	More          int32 `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShortfallDetected) Reset() {
+	*x = ShortfallDetected{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShortfallDetected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShortfallDetected) ProtoMessage() {}
+
+func (x *ShortfallDetected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShortfallDetected.ProtoReflect.Descriptor instead.
+func (*ShortfallDetected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ShortfallDetected) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ShortfallDetected) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ShortfallDetected) GetMissing() int64 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
+func (x *ShortfallDetected) GetPromises() []*BrokenPromise {
+	if x != nil {
+		return x.Promises
+	}
+	return nil
+}
+
+func (x *ShortfallDetected) GetMore() int32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+// BrokenPromise is the part of a reservation at one location that cannot be kept.
+type BrokenPromise struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BrokenPromise) Reset() {
+	*x = BrokenPromise{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BrokenPromise) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BrokenPromise) ProtoMessage() {}
+
+func (x *BrokenPromise) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BrokenPromise.ProtoReflect.Descriptor instead.
+func (*BrokenPromise) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *BrokenPromise) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *BrokenPromise) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
+func (x *BrokenPromise) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x12\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x15\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -2379,6 +3139,10 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x13reservation_expired\x18\" \x01(\v2*.stockfold.inventory.v1.ReservationExpiredH\x00R\x12reservationExpired\x12W\n" +
 	"\x11oversold_detected\x18# \x01(\v2(.stockfold.inventory.v1.OversoldDetectedH\x00R\x10oversoldDetected\x12R\n" +
 	"\x10safety_stock_set\x18$ \x01(\v2&.stockfold.inventory.v1.SafetyStockSetH\x00R\x0esafetyStockSet\x12Q\n" +
+	"\x0fsupply_expected\x18- \x01(\v2&.stockfold.inventory.v1.SupplyExpectedH\x00R\x0esupplyExpected\x12Z\n" +
+	"\x12supply_rescheduled\x18. \x01(\v2).stockfold.inventory.v1.SupplyRescheduledH\x00R\x11supplyRescheduled\x12T\n" +
+	"\x10supply_cancelled\x18/ \x01(\v2'.stockfold.inventory.v1.SupplyCancelledH\x00R\x0fsupplyCancelled\x12Z\n" +
+	"\x12shortfall_detected\x180 \x01(\v2).stockfold.inventory.v1.ShortfallDetectedH\x00R\x11shortfallDetected\x12Q\n" +
 	"\x0fchannel_defined\x182 \x01(\v2&.stockfold.inventory.v1.ChannelDefinedH\x00R\x0echannelDefined\x12T\n" +
 	"\x10location_defined\x18< \x01(\v2'.stockfold.inventory.v1.LocationDefinedH\x00R\x0flocationDefined\x12T\n" +
 	"\x10location_enabled\x18= \x01(\v2'.stockfold.inventory.v1.LocationEnabledH\x00R\x0flocationEnabled\x12W\n" +
@@ -2414,13 +3178,14 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\acounted\x18\x03 \x01(\x03R\acounted\x12\x14\n" +
 	"\x05delta\x18\x04 \x01(\x03R\x05delta\x12C\n" +
 	"\vabsorbed_by\x18\x05 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\xcd\x01\n" +
+	"absorbedBy\"\x8b\x02\n" +
 	"\rStockReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12?\n" +
 	"\tcondition\x18\x02 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12C\n" +
 	"\vabsorbed_by\x18\x04 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\xc9\x01\n" +
+	"absorbedBy\x12<\n" +
+	"\x06supply\x18\x14 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xc9\x01\n" +
 	"\tStockSold\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12C\n" +
@@ -2449,7 +3214,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12L\n" +
 	"\x10from_absorbed_by\x18\x05 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\x0efromAbsorbedBy\x12H\n" +
 	"\x0eto_absorbed_by\x18\x06 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\ftoAbsorbedBy\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"\xd1\x01\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xc2\x02\n" +
 	"\x0fTransferShipped\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12 \n" +
 	"\vdestination\x18\x02 \x01(\tR\vdestination\x12\x1a\n" +
@@ -2457,7 +3222,9 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\vtransfer_id\x18\x04 \x01(\tR\n" +
 	"transferId\x12C\n" +
 	"\vabsorbed_by\x18\x05 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\x89\x02\n" +
+	"absorbedBy\x121\n" +
+	"\x06due_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12<\n" +
+	"\x06supply\x18\x15 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xc7\x02\n" +
 	"\x10TransferReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x1a\n" +
@@ -2466,50 +3233,64 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"transferId\x12?\n" +
 	"\tcondition\x18\x05 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12C\n" +
 	"\vabsorbed_by\x18\x06 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\xe2\x01\n" +
+	"absorbedBy\x12<\n" +
+	"\x06supply\x18\x14 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xd8\x02\n" +
 	"\x11ReservationPlaced\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x125\n" +
 	"\x06splits\x18\x04 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xaf\x01\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
+	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\xea\x01\n" +
 	"\x14ReservationConfirmed\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
 	"expired_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiredAt\x125\n" +
-	"\x06splits\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\"\xde\x01\n" +
+	"\x06splits\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\x99\x02\n" +
 	"\x13ReservationExtended\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12.\n" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x125\n" +
-	"\x06splits\x18\x04 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\"\xd0\x01\n" +
+	"\x06splits\x18\x04 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\x8b\x02\n" +
 	"\x14ReservationFulfilled\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12>\n" +
 	"\x06splits\x18\x02 \x03(\v2&.stockfold.inventory.v1.FulfilledSplitR\x06splits\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
-	"\x06closed\x18\x04 \x01(\bR\x06closed\"\xae\x01\n" +
+	"\x06closed\x18\x04 \x01(\bR\x06closed\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\xae\x01\n" +
 	"\x0eFulfilledSplit\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1f\n" +
 	"\vreserved_at\x18\x03 \x01(\tR\n" +
 	"reservedAt\x12C\n" +
 	"\vabsorbed_by\x18\x04 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\xde\x01\n" +
+	"absorbedBy\"\x99\x02\n" +
 	"\x13ReservationReleased\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x125\n" +
 	"\x06splits\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
 	"\x06closed\x18\x04 \x01(\bR\x06closed\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xad\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\xe8\x01\n" +
 	"\x12ReservationExpired\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x125\n" +
 	"\x06splits\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"c\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"c\n" +
 	"\x10OversoldDetected\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x17\n" +
 	"\aon_hand\x18\x02 \x01(\x03R\x06onHand\x12\x1a\n" +
@@ -2528,13 +3309,62 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\ttime_zone\x18\x03 \x01(\tR\btimeZone\"\x11\n" +
 	"\x0fLocationEnabled\"*\n" +
 	"\x10LocationDisabled\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason*\x8a\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x85\x01\n" +
+	"\fSupplyChange\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x121\n" +
+	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\x03R\x04open\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\x03R\x04lost\"\xde\x01\n" +
+	"\tSupplyUse\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\tR\x04line\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x121\n" +
+	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1a\n" +
+	"\bquantity\x18\x06 \x01(\x03R\bquantity\"\xa1\x02\n" +
+	"\x0eSupplyExpected\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\tR\x04line\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x05 \x01(\x03R\bquantity\x121\n" +
+	"\x06due_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12<\n" +
+	"\x06supply\x18\a \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xec\x01\n" +
+	"\x11SupplyRescheduled\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\tR\x04line\x121\n" +
+	"\x06due_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12<\n" +
+	"\x06supply\x18\x05 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xcf\x01\n" +
+	"\x0fSupplyCancelled\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\tR\x04line\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12<\n" +
+	"\x06supply\x18\x05 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xcc\x01\n" +
+	"\x11ShortfallDetected\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\amissing\x18\x03 \x01(\x03R\amissing\x12A\n" +
+	"\bpromises\x18\x04 \x03(\v2%.stockfold.inventory.v1.BrokenPromiseR\bpromises\x12\x12\n" +
+	"\x04more\x18\x05 \x01(\x05R\x04more\"\x8d\x01\n" +
+	"\rBrokenPromise\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
+	"\n" +
+	"promise_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
 	"\x14CONDITION_INSPECTION\x10\x02\x12\x15\n" +
 	"\x11CONDITION_DAMAGED\x10\x03\x12\x19\n" +
-	"\x15CONDITION_QUARANTINED\x10\x04BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x15CONDITION_QUARANTINED\x10\x04*\x84\x01\n" +
+	"\n" +
+	"SupplyKind\x12\x1b\n" +
+	"\x17SUPPLY_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aSUPPLY_KIND_PURCHASE_ORDER\x10\x01\x12\x1f\n" +
+	"\x1bSUPPLY_KIND_SHIPPING_NOTICE\x10\x02\x12\x18\n" +
+	"\x14SUPPLY_KIND_TRANSFER\x10\x03BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_event_proto_rawDescOnce sync.Once
@@ -2548,99 +3378,136 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_event_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                // 0: stockfold.inventory.v1.Condition
-	(*Event)(nil),                 // 1: stockfold.inventory.v1.Event
-	(*Source)(nil),                // 2: stockfold.inventory.v1.Source
-	(*AbsorbedBy)(nil),            // 3: stockfold.inventory.v1.AbsorbedBy
-	(*Split)(nil),                 // 4: stockfold.inventory.v1.Split
-	(*ItemRegistered)(nil),        // 5: stockfold.inventory.v1.ItemRegistered
-	(*StockCounted)(nil),          // 6: stockfold.inventory.v1.StockCounted
-	(*StockReceived)(nil),         // 7: stockfold.inventory.v1.StockReceived
-	(*StockSold)(nil),             // 8: stockfold.inventory.v1.StockSold
-	(*StockReturned)(nil),         // 9: stockfold.inventory.v1.StockReturned
-	(*StockAdjusted)(nil),         // 10: stockfold.inventory.v1.StockAdjusted
-	(*StockConditionChanged)(nil), // 11: stockfold.inventory.v1.StockConditionChanged
-	(*TransferShipped)(nil),       // 12: stockfold.inventory.v1.TransferShipped
-	(*TransferReceived)(nil),      // 13: stockfold.inventory.v1.TransferReceived
-	(*ReservationPlaced)(nil),     // 14: stockfold.inventory.v1.ReservationPlaced
-	(*ReservationConfirmed)(nil),  // 15: stockfold.inventory.v1.ReservationConfirmed
-	(*ReservationExtended)(nil),   // 16: stockfold.inventory.v1.ReservationExtended
-	(*ReservationFulfilled)(nil),  // 17: stockfold.inventory.v1.ReservationFulfilled
-	(*FulfilledSplit)(nil),        // 18: stockfold.inventory.v1.FulfilledSplit
-	(*ReservationReleased)(nil),   // 19: stockfold.inventory.v1.ReservationReleased
-	(*ReservationExpired)(nil),    // 20: stockfold.inventory.v1.ReservationExpired
-	(*OversoldDetected)(nil),      // 21: stockfold.inventory.v1.OversoldDetected
-	(*SafetyStockSet)(nil),        // 22: stockfold.inventory.v1.SafetyStockSet
-	(*ChannelDefined)(nil),        // 23: stockfold.inventory.v1.ChannelDefined
-	(*LocationDefined)(nil),       // 24: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),       // 25: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),      // 26: stockfold.inventory.v1.LocationDisabled
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(SupplyKind)(0),               // 1: stockfold.inventory.v1.SupplyKind
+	(*Event)(nil),                 // 2: stockfold.inventory.v1.Event
+	(*Source)(nil),                // 3: stockfold.inventory.v1.Source
+	(*AbsorbedBy)(nil),            // 4: stockfold.inventory.v1.AbsorbedBy
+	(*Split)(nil),                 // 5: stockfold.inventory.v1.Split
+	(*ItemRegistered)(nil),        // 6: stockfold.inventory.v1.ItemRegistered
+	(*StockCounted)(nil),          // 7: stockfold.inventory.v1.StockCounted
+	(*StockReceived)(nil),         // 8: stockfold.inventory.v1.StockReceived
+	(*StockSold)(nil),             // 9: stockfold.inventory.v1.StockSold
+	(*StockReturned)(nil),         // 10: stockfold.inventory.v1.StockReturned
+	(*StockAdjusted)(nil),         // 11: stockfold.inventory.v1.StockAdjusted
+	(*StockConditionChanged)(nil), // 12: stockfold.inventory.v1.StockConditionChanged
+	(*TransferShipped)(nil),       // 13: stockfold.inventory.v1.TransferShipped
+	(*TransferReceived)(nil),      // 14: stockfold.inventory.v1.TransferReceived
+	(*ReservationPlaced)(nil),     // 15: stockfold.inventory.v1.ReservationPlaced
+	(*ReservationConfirmed)(nil),  // 16: stockfold.inventory.v1.ReservationConfirmed
+	(*ReservationExtended)(nil),   // 17: stockfold.inventory.v1.ReservationExtended
+	(*ReservationFulfilled)(nil),  // 18: stockfold.inventory.v1.ReservationFulfilled
+	(*FulfilledSplit)(nil),        // 19: stockfold.inventory.v1.FulfilledSplit
+	(*ReservationReleased)(nil),   // 20: stockfold.inventory.v1.ReservationReleased
+	(*ReservationExpired)(nil),    // 21: stockfold.inventory.v1.ReservationExpired
+	(*OversoldDetected)(nil),      // 22: stockfold.inventory.v1.OversoldDetected
+	(*SafetyStockSet)(nil),        // 23: stockfold.inventory.v1.SafetyStockSet
+	(*ChannelDefined)(nil),        // 24: stockfold.inventory.v1.ChannelDefined
+	(*LocationDefined)(nil),       // 25: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),       // 26: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),      // 27: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),          // 28: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),             // 29: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),        // 30: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),     // 31: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),       // 32: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),     // 33: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),         // 34: stockfold.inventory.v1.BrokenPromise
+	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	27, // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	27, // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	2,  // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
-	5,  // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
-	6,  // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
-	7,  // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
-	8,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
-	9,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
-	10, // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
-	11, // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
-	12, // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
-	13, // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
-	14, // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
-	15, // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
-	16, // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
-	17, // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
-	19, // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
-	20, // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
-	21, // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
-	22, // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
-	23, // 20: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
-	24, // 21: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
-	25, // 22: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
-	26, // 23: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
-	27, // 24: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,  // 25: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	3,  // 26: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 27: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	3,  // 28: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	3,  // 29: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 30: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	3,  // 31: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 32: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	3,  // 33: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 34: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,  // 35: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	3,  // 36: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	3,  // 37: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	3,  // 38: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 39: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	3,  // 40: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	4,  // 41: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	27, // 42: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	27, // 43: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	4,  // 44: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	27, // 45: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	27, // 46: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 47: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	18, // 48: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	27, // 49: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	3,  // 50: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	4,  // 51: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	27, // 52: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	4,  // 53: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	27, // 54: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	55, // [55:55] is the sub-list for method output_type
-	55, // [55:55] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	35, // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	35, // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	3,  // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
+	6,  // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
+	7,  // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
+	8,  // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
+	9,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
+	10, // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
+	11, // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
+	12, // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
+	13, // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
+	14, // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
+	15, // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
+	16, // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
+	17, // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
+	18, // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
+	20, // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
+	21, // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
+	22, // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
+	23, // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
+	30, // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
+	31, // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
+	32, // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
+	33, // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
+	24, // 24: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
+	25, // 25: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
+	26, // 26: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
+	27, // 27: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
+	35, // 28: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,  // 29: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	4,  // 30: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,  // 31: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	4,  // 32: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	28, // 33: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	4,  // 34: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,  // 35: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	4,  // 36: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,  // 37: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	4,  // 38: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,  // 39: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,  // 40: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	4,  // 41: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	4,  // 42: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	4,  // 43: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	35, // 44: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	28, // 45: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,  // 46: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	4,  // 47: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	28, // 48: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	5,  // 49: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	35, // 50: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	35, // 51: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	29, // 52: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	35, // 53: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	5,  // 54: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	35, // 55: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	35, // 56: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	35, // 57: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	5,  // 58: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	35, // 59: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	19, // 60: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	35, // 61: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	35, // 62: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	4,  // 63: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,  // 64: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	35, // 65: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	35, // 66: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	5,  // 67: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	35, // 68: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	35, // 69: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	35, // 70: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,  // 71: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	35, // 72: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,  // 73: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	35, // 74: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	28, // 75: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,  // 76: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	35, // 77: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	28, // 78: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,  // 79: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	28, // 80: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	35, // 81: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	34, // 82: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	35, // 83: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	84, // [84:84] is the sub-list for method output_type
+	84, // [84:84] is the sub-list for method input_type
+	84, // [84:84] is the sub-list for extension type_name
+	84, // [84:84] is the sub-list for extension extendee
+	0,  // [0:84] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -2666,6 +3533,10 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_ReservationExpired)(nil),
 		(*Event_OversoldDetected)(nil),
 		(*Event_SafetyStockSet)(nil),
+		(*Event_SupplyExpected)(nil),
+		(*Event_SupplyRescheduled)(nil),
+		(*Event_SupplyCancelled)(nil),
+		(*Event_ShortfallDetected)(nil),
 		(*Event_ChannelDefined)(nil),
 		(*Event_LocationDefined)(nil),
 		(*Event_LocationEnabled)(nil),
@@ -2676,8 +3547,8 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   26,
+			NumEnums:      2,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -100,8 +100,12 @@ type Reservation struct {
 	// Where the remaining units are reserved.
 	Splits []*Split `protobuf:"bytes,10,rep,name=splits,proto3" json:"splits,omitempty"`
 	// End of the hold, a whole second; unset once confirmed.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	PlacedAt      *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	PlacedAt  *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
+	// The date that the units are promised for, a whole second; unset when for now.
+	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	// The supply that the promise counted on beside the stock when it was placed.
+	Supply        []*SupplyUse `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +224,20 @@ func (x *Reservation) GetPlacedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Reservation) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
+func (x *Reservation) GetSupply() []*SupplyUse {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
 type ReserveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The caller's own id of the cart or order, 1-100 bytes; the idempotency key of this call.
@@ -238,6 +256,9 @@ type ReserveRequest struct {
 	Actor string `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Ties together what one business action caused, up to 100 bytes; the reservation id when empty.
 	CorrelationId string `protobuf:"bytes,9,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// The date to promise for, at most 400 days ahead, cut to a whole second: supply counts that is due by then, and nothing is
+	// taken that is promised for later. Unset, or past, means now.
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +354,13 @@ func (x *ReserveRequest) GetCorrelationId() string {
 		return x.CorrelationId
 	}
 	return ""
+}
+
+func (x *ReserveRequest) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
 }
 
 type ReserveResponse struct {
@@ -1134,7 +1162,7 @@ var File_stockfold_inventory_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xdc\x03\n" +
+	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xd2\x04\n" +
 	"\vReservation\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1149,7 +1177,10 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	" \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
 	"expires_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x127\n" +
-	"\tplaced_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt\"\x97\x02\n" +
+	"\tplaced_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
+	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\xd2\x02\n" +
 	"\x0eReserveRequest\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1159,7 +1190,9 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\fhold_seconds\x18\x06 \x01(\x03R\vholdSeconds\x12\x1c\n" +
 	"\tconfirmed\x18\a \x01(\bR\tconfirmed\x12\x14\n" +
 	"\x05actor\x18\b \x01(\tR\x05actor\x12%\n" +
-	"\x0ecorrelation_id\x18\t \x01(\tR\rcorrelationId\"n\n" +
+	"\x0ecorrelation_id\x18\t \x01(\tR\rcorrelationId\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"n\n" +
 	"\x0fReserveResponse\x12E\n" +
 	"\vreservation\x18\x01 \x01(\v2#.stockfold.inventory.v1.ReservationR\vreservation\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\"X\n" +
@@ -1264,40 +1297,44 @@ var file_stockfold_inventory_v1_reservation_proto_goTypes = []any{
 	(*ListReservationsResponse)(nil),   // 15: stockfold.inventory.v1.ListReservationsResponse
 	(*Split)(nil),                      // 16: stockfold.inventory.v1.Split
 	(*timestamppb.Timestamp)(nil),      // 17: google.protobuf.Timestamp
+	(*SupplyUse)(nil),                  // 18: stockfold.inventory.v1.SupplyUse
 }
 var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.Reservation.status:type_name -> stockfold.inventory.v1.ReservationStatus
 	16, // 1: stockfold.inventory.v1.Reservation.splits:type_name -> stockfold.inventory.v1.Split
 	17, // 2: stockfold.inventory.v1.Reservation.expires_at:type_name -> google.protobuf.Timestamp
 	17, // 3: stockfold.inventory.v1.Reservation.placed_at:type_name -> google.protobuf.Timestamp
-	1,  // 4: stockfold.inventory.v1.ReserveResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 5: stockfold.inventory.v1.ConfirmReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	17, // 6: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
-	1,  // 7: stockfold.inventory.v1.ExtendReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 8: stockfold.inventory.v1.ReleaseReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	17, // 9: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
-	1,  // 10: stockfold.inventory.v1.FulfilReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 11: stockfold.inventory.v1.GetReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 12: stockfold.inventory.v1.ListReservationsResponse.reservations:type_name -> stockfold.inventory.v1.Reservation
-	2,  // 13: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
-	4,  // 14: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
-	6,  // 15: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
-	8,  // 16: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
-	10, // 17: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
-	12, // 18: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
-	14, // 19: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
-	3,  // 20: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
-	5,  // 21: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
-	7,  // 22: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
-	9,  // 23: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
-	11, // 24: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
-	13, // 25: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
-	15, // 26: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
-	20, // [20:27] is the sub-list for method output_type
-	13, // [13:20] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	17, // 4: stockfold.inventory.v1.Reservation.promise_at:type_name -> google.protobuf.Timestamp
+	18, // 5: stockfold.inventory.v1.Reservation.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	17, // 6: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
+	1,  // 7: stockfold.inventory.v1.ReserveResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 8: stockfold.inventory.v1.ConfirmReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	17, // 9: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
+	1,  // 10: stockfold.inventory.v1.ExtendReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 11: stockfold.inventory.v1.ReleaseReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	17, // 12: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	1,  // 13: stockfold.inventory.v1.FulfilReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 14: stockfold.inventory.v1.GetReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 15: stockfold.inventory.v1.ListReservationsResponse.reservations:type_name -> stockfold.inventory.v1.Reservation
+	2,  // 16: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
+	4,  // 17: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
+	6,  // 18: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
+	8,  // 19: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
+	10, // 20: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
+	12, // 21: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
+	14, // 22: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
+	3,  // 23: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
+	5,  // 24: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
+	7,  // 25: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
+	9,  // 26: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
+	11, // 27: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
+	13, // 28: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
+	15, // 29: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
+	23, // [23:30] is the sub-list for method output_type
+	16, // [16:23] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_reservation_proto_init() }

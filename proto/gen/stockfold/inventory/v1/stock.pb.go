@@ -113,6 +113,9 @@ type Movement struct {
 	//	*Movement_ConditionChanged_
 	//	*Movement_TransferShipped
 	//	*Movement_TransferReceived
+	//	*Movement_SupplyExpected
+	//	*Movement_SupplyRescheduled
+	//	*Movement_SupplyCancelled
 	Kind          isMovement_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -304,6 +307,33 @@ func (x *Movement) GetTransferReceived() *Movement_TransferIn {
 	return nil
 }
 
+func (x *Movement) GetSupplyExpected() *Movement_Expected {
+	if x != nil {
+		if x, ok := x.Kind.(*Movement_SupplyExpected); ok {
+			return x.SupplyExpected
+		}
+	}
+	return nil
+}
+
+func (x *Movement) GetSupplyRescheduled() *Movement_Rescheduled {
+	if x != nil {
+		if x, ok := x.Kind.(*Movement_SupplyRescheduled); ok {
+			return x.SupplyRescheduled
+		}
+	}
+	return nil
+}
+
+func (x *Movement) GetSupplyCancelled() *Movement_Cancelled {
+	if x != nil {
+		if x, ok := x.Kind.(*Movement_SupplyCancelled); ok {
+			return x.SupplyCancelled
+		}
+	}
+	return nil
+}
+
 type isMovement_Kind interface {
 	isMovement_Kind()
 }
@@ -340,6 +370,19 @@ type Movement_TransferReceived struct {
 	TransferReceived *Movement_TransferIn `protobuf:"bytes,27,opt,name=transfer_received,json=transferReceived,proto3,oneof"`
 }
 
+type Movement_SupplyExpected struct {
+	// Not physical: what a document is to bring, its date, its end. Receipts that carry the document lower what is open.
+	SupplyExpected *Movement_Expected `protobuf:"bytes,40,opt,name=supply_expected,json=supplyExpected,proto3,oneof"`
+}
+
+type Movement_SupplyRescheduled struct {
+	SupplyRescheduled *Movement_Rescheduled `protobuf:"bytes,41,opt,name=supply_rescheduled,json=supplyRescheduled,proto3,oneof"`
+}
+
+type Movement_SupplyCancelled struct {
+	SupplyCancelled *Movement_Cancelled `protobuf:"bytes,42,opt,name=supply_cancelled,json=supplyCancelled,proto3,oneof"`
+}
+
 func (*Movement_Received_) isMovement_Kind() {}
 
 func (*Movement_Sold_) isMovement_Kind() {}
@@ -355,6 +398,12 @@ func (*Movement_ConditionChanged_) isMovement_Kind() {}
 func (*Movement_TransferShipped) isMovement_Kind() {}
 
 func (*Movement_TransferReceived) isMovement_Kind() {}
+
+func (*Movement_SupplyExpected) isMovement_Kind() {}
+
+func (*Movement_SupplyRescheduled) isMovement_Kind() {}
+
+func (*Movement_SupplyCancelled) isMovement_Kind() {}
 
 // Sale is one POS transaction, the data of a CloudEvent on the topic stockfold.sales.v1: its id, source and
 // time are the transaction's. It is applied as a whole or kept whole as a dead letter.
@@ -633,7 +682,9 @@ type MovementResult struct {
 	// Stable UPPER_SNAKE reason of a dead letter.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// True when the fact left less than is promised.
-	Oversold      bool `protobuf:"varint,5,opt,name=oversold,proto3" json:"oversold,omitempty"`
+	Oversold bool `protobuf:"varint,5,opt,name=oversold,proto3" json:"oversold,omitempty"`
+	// True when it left less than is promised for a later date.
+	Short         bool `protobuf:"varint,20,opt,name=short,proto3" json:"short,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -699,6 +750,13 @@ func (x *MovementResult) GetReason() string {
 func (x *MovementResult) GetOversold() bool {
 	if x != nil {
 		return x.Oversold
+	}
+	return false
+}
+
+func (x *MovementResult) GetShort() bool {
+	if x != nil {
+		return x.Short
 	}
 	return false
 }
@@ -913,7 +971,11 @@ type StockAtLocation struct {
 	// On its way here from other locations.
 	InTransit int64 `protobuf:"varint,8,opt,name=in_transit,json=inTransit,proto3" json:"in_transit,omitempty"`
 	// More is promised than lies here.
-	Oversold      bool `protobuf:"varint,9,opt,name=oversold,proto3" json:"oversold,omitempty"`
+	Oversold bool `protobuf:"varint,9,opt,name=oversold,proto3" json:"oversold,omitempty"`
+	// Open supply of any date, overdue supply included.
+	Incoming int64 `protobuf:"varint,20,opt,name=incoming,proto3" json:"incoming,omitempty"`
+	// The part of reserved that is promised for later dates.
+	PromisedLater int64 `protobuf:"varint,21,opt,name=promised_later,json=promisedLater,proto3" json:"promised_later,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1009,6 +1071,20 @@ func (x *StockAtLocation) GetOversold() bool {
 		return x.Oversold
 	}
 	return false
+}
+
+func (x *StockAtLocation) GetIncoming() int64 {
+	if x != nil {
+		return x.Incoming
+	}
+	return 0
+}
+
+func (x *StockAtLocation) GetPromisedLater() int64 {
+	if x != nil {
+		return x.PromisedLater
+	}
+	return 0
 }
 
 type Movement_Received struct {
@@ -1319,9 +1395,11 @@ func (x *Movement_ConditionChanged) GetReason() string {
 }
 
 type Movement_TransferOut struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Destination   string                 `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
-	TransferId    string                 `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Destination string                 `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	TransferId  string                 `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	// When the units are to arrive: until then they count for promises for later dates. Left out when nobody knows.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1368,6 +1446,13 @@ func (x *Movement_TransferOut) GetTransferId() string {
 		return x.TransferId
 	}
 	return ""
+}
+
+func (x *Movement_TransferOut) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
 }
 
 type Movement_TransferIn struct {
@@ -1430,11 +1515,175 @@ func (x *Movement_TransferIn) GetCondition() Condition {
 	return Condition_CONDITION_UNSPECIFIED
 }
 
+// Expected says that line of document is to bring quantity to location. It replaces what was said of the line at an earlier
+// time, occurred_at. A transfer, whose document is its transfer_id, has one line per location, whatever line says.
+type Movement_Expected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	// When it will be there at the latest; until it is received it counts for later dates, once overdue for none.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Movement_Expected) Reset() {
+	*x = Movement_Expected{}
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Movement_Expected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Movement_Expected) ProtoMessage() {}
+
+func (x *Movement_Expected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Movement_Expected.ProtoReflect.Descriptor instead.
+func (*Movement_Expected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 8}
+}
+
+func (x *Movement_Expected) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *Movement_Expected) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+// Rescheduled moves the date of a line of document, of all its lines when line is empty. The location may be left out; of a
+// transfer it names the line.
+type Movement_Rescheduled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Movement_Rescheduled) Reset() {
+	*x = Movement_Rescheduled{}
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Movement_Rescheduled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Movement_Rescheduled) ProtoMessage() {}
+
+func (x *Movement_Rescheduled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Movement_Rescheduled.ProtoReflect.Descriptor instead.
+func (*Movement_Rescheduled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 9}
+}
+
+func (x *Movement_Rescheduled) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *Movement_Rescheduled) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+// Cancelled says that nothing more comes of a line, of all lines when line is empty: what is open of an order is cancelled,
+// what a transfer shipped and did not bring is lost. The location is as in rescheduled.
+type Movement_Cancelled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
+	// Up to 200 bytes.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Movement_Cancelled) Reset() {
+	*x = Movement_Cancelled{}
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Movement_Cancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Movement_Cancelled) ProtoMessage() {}
+
+func (x *Movement_Cancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Movement_Cancelled.ProtoReflect.Descriptor instead.
+func (*Movement_Cancelled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 10}
+}
+
+func (x *Movement_Cancelled) GetKind() SupplyKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *Movement_Cancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_stockfold_inventory_v1_stock_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/stock.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xf0\r\n" +
+	"\"stockfold/inventory/v1/stock.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\x80\x13\n" +
 	"\bMovement\x12\x1f\n" +
 	"\vmovement_id\x18\x01 \x01(\tR\n" +
 	"movementId\x12\x16\n" +
@@ -1457,7 +1706,10 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\acounted\x18\x18 \x01(\v2(.stockfold.inventory.v1.Movement.CountedH\x00R\acounted\x12`\n" +
 	"\x11condition_changed\x18\x19 \x01(\v21.stockfold.inventory.v1.Movement.ConditionChangedH\x00R\x10conditionChanged\x12Y\n" +
 	"\x10transfer_shipped\x18\x1a \x01(\v2,.stockfold.inventory.v1.Movement.TransferOutH\x00R\x0ftransferShipped\x12Z\n" +
-	"\x11transfer_received\x18\x1b \x01(\v2+.stockfold.inventory.v1.Movement.TransferInH\x00R\x10transferReceived\x1aK\n" +
+	"\x11transfer_received\x18\x1b \x01(\v2+.stockfold.inventory.v1.Movement.TransferInH\x00R\x10transferReceived\x12T\n" +
+	"\x0fsupply_expected\x18( \x01(\v2).stockfold.inventory.v1.Movement.ExpectedH\x00R\x0esupplyExpected\x12]\n" +
+	"\x12supply_rescheduled\x18) \x01(\v2,.stockfold.inventory.v1.Movement.RescheduledH\x00R\x11supplyRescheduled\x12W\n" +
+	"\x10supply_cancelled\x18* \x01(\v2*.stockfold.inventory.v1.Movement.CancelledH\x00R\x0fsupplyCancelled\x1aK\n" +
 	"\bReceived\x12?\n" +
 	"\tcondition\x18\x01 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x1aG\n" +
 	"\x04Sold\x12\x18\n" +
@@ -1474,17 +1726,27 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\x10ConditionChanged\x125\n" +
 	"\x04from\x18\x01 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\x04from\x121\n" +
 	"\x02to\x18\x02 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\x02to\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\x1aP\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x1a\x83\x01\n" +
 	"\vTransferOut\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1f\n" +
 	"\vtransfer_id\x18\x02 \x01(\tR\n" +
-	"transferId\x1a\x86\x01\n" +
+	"transferId\x121\n" +
+	"\x06due_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x1a\x86\x01\n" +
 	"\n" +
 	"TransferIn\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x1f\n" +
 	"\vtransfer_id\x18\x02 \x01(\tR\n" +
 	"transferId\x12?\n" +
-	"\tcondition\x18\x03 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tconditionB\x06\n" +
+	"\tcondition\x18\x03 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x1au\n" +
+	"\bExpected\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x121\n" +
+	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x1ax\n" +
+	"\vRescheduled\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x121\n" +
+	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x1a[\n" +
+	"\tCancelled\x126\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reasonB\x06\n" +
 	"\x04kind\"\xa6\x01\n" +
 	"\x04Sale\x12\x1a\n" +
 	"\bdocument\x18\x01 \x01(\tR\bdocument\x12\x1a\n" +
@@ -1503,13 +1765,14 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\tmovements\x18\x01 \x03(\v2 .stockfold.inventory.v1.MovementR\tmovements\"q\n" +
 	"\x17RecordMovementsResponse\x12@\n" +
 	"\aresults\x18\x01 \x03(\v2&.stockfold.inventory.v1.MovementResultR\aresults\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token\"\xb0\x02\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"\xc6\x02\n" +
 	"\x0eMovementResult\x12E\n" +
 	"\x06status\x18\x01 \x01(\x0e2-.stockfold.inventory.v1.MovementResult.StatusR\x06status\x12\x16\n" +
 	"\x06effect\x18\x02 \x01(\x03R\x06effect\x12$\n" +
 	"\x0edead_letter_id\x18\x03 \x01(\tR\fdeadLetterId\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1a\n" +
-	"\boversold\x18\x05 \x01(\bR\boversold\"e\n" +
+	"\boversold\x18\x05 \x01(\bR\boversold\x12\x14\n" +
+	"\x05short\x18\x14 \x01(\bR\x05short\"e\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATUS_RECORDED\x10\x01\x12\x14\n" +
@@ -1528,7 +1791,7 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\tlocations\x18\x05 \x03(\v2'.stockfold.inventory.v1.StockAtLocationR\tlocations\x12\x1a\n" +
 	"\bposition\x18\x06 \x01(\x04R\bposition\x12/\n" +
 	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x1a\n" +
-	"\bcategory\x18\b \x01(\tR\bcategory\"\x9f\x02\n" +
+	"\bcategory\x18\b \x01(\tR\bcategory\"\xe2\x02\n" +
 	"\x0fStockAtLocation\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bsellable\x18\x02 \x01(\x03R\bsellable\x12\x1e\n" +
@@ -1541,7 +1804,9 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\fsafety_stock\x18\a \x01(\x03R\vsafetyStock\x12\x1d\n" +
 	"\n" +
 	"in_transit\x18\b \x01(\x03R\tinTransit\x12\x1a\n" +
-	"\boversold\x18\t \x01(\bR\boversold2\xe1\x01\n" +
+	"\boversold\x18\t \x01(\bR\boversold\x12\x1a\n" +
+	"\bincoming\x18\x14 \x01(\x03R\bincoming\x12%\n" +
+	"\x0epromised_later\x18\x15 \x01(\x03R\rpromisedLater2\xe1\x01\n" +
 	"\fStockService\x12r\n" +
 	"\x0fRecordMovements\x12..stockfold.inventory.v1.RecordMovementsRequest\x1a/.stockfold.inventory.v1.RecordMovementsResponse\x12]\n" +
 	"\bGetStock\x12'.stockfold.inventory.v1.GetStockRequest\x1a(.stockfold.inventory.v1.GetStockResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
@@ -1559,7 +1824,7 @@ func file_stockfold_inventory_v1_stock_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_stock_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_stock_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_stockfold_inventory_v1_stock_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_stockfold_inventory_v1_stock_proto_goTypes = []any{
 	(MovementResult_Status)(0),        // 0: stockfold.inventory.v1.MovementResult.Status
 	(*Movement)(nil),                  // 1: stockfold.inventory.v1.Movement
@@ -1580,11 +1845,15 @@ var file_stockfold_inventory_v1_stock_proto_goTypes = []any{
 	(*Movement_ConditionChanged)(nil), // 16: stockfold.inventory.v1.Movement.ConditionChanged
 	(*Movement_TransferOut)(nil),      // 17: stockfold.inventory.v1.Movement.TransferOut
 	(*Movement_TransferIn)(nil),       // 18: stockfold.inventory.v1.Movement.TransferIn
-	(*timestamppb.Timestamp)(nil),     // 19: google.protobuf.Timestamp
-	(Condition)(0),                    // 20: stockfold.inventory.v1.Condition
+	(*Movement_Expected)(nil),         // 19: stockfold.inventory.v1.Movement.Expected
+	(*Movement_Rescheduled)(nil),      // 20: stockfold.inventory.v1.Movement.Rescheduled
+	(*Movement_Cancelled)(nil),        // 21: stockfold.inventory.v1.Movement.Cancelled
+	(*timestamppb.Timestamp)(nil),     // 22: google.protobuf.Timestamp
+	(Condition)(0),                    // 23: stockfold.inventory.v1.Condition
+	(SupplyKind)(0),                   // 24: stockfold.inventory.v1.SupplyKind
 }
 var file_stockfold_inventory_v1_stock_proto_depIdxs = []int32{
-	19, // 0: stockfold.inventory.v1.Movement.occurred_at:type_name -> google.protobuf.Timestamp
+	22, // 0: stockfold.inventory.v1.Movement.occurred_at:type_name -> google.protobuf.Timestamp
 	11, // 1: stockfold.inventory.v1.Movement.received:type_name -> stockfold.inventory.v1.Movement.Received
 	12, // 2: stockfold.inventory.v1.Movement.sold:type_name -> stockfold.inventory.v1.Movement.Sold
 	13, // 3: stockfold.inventory.v1.Movement.returned:type_name -> stockfold.inventory.v1.Movement.Returned
@@ -1593,29 +1862,38 @@ var file_stockfold_inventory_v1_stock_proto_depIdxs = []int32{
 	16, // 6: stockfold.inventory.v1.Movement.condition_changed:type_name -> stockfold.inventory.v1.Movement.ConditionChanged
 	17, // 7: stockfold.inventory.v1.Movement.transfer_shipped:type_name -> stockfold.inventory.v1.Movement.TransferOut
 	18, // 8: stockfold.inventory.v1.Movement.transfer_received:type_name -> stockfold.inventory.v1.Movement.TransferIn
-	3,  // 9: stockfold.inventory.v1.Sale.lines:type_name -> stockfold.inventory.v1.SaleLine
-	1,  // 10: stockfold.inventory.v1.RecordMovementsRequest.movements:type_name -> stockfold.inventory.v1.Movement
-	6,  // 11: stockfold.inventory.v1.RecordMovementsResponse.results:type_name -> stockfold.inventory.v1.MovementResult
-	0,  // 12: stockfold.inventory.v1.MovementResult.status:type_name -> stockfold.inventory.v1.MovementResult.Status
-	9,  // 13: stockfold.inventory.v1.GetStockResponse.stock:type_name -> stockfold.inventory.v1.Stock
-	10, // 14: stockfold.inventory.v1.Stock.locations:type_name -> stockfold.inventory.v1.StockAtLocation
-	19, // 15: stockfold.inventory.v1.Stock.as_of:type_name -> google.protobuf.Timestamp
-	20, // 16: stockfold.inventory.v1.Movement.Received.condition:type_name -> stockfold.inventory.v1.Condition
-	20, // 17: stockfold.inventory.v1.Movement.Returned.condition:type_name -> stockfold.inventory.v1.Condition
-	20, // 18: stockfold.inventory.v1.Movement.Adjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	20, // 19: stockfold.inventory.v1.Movement.Counted.condition:type_name -> stockfold.inventory.v1.Condition
-	20, // 20: stockfold.inventory.v1.Movement.ConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	20, // 21: stockfold.inventory.v1.Movement.ConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	20, // 22: stockfold.inventory.v1.Movement.TransferIn.condition:type_name -> stockfold.inventory.v1.Condition
-	4,  // 23: stockfold.inventory.v1.StockService.RecordMovements:input_type -> stockfold.inventory.v1.RecordMovementsRequest
-	7,  // 24: stockfold.inventory.v1.StockService.GetStock:input_type -> stockfold.inventory.v1.GetStockRequest
-	5,  // 25: stockfold.inventory.v1.StockService.RecordMovements:output_type -> stockfold.inventory.v1.RecordMovementsResponse
-	8,  // 26: stockfold.inventory.v1.StockService.GetStock:output_type -> stockfold.inventory.v1.GetStockResponse
-	25, // [25:27] is the sub-list for method output_type
-	23, // [23:25] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	19, // 9: stockfold.inventory.v1.Movement.supply_expected:type_name -> stockfold.inventory.v1.Movement.Expected
+	20, // 10: stockfold.inventory.v1.Movement.supply_rescheduled:type_name -> stockfold.inventory.v1.Movement.Rescheduled
+	21, // 11: stockfold.inventory.v1.Movement.supply_cancelled:type_name -> stockfold.inventory.v1.Movement.Cancelled
+	3,  // 12: stockfold.inventory.v1.Sale.lines:type_name -> stockfold.inventory.v1.SaleLine
+	1,  // 13: stockfold.inventory.v1.RecordMovementsRequest.movements:type_name -> stockfold.inventory.v1.Movement
+	6,  // 14: stockfold.inventory.v1.RecordMovementsResponse.results:type_name -> stockfold.inventory.v1.MovementResult
+	0,  // 15: stockfold.inventory.v1.MovementResult.status:type_name -> stockfold.inventory.v1.MovementResult.Status
+	9,  // 16: stockfold.inventory.v1.GetStockResponse.stock:type_name -> stockfold.inventory.v1.Stock
+	10, // 17: stockfold.inventory.v1.Stock.locations:type_name -> stockfold.inventory.v1.StockAtLocation
+	22, // 18: stockfold.inventory.v1.Stock.as_of:type_name -> google.protobuf.Timestamp
+	23, // 19: stockfold.inventory.v1.Movement.Received.condition:type_name -> stockfold.inventory.v1.Condition
+	23, // 20: stockfold.inventory.v1.Movement.Returned.condition:type_name -> stockfold.inventory.v1.Condition
+	23, // 21: stockfold.inventory.v1.Movement.Adjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	23, // 22: stockfold.inventory.v1.Movement.Counted.condition:type_name -> stockfold.inventory.v1.Condition
+	23, // 23: stockfold.inventory.v1.Movement.ConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	23, // 24: stockfold.inventory.v1.Movement.ConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	22, // 25: stockfold.inventory.v1.Movement.TransferOut.due_at:type_name -> google.protobuf.Timestamp
+	23, // 26: stockfold.inventory.v1.Movement.TransferIn.condition:type_name -> stockfold.inventory.v1.Condition
+	24, // 27: stockfold.inventory.v1.Movement.Expected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	22, // 28: stockfold.inventory.v1.Movement.Expected.due_at:type_name -> google.protobuf.Timestamp
+	24, // 29: stockfold.inventory.v1.Movement.Rescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	22, // 30: stockfold.inventory.v1.Movement.Rescheduled.due_at:type_name -> google.protobuf.Timestamp
+	24, // 31: stockfold.inventory.v1.Movement.Cancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	4,  // 32: stockfold.inventory.v1.StockService.RecordMovements:input_type -> stockfold.inventory.v1.RecordMovementsRequest
+	7,  // 33: stockfold.inventory.v1.StockService.GetStock:input_type -> stockfold.inventory.v1.GetStockRequest
+	5,  // 34: stockfold.inventory.v1.StockService.RecordMovements:output_type -> stockfold.inventory.v1.RecordMovementsResponse
+	8,  // 35: stockfold.inventory.v1.StockService.GetStock:output_type -> stockfold.inventory.v1.GetStockResponse
+	34, // [34:36] is the sub-list for method output_type
+	32, // [32:34] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_stock_proto_init() }
@@ -1633,6 +1911,9 @@ func file_stockfold_inventory_v1_stock_proto_init() {
 		(*Movement_ConditionChanged_)(nil),
 		(*Movement_TransferShipped)(nil),
 		(*Movement_TransferReceived)(nil),
+		(*Movement_SupplyExpected)(nil),
+		(*Movement_SupplyRescheduled)(nil),
+		(*Movement_SupplyCancelled)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1640,7 +1921,7 @@ func file_stockfold_inventory_v1_stock_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_stock_proto_rawDesc), len(file_stockfold_inventory_v1_stock_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

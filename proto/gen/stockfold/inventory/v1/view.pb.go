@@ -205,8 +205,13 @@ type BalanceDocument struct {
 	SafetyStock int64   `protobuf:"zigzag64,4,opt,name=safety_stock,json=safetyStock,proto3" json:"safety_stock,omitempty"`
 	InTransit   int64   `protobuf:"zigzag64,5,opt,name=in_transit,json=inTransit,proto3" json:"in_transit,omitempty"`
 	// The part of reserved that expires: ends in order, each with the quantity at the same place in hold_quantity.
-	HoldUntil     []int64 `protobuf:"varint,6,rep,packed,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
-	HoldQuantity  []int64 `protobuf:"zigzag64,7,rep,packed,name=hold_quantity,json=holdQuantity,proto3" json:"hold_quantity,omitempty"`
+	HoldUntil    []int64 `protobuf:"varint,6,rep,packed,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
+	HoldQuantity []int64 `protobuf:"zigzag64,7,rep,packed,name=hold_quantity,json=holdQuantity,proto3" json:"hold_quantity,omitempty"`
+	// Open supply: due dates in order, in seconds, each with the quantity at the same place in incoming_quantity.
+	IncomingDue      []int64 `protobuf:"varint,20,rep,packed,name=incoming_due,json=incomingDue,proto3" json:"incoming_due,omitempty"`
+	IncomingQuantity []int64 `protobuf:"zigzag64,21,rep,packed,name=incoming_quantity,json=incomingQuantity,proto3" json:"incoming_quantity,omitempty"`
+	// What is promised for later dates, in order; part of reserved.
+	Promises      []*DatedDocument `protobuf:"bytes,22,rep,name=promises,proto3" json:"promises,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -290,6 +295,98 @@ func (x *BalanceDocument) GetHoldQuantity() []int64 {
 	return nil
 }
 
+func (x *BalanceDocument) GetIncomingDue() []int64 {
+	if x != nil {
+		return x.IncomingDue
+	}
+	return nil
+}
+
+func (x *BalanceDocument) GetIncomingQuantity() []int64 {
+	if x != nil {
+		return x.IncomingQuantity
+	}
+	return nil
+}
+
+func (x *BalanceDocument) GetPromises() []*DatedDocument {
+	if x != nil {
+		return x.Promises
+	}
+	return nil
+}
+
+// DatedDocument is what is promised for one date.
+type DatedDocument struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In seconds.
+	At       int64 `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Quantity int64 `protobuf:"zigzag64,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// The part that expires, as in BalanceDocument.
+	HoldUntil     []int64 `protobuf:"varint,3,rep,packed,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
+	HoldQuantity  []int64 `protobuf:"zigzag64,4,rep,packed,name=hold_quantity,json=holdQuantity,proto3" json:"hold_quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DatedDocument) Reset() {
+	*x = DatedDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DatedDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DatedDocument) ProtoMessage() {}
+
+func (x *DatedDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DatedDocument.ProtoReflect.Descriptor instead.
+func (*DatedDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DatedDocument) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *DatedDocument) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *DatedDocument) GetHoldUntil() []int64 {
+	if x != nil {
+		return x.HoldUntil
+	}
+	return nil
+}
+
+func (x *DatedDocument) GetHoldQuantity() []int64 {
+	if x != nil {
+		return x.HoldQuantity
+	}
+	return nil
+}
+
 type ChannelValueDocument struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
@@ -298,13 +395,15 @@ type ChannelValueDocument struct {
 	// The value's own position is the larger one of this and the document's.
 	Policy           uint64 `protobuf:"varint,3,opt,name=policy,proto3" json:"policy,omitempty"`
 	PolicyRecordedAt int64  `protobuf:"varint,4,opt,name=policy_recorded_at,json=policyRecordedAt,proto3" json:"policy_recorded_at,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// When ats is 0: the first date for which supply lets something be promised; 0 when none does.
+	NextAt        int64 `protobuf:"varint,20,opt,name=next_at,json=nextAt,proto3" json:"next_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChannelValueDocument) Reset() {
 	*x = ChannelValueDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -316,7 +415,7 @@ func (x *ChannelValueDocument) String() string {
 func (*ChannelValueDocument) ProtoMessage() {}
 
 func (x *ChannelValueDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -329,7 +428,7 @@ func (x *ChannelValueDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelValueDocument.ProtoReflect.Descriptor instead.
 func (*ChannelValueDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{3}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ChannelValueDocument) GetChannel() string {
@@ -360,6 +459,13 @@ func (x *ChannelValueDocument) GetPolicyRecordedAt() int64 {
 	return 0
 }
 
+func (x *ChannelValueDocument) GetNextAt() int64 {
+	if x != nil {
+		return x.NextAt
+	}
+	return 0
+}
+
 // ReservationDocument is a reservation of one SKU.
 type ReservationDocument struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -381,14 +487,17 @@ type ReservationDocument struct {
 	// Position of its first event.
 	Placed uint64 `protobuf:"varint,14,opt,name=placed,proto3" json:"placed,omitempty"`
 	// Position of its last event.
-	Position      uint64 `protobuf:"varint,15,opt,name=position,proto3" json:"position,omitempty"`
+	Position uint64 `protobuf:"varint,15,opt,name=position,proto3" json:"position,omitempty"`
+	// The date it is promised for, and the supply it counted on.
+	PromiseAt     int64                `protobuf:"varint,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Supply        []*SupplyUseDocument `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationDocument) Reset() {
 	*x = ReservationDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -400,7 +509,7 @@ func (x *ReservationDocument) String() string {
 func (*ReservationDocument) ProtoMessage() {}
 
 func (x *ReservationDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -413,7 +522,7 @@ func (x *ReservationDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationDocument.ProtoReflect.Descriptor instead.
 func (*ReservationDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{4}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ReservationDocument) GetReservationId() string {
@@ -521,6 +630,105 @@ func (x *ReservationDocument) GetPosition() uint64 {
 	return 0
 }
 
+func (x *ReservationDocument) GetPromiseAt() int64 {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return 0
+}
+
+func (x *ReservationDocument) GetSupply() []*SupplyUseDocument {
+	if x != nil {
+		return x.Supply
+	}
+	return nil
+}
+
+type SupplyUseDocument struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 purchase order, 1 shipping notice, 2 transfer.
+	Kind          int32  `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Document      string `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	Line          string `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
+	Location      string `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	DueAt         int64  `protobuf:"varint,5,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Quantity      int64  `protobuf:"varint,6,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupplyUseDocument) Reset() {
+	*x = SupplyUseDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupplyUseDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupplyUseDocument) ProtoMessage() {}
+
+func (x *SupplyUseDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupplyUseDocument.ProtoReflect.Descriptor instead.
+func (*SupplyUseDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SupplyUseDocument) GetKind() int32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *SupplyUseDocument) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *SupplyUseDocument) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *SupplyUseDocument) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *SupplyUseDocument) GetDueAt() int64 {
+	if x != nil {
+		return x.DueAt
+	}
+	return 0
+}
+
+func (x *SupplyUseDocument) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 type SplitDocument struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -531,7 +739,7 @@ type SplitDocument struct {
 
 func (x *SplitDocument) Reset() {
 	*x = SplitDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +751,7 @@ func (x *SplitDocument) String() string {
 func (*SplitDocument) ProtoMessage() {}
 
 func (x *SplitDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +764,7 @@ func (x *SplitDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitDocument.ProtoReflect.Descriptor instead.
 func (*SplitDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{5}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SplitDocument) GetLocation() string {
@@ -590,7 +798,7 @@ type ChannelDocument struct {
 
 func (x *ChannelDocument) Reset() {
 	*x = ChannelDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -602,7 +810,7 @@ func (x *ChannelDocument) String() string {
 func (*ChannelDocument) ProtoMessage() {}
 
 func (x *ChannelDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -615,7 +823,7 @@ func (x *ChannelDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelDocument.ProtoReflect.Descriptor instead.
 func (*ChannelDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{6}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ChannelDocument) GetChannelId() string {
@@ -685,7 +893,7 @@ type LocationDocument struct {
 
 func (x *LocationDocument) Reset() {
 	*x = LocationDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +905,7 @@ func (x *LocationDocument) String() string {
 func (*LocationDocument) ProtoMessage() {}
 
 func (x *LocationDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +918,7 @@ func (x *LocationDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDocument.ProtoReflect.Descriptor instead.
 func (*LocationDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LocationDocument) GetLocationId() string {
@@ -789,7 +997,7 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x1a\n" +
 	"\bcategory\x18\x04 \x01(\tR\bcategory\x12\x1a\n" +
-	"\bdecimals\x18\x05 \x01(\x05R\bdecimals\"\xe8\x01\n" +
+	"\bdecimals\x18\x05 \x01(\x05R\bdecimals\"\xfb\x02\n" +
 	"\x0fBalanceDocument\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x17\n" +
 	"\aon_hand\x18\x02 \x03(\x12R\x06onHand\x12\x1a\n" +
@@ -799,12 +1007,22 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"in_transit\x18\x05 \x01(\x12R\tinTransit\x12\x1d\n" +
 	"\n" +
 	"hold_until\x18\x06 \x03(\x03R\tholdUntil\x12#\n" +
-	"\rhold_quantity\x18\a \x03(\x12R\fholdQuantity\"\x88\x01\n" +
+	"\rhold_quantity\x18\a \x03(\x12R\fholdQuantity\x12!\n" +
+	"\fincoming_due\x18\x14 \x03(\x03R\vincomingDue\x12+\n" +
+	"\x11incoming_quantity\x18\x15 \x03(\x12R\x10incomingQuantity\x12A\n" +
+	"\bpromises\x18\x16 \x03(\v2%.stockfold.inventory.v1.DatedDocumentR\bpromises\"\x7f\n" +
+	"\rDatedDocument\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x12R\bquantity\x12\x1d\n" +
+	"\n" +
+	"hold_until\x18\x03 \x03(\x03R\tholdUntil\x12#\n" +
+	"\rhold_quantity\x18\x04 \x03(\x12R\fholdQuantity\"\xa1\x01\n" +
 	"\x14ChannelValueDocument\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x10\n" +
 	"\x03ats\x18\x02 \x01(\x03R\x03ats\x12\x16\n" +
 	"\x06policy\x18\x03 \x01(\x04R\x06policy\x12,\n" +
-	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\"\xd8\x03\n" +
+	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\x12\x17\n" +
+	"\anext_at\x18\x14 \x01(\x03R\x06nextAt\"\xba\x04\n" +
 	"\x13ReservationDocument\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -822,7 +1040,17 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\tplaced_at\x18\f \x01(\x03R\bplacedAt\x12\x19\n" +
 	"\bended_at\x18\r \x01(\x03R\aendedAt\x12\x16\n" +
 	"\x06placed\x18\x0e \x01(\x04R\x06placed\x12\x1a\n" +
-	"\bposition\x18\x0f \x01(\x04R\bposition\"G\n" +
+	"\bposition\x18\x0f \x01(\x04R\bposition\x12\x1d\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\x03R\tpromiseAt\x12A\n" +
+	"\x06supply\x18\x15 \x03(\v2).stockfold.inventory.v1.SupplyUseDocumentR\x06supply\"\xa6\x01\n" +
+	"\x11SupplyUseDocument\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
+	"\x04line\x18\x03 \x01(\tR\x04line\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x12\x15\n" +
+	"\x06due_at\x18\x05 \x01(\x03R\x05dueAt\x12\x1a\n" +
+	"\bquantity\x18\x06 \x01(\x03R\bquantity\"G\n" +
 	"\rSplitDocument\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xd8\x01\n" +
@@ -860,27 +1088,31 @@ func file_stockfold_inventory_v1_view_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_view_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*AvailabilityDocument)(nil), // 0: stockfold.inventory.v1.AvailabilityDocument
 	(*ItemDocument)(nil),         // 1: stockfold.inventory.v1.ItemDocument
 	(*BalanceDocument)(nil),      // 2: stockfold.inventory.v1.BalanceDocument
-	(*ChannelValueDocument)(nil), // 3: stockfold.inventory.v1.ChannelValueDocument
-	(*ReservationDocument)(nil),  // 4: stockfold.inventory.v1.ReservationDocument
-	(*SplitDocument)(nil),        // 5: stockfold.inventory.v1.SplitDocument
-	(*ChannelDocument)(nil),      // 6: stockfold.inventory.v1.ChannelDocument
-	(*LocationDocument)(nil),     // 7: stockfold.inventory.v1.LocationDocument
+	(*DatedDocument)(nil),        // 3: stockfold.inventory.v1.DatedDocument
+	(*ChannelValueDocument)(nil), // 4: stockfold.inventory.v1.ChannelValueDocument
+	(*ReservationDocument)(nil),  // 5: stockfold.inventory.v1.ReservationDocument
+	(*SupplyUseDocument)(nil),    // 6: stockfold.inventory.v1.SupplyUseDocument
+	(*SplitDocument)(nil),        // 7: stockfold.inventory.v1.SplitDocument
+	(*ChannelDocument)(nil),      // 8: stockfold.inventory.v1.ChannelDocument
+	(*LocationDocument)(nil),     // 9: stockfold.inventory.v1.LocationDocument
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	1, // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
 	2, // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
-	3, // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
-	5, // 3: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
+	3, // 3: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
+	7, // 4: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
+	6, // 5: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
@@ -894,7 +1126,7 @@ func file_stockfold_inventory_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_view_proto_rawDesc), len(file_stockfold_inventory_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
