@@ -33,6 +33,8 @@ const (
 	MaxPromiseSeconds int64 = 400 * 24 * 60 * 60
 	// MaxPromiseDates is for how many different dates promises may be made from one location.
 	MaxPromiseDates = 1_000
+	// MaxUses is how many lines of supply that it counts on one reservation names.
+	MaxUses = 100
 )
 
 // live is what is promised for the date by reservations that have not ended at now.

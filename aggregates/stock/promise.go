@@ -121,7 +121,7 @@ func (s *State) promiseAt(quantity int64, p *Policy, now, at aggregates.Instant)
 		}
 		uses = append(uses, s.countsOn(b, x.Quantity, now, at)...)
 	}
-	return splits, uses, nil
+	return splits, slices.Clip(uses[:min(len(uses), MaxUses)]), nil
 }
 
 // countsOn finds which supply a promise at a location counts on. Promises take the stock first and then the supply as it
@@ -137,6 +137,9 @@ func (s *State) countsOn(x *Balance, quantity int64, now, at aggregates.Instant)
 	}
 	taken := -min(0, stock) // of supply, by others
 	quantity -= max(0, stock)
+	if quantity <= 0 {
+		return nil
+	}
 	var uses []SupplyUse
 	for _, line := range s.openLines(x.Location, now, at) {
 		if quantity <= 0 {

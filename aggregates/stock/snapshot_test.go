@@ -25,6 +25,11 @@ func full(t testing.TB) *world {
 	g.given(reserve("wide", 800), release("wide", 10), fulfil("cart 1", 1).key("k", "1"), confirm("cart 2"), extend("cart 3", "15:00"))
 	g.given(fulfil("cart 5", 0), wait(time.Hour), expire(3), sold("berlin", 2).offset("sales", 1, 77))
 	g.given(move(Movement{Kind: KindTransferShipped, Location: "hamburg", Other: "munich", Quantity: 5}))
+	g.given(shipped("t-1", "hamburg", "berlin", 20, day(2)), arrived("t-1", "hamburg", "berlin", 4), transferCancelled("t-2"))
+	g.given(expected("po-1", "berlin", 3000, day(4)), expected("po-2", "berlin", 9, day(4)), receivedFor("po-2", "1", "berlin", 4))
+	g.given(cancelled("po-3"), receivedFor("po-4", "7", "berlin", 1), rescheduled("po-2", day(3)))
+	g.given(reserveFor("dated", 2500, day(6)), reserveAs(ReserveRequest{ReservationID: "dated hold", Quantity: 3, PromiseAt: day(6)}))
+	g.given(release("dated", 5))
 	return g.w
 }
 
@@ -127,6 +132,10 @@ func TestSizeIsAboutRight(t *testing.T) {
 				Splits: []Split{{"berlin", 1}}, ExpiresAt: clock("12:00") + aggregates.Instant(i%900)*aggregates.Second,
 			}, at("12:00"))
 		},
+		"documents": func(s *State, i int) {
+			m := at("12:00")
+			s.Evolve(&SupplyExpected{Document: fmt.Sprintf("po-%06d", i), Line: "1", Location: "berlin", Quantity: 1, DueAt: day(1)}, m)
+		},
 		"locations": func(s *State, i int) {
 			s.Evolve(&StockSold{Location: fmt.Sprintf("location-%06d", i), Quantity: 1}, at("12:00"))
 		},
@@ -173,6 +182,15 @@ func TestCheckFindsDamage(t *testing.T) {
 		"part of a second":    func(s *State) { s.reservations["cart 7"].until++ },
 		"due":                 func(s *State) { s.due = s.due[1:] },
 		"in line":             func(s *State) { s.ended.pop() },
+		"open supply":         func(s *State) { s.At("berlin").Later.Incoming.Add(day(4), 1) },
+		"supply of nobody":    func(s *State) { s.At("hamburg").later().Incoming.Add(day(4), 1) },
+		"no supply":           func(s *State) { s.At("berlin").Later.Incoming = Holds{} },
+		"later promise":       func(s *State) { s.At("berlin").Later.Promises[0].Quantity++ },
+		"later hold":          func(s *State) { s.At("berlin").Later.Promises[0].Holds.Add(day(1), 1) },
+		"no future":           func(s *State) { s.At("berlin").Later = nil },
+		"empty future":        func(s *State) { s.At("hamburg").later() },
+		"settled":             func(s *State) { s.supply.get(supplyKey{document: "po-3"}).settled = nil },
+		"number of lines":     func(s *State) { s.supply.lines++ },
 		"no balance":          func(s *State) { s.list = s.list[1:] },
 	}
 	for what, do := range damage {

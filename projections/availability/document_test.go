@@ -2,6 +2,7 @@ package availability
 
 import (
 	"encoding/hex"
+	"reflect"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -116,5 +117,41 @@ func TestValueHasThePositionOfTheNewerOfBoth(t *testing.T) {
 	}
 	if c := d.Channels()[0]; c.Position != 200 {
 		t.Fatalf("got %+v", c)
+	}
+}
+
+func TestSupplyAndLaterPromisesAreReadBack(t *testing.T) {
+	want := sample()
+	l := &stock.Later{Promises: []stock.Dated{{At: 1_700_000_300 * aggregates.Second, Quantity: 7}}}
+	l.Incoming.Add(1_700_000_150*aggregates.Second, 40)
+	l.Incoming.Add(1_700_000_250*aggregates.Second, 2)
+	l.Promises[0].Holds.Add(1_700_000_100*aggregates.Second, 3)
+	x := *want.Balances.At("berlin")
+	x.Later = l
+	want.Balances.Put(x)
+	want.setNext(1, 1_700_000_150*aggregates.Second)
+	var e Encoder
+	for range 2 { // the encoder keeps its memory: nothing may be left in it
+		b, err := e.Append(nil, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got.Balances.At("berlin").Later, l) || got.nextAt(0) != 0 || got.nextAt(1) != want.nextAt(1) {
+			t.Fatalf("got %+v, %v", got.Balances.At("berlin").Later, got.next)
+		}
+		if plain := encode(t, sample()); string(plain) == string(b) {
+			t.Fatal("the future is not in the document")
+		}
+	}
+	without, err := e.Append(nil, sample())
+	if err != nil || hex.EncodeToString(without) != hex.EncodeToString(encode(t, sample())) {
+		t.Fatalf("a document after it: %v", err)
+	}
+	if want.Size() <= sample().Size() {
+		t.Error("the future takes no memory")
 	}
 }
