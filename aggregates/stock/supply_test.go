@@ -135,6 +135,9 @@ func TestAReservationSaysWhatSupplyItCountsOn(t *testing.T) {
 		when(reserveFor("a", 8, day(2))).then(counts("a", use("po-1", day(2), 3))).
 		when(reserveFor("b", 4, day(5))).then(counts("b", use("po-1", day(2), 4))).
 		when(reserveFor("c", 6, day(5))).then(counts("c", use("po-1", day(2), 3), use("po-2", day(3), 3)))
+	scenario(t). // those for earlier dates come first, whenever they were made
+			given(counted("berlin", 5), expected("po-1", "berlin", 10, day(2)), reserveFor("late", 8, day(9))).
+			when(reserveFor("early", 6, day(3))).then(counts("early", use("po-1", day(2), 1)))
 }
 
 // What is promised for later and not covered by then is kept back from today's customers; what is covered is not.
@@ -191,6 +194,16 @@ func TestSupplyFactsInAnyOrderComeToTheSameEnd(t *testing.T) {
 				given{g.w}.when(wait(time.Second)).then(toCome("berlin", 50), atp(day(5), 30), atp(day(6), 80))
 			}
 		}
+	}
+}
+
+// Of dates that were said at one instant the later one counts, whoever said it.
+func TestAtOneInstantTheLaterDateCounts(t *testing.T) {
+	for _, days := range [][3]int{{4, 5, 6}, {4, 6, 5}, {6, 5, 4}, {5, 6, 4}} {
+		scenario(t).
+			given(expected("po-1", "berlin", 9, day(days[0])).saidAt(day(-1)), rescheduled("po-1", day(days[1])).saidAt(day(-1))).
+			given(move(Movement{Kind: KindSupplyRescheduled, Document: "po-1", Line: "1", DueAt: day(days[2])}).saidAt(day(-1))).
+			when(wait(0)).then(nextAt(day(6)))
 	}
 }
 
