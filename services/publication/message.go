@@ -37,7 +37,12 @@ func message(source string, a *projection.Availability) Message {
 // eventID follows from the value, so that readers recognise one that is published again. The position alone does not
 // tell: a change of policy changes many values.
 func eventID(a *projection.Availability) string {
-	f := aggregates.Fingerprint(a.SKU, a.Channel, strconv.FormatInt(a.ATS, 10), strconv.FormatBool(a.Known))
+	var room [5]string
+	parts := append(room[:0], a.SKU, a.Channel, strconv.FormatInt(a.ATS, 10), strconv.FormatBool(a.Known))
+	if a.NextAt > a.RecordedAt {
+		parts = append(parts, strconv.FormatInt(int64(a.NextAt), 10))
+	}
+	f := aggregates.Fingerprint(parts...)
 	return strconv.FormatUint(a.Position, 10) + "-" + strconv.FormatUint(f, 16)
 }
 
@@ -58,6 +63,10 @@ func appendChanged(b []byte, a *projection.Availability, at string) []byte {
 	b = strconv.AppendUint(b, a.Position, 10)
 	b = append(b, `","asOf":"`...)
 	b = append(b, at...)
+	if a.NextAt > a.RecordedAt {
+		b = append(b, `","nextAvailableAt":"`...)
+		b = a.NextAt.Time().AppendFormat(b, time.RFC3339Nano)
+	}
 	return append(b, `"}}`...)
 }
 

@@ -21,6 +21,7 @@ func values() []projection.Availability {
 		list = append(list,
 			projection.Availability{SKU: sku, Channel: "web", ATS: 12, Decimals: 3, Known: true, Position: 77, RecordedAt: at},
 			projection.Availability{SKU: sku, Channel: sku, ATS: 0, Position: math.MaxUint64, RecordedAt: at + 1},
+			projection.Availability{SKU: sku, Channel: "web", Known: true, Position: 8, RecordedAt: at, NextAt: at + 60*aggregates.Second},
 			projection.Availability{SKU: sku, Channel: "store", ATS: math.MaxInt64, Known: true, RecordedAt: at - 678_901})
 	}
 	return list
@@ -37,6 +38,9 @@ func TestTheValueIsTheJSONMappingOfTheContract(t *testing.T) {
 			Sku: a.SKU, Channel: a.Channel, Ats: a.ATS, Decimals: int32(a.Decimals), Known: a.Known, Position: a.Position,
 			AsOf: timestamppb.New(a.RecordedAt.Time()),
 		}}
+		if a.NextAt != 0 {
+			want.Availability.NextAvailableAt = timestamppb.New(a.NextAt.Time())
+		}
 		if !proto.Equal(got, want) {
 			t.Errorf("%s\ngot  %v\nwant %v", m.Value, got, want)
 		}
@@ -69,7 +73,7 @@ func TestAnEventIdIsOfItsValue(t *testing.T) {
 	for _, change := range []func(*projection.Availability){
 		func(*projection.Availability) {}, func(a *projection.Availability) { a.SKU = "x" }, func(a *projection.Availability) { a.Channel = "x" },
 		func(a *projection.Availability) { a.ATS++ }, func(a *projection.Availability) { a.Known = false },
-		func(a *projection.Availability) { a.Position++ },
+		func(a *projection.Availability) { a.Position++ }, func(a *projection.Availability) { a.NextAt = a.RecordedAt + 1 },
 	} {
 		b := a
 		change(&b)
