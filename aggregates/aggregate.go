@@ -149,4 +149,5 @@ const (
 	SKUPrefix      = "sku-"
 	ChannelPrefix  = "channel-"
 	LocationPrefix = "location-"
+	OrderPrefix    = "order-"
 )

@@ -129,6 +129,12 @@ func (b *Balances) promise(e aggregates.Event) {
 		for _, x := range e.Splits {
 			b.hold(x.ReservedAt, -x.Quantity, e.ExpiresAt)
 		}
+	case *ReservationReallocated:
+		b.reserve(e.From, -1, e.ExpiresAt)
+		b.reserve(e.To, +1, e.ExpiresAt)
+	case *ReservationChanged:
+		b.reserve(e.Removed, -1, e.ExpiresAt)
+		b.reserve(e.Added, +1, e.ExpiresAt)
 	}
 }
 

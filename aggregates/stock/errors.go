@@ -195,3 +195,10 @@ type NeedHistory struct {
 func (e *NeedHistory) Error() string {
 	return fmt.Sprintf("the history of location %q since %s is needed", e.Location, e.Since.Time().Format(timeText))
 }
+
+// NoSiteError refuses to promise units for a channel that sells from nowhere, or not from the location that was asked for.
+type NoSiteError struct{ Channel string }
+
+func (e *NoSiteError) Error() string {
+	return fmt.Sprintf("channel %q sells from no enabled location from which the units could come", e.Channel)
+}

@@ -59,6 +59,8 @@ func TestNamesOfEvents(t *testing.T) {
 		"ReservationConfirmed": &ReservationConfirmed{}, "ReservationExtended": &ReservationExtended{},
 		"ReservationFulfilled": &ReservationFulfilled{}, "ReservationReleased": &ReservationReleased{},
 		"ReservationExpired": &ReservationExpired{}, "OversoldDetected": &OversoldDetected{}, "SafetyStockSet": &SafetyStockSet{},
+		"ReservationReallocated": &ReservationReallocated{}, "ReservationChanged": &ReservationChanged{},
+		"ReservationBarred": &ReservationBarred{}, "ReservationOrdered": &ReservationOrdered{},
 	}
 	for name, e := range want {
 		if e.EventType() != name {

@@ -71,7 +71,9 @@ type reservation struct {
 	supply      []SupplyUse
 	endedAt     aggregates.Instant
 	end         ending
-	due         int32 // index in State.due while held
+	due         int32  // index in State.due while held
+	order       string // whose order it is, once one has asked for it
+	asked       uint64 // version of the order that asked last
 }
 
 // ending is how the last units of a reservation went.
@@ -116,6 +118,8 @@ func (r *reservation) apply(e aggregates.Event, at aggregates.Instant) {
 		r.give(e.Splits, &r.released, endedByRelease, at)
 	case *ReservationExpired:
 		r.give(e.Splits, &r.expired, endedByExpiry, at)
+	default:
+		r.applyOrdered(e, at)
 	}
 }
 
@@ -145,6 +149,14 @@ func without(splits, given []Split) []Split {
 		}
 	}
 	return slices.DeleteFunc(rest, func(x Split) bool { return x.Quantity <= 0 })
+}
+
+// total is how much the splits add up to.
+func total(splits []Split) (sum int64) {
+	for _, x := range splits {
+		sum += x.Quantity
+	}
+	return sum
 }
 
 // pick chooses units of the remaining splits: those at a preferred location first, then in the order of allocation.
@@ -203,7 +215,7 @@ func (r *reservation) viewAt(now aggregates.Instant) Reservation {
 // firstView shows the reservation as it was placed.
 func (r *reservation) firstView() Reservation {
 	first := reservation{
-		id: r.id, channel: r.channel, quantity: r.quantity, splits: r.placed, until: r.placedUntil, placedAt: r.placedAt,
+		id: r.id, channel: r.channel, quantity: total(r.placed), splits: r.placed, until: r.placedUntil, placedAt: r.placedAt,
 		promiseAt: r.promiseAt, supply: r.supply,
 	}
 	return first.view()

@@ -152,7 +152,7 @@ func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
 // Placing, confirming and expiring are recognised by the reservation itself.
 func (s *State) memoryFor(e aggregates.Event) *seen {
 	switch e.(type) {
-	case *ReservationExtended, *ReservationReleased, *ReservationFulfilled:
+	case *ReservationExtended, *ReservationReleased, *ReservationFulfilled, *ReservationChanged, *ReservationReallocated:
 		return &s.calls
 	case *StockCounted, *StockReceived, *StockSold, *StockReturned, *StockAdjusted, *StockConditionChanged,
 		*TransferShipped, *TransferReceived, *SupplyExpected, *SupplyRescheduled, *SupplyCancelled:

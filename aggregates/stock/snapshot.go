@@ -164,6 +164,8 @@ func (w *writer) reservation(r *reservation) {
 	w.byte(byte(r.end))
 	w.time(r.endedAt)
 	w.dated(r.promiseAt, r.supply)
+	w.text(r.order)
+	w.uint(r.asked)
 }
 
 func (w *writer) splits(list []Split) {

@@ -136,6 +136,7 @@ func (r *reader) reservation() *reservation {
 	}
 	x.end, x.endedAt = ending(r.byte()), r.time()
 	x.promiseAt, x.supply = r.dated()
+	x.order, x.asked = r.text(), r.uint()
 	return x
 }
 

@@ -35,7 +35,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 // record keeps what a later fact, or a fact that comes late, will need to know.
 func (s *State) record(e aggregates.Event, at aggregates.Instant) {
 	switch e.(type) {
-	case *ItemRegistered, *SafetyStockSet:
+	case *ItemRegistered, *SafetyStockSet, *ReservationBarred:
 		return
 	}
 	s.used = true
@@ -54,6 +54,10 @@ func (s *State) evolveReservation(e aggregates.Event, m *aggregates.Metadata) {
 	if placed, ok := e.(*ReservationPlaced); ok {
 		r := newReservation(placed, m, s.Version)
 		s.place(&r)
+		return
+	}
+	if barred, ok := e.(*ReservationBarred); ok {
+		s.bar(barred, m.RecordedAt)
 		return
 	}
 	id := reservationOf(e)
@@ -100,6 +104,12 @@ func reservationOf(e aggregates.Event) string {
 	case *ReservationReleased:
 		return e.ReservationID
 	case *ReservationExpired:
+		return e.ReservationID
+	case *ReservationReallocated:
+		return e.ReservationID
+	case *ReservationChanged:
+		return e.ReservationID
+	case *ReservationOrdered:
 		return e.ReservationID
 	}
 	return ""

@@ -80,6 +80,7 @@ var ignored = map[string]bool{
 	stock.TypeStockConditionChanged: true, stock.TypeTransferShipped: true, stock.TypeTransferReceived: true,
 	stock.TypeOversoldDetected: true, stock.TypeSafetyStockSet: true, stock.TypeSupplyExpected: true,
 	stock.TypeSupplyRescheduled: true, stock.TypeSupplyCancelled: true, stock.TypeShortfallDetected: true,
+	stock.TypeReservationBarred: true, stock.TypeReservationOrdered: true,
 }
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }
@@ -137,6 +138,10 @@ func reservationID(fact aggregates.Event) string {
 	case *stock.ReservationReleased:
 		return e.ReservationID
 	case *stock.ReservationExpired:
+		return e.ReservationID
+	case *stock.ReservationReallocated:
+		return e.ReservationID
+	case *stock.ReservationChanged:
 		return e.ReservationID
 	}
 	return ""

@@ -2,6 +2,7 @@ package reservations
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -54,6 +55,19 @@ func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint6
 		for _, x := range e.Splits {
 			next.Expired += next.take(x.Location, x.Quantity)
 		}
+	case *stock.ReservationReallocated:
+		for _, x := range e.From {
+			next.take(x.Location, x.Quantity)
+		}
+		next.add(e.To)
+	case *stock.ReservationChanged:
+		for _, x := range e.Removed {
+			next.Released += next.take(x.Location, x.Quantity)
+		}
+		for _, x := range e.Added {
+			next.Quantity += x.Quantity
+		}
+		next.add(e.Added)
 	}
 	next.settle(at)
 	return &next
@@ -73,6 +87,21 @@ func (r *Record) take(location string, quantity int64) int64 {
 	}
 	r.Splits = rest
 	return quantity
+}
+
+// add raises what is reserved; the splits are copied, as other records share them.
+func (r *Record) add(splits []stock.Split) {
+	all := slices.Clone(r.Splits)
+	for _, x := range splits {
+		r.Remaining += x.Quantity
+		i := slices.IndexFunc(all, func(y stock.Split) bool { return y.Location == x.Location })
+		if i < 0 {
+			all = append(all, x)
+			continue
+		}
+		all[i].Quantity += x.Quantity
+	}
+	r.Splits = all
 }
 
 // settle sets the status that follows from the quantities.

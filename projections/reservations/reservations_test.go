@@ -54,6 +54,22 @@ func TestReservationIsFoundThroughItsLife(t *testing.T) {
 	}
 }
 
+func TestReservationIsChangedAndMoved(t *testing.T) {
+	s := start(t)
+	until := s.Now.CeilSecond() + 60*aggregates.Second
+	s.SKU(t, "shoe", placed("r", 10, until),
+		&stock.ReservationOrdered{ReservationID: "r", OrderID: "o", Version: 1},
+		&stock.ReservationChanged{ReservationID: "r", Added: []stock.Split{{Location: "berlin", Quantity: 2}, {Location: "köln", Quantity: 3}}, ExpiresAt: until},
+		&stock.ReservationChanged{ReservationID: "r", Removed: at("köln", 1), ExpiresAt: until},
+		&stock.ReservationReallocated{ReservationID: "r", From: at("berlin", 12), To: []stock.Split{{Location: "köln", Quantity: 4}, {Location: "bonn", Quantity: 8}}, ExpiresAt: until},
+		&stock.ReservationBarred{ReservationID: "never", OrderID: "o", Version: 2})
+	s.seen()
+	r := s.get("r")
+	if r.Quantity != 15 || r.Remaining != 14 || r.Released != 1 || fmt.Sprint(r.Splits) != "[{köln 6} {bonn 8}]" || r.ExpiresAt != until {
+		t.Fatalf("%+v", r)
+	}
+}
+
 func TestExpiredReservation(t *testing.T) {
 	s := start(t)
 	until := s.Now.CeilSecond()

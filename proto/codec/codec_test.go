@@ -16,6 +16,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -25,6 +26,11 @@ var update = flag.Bool("update", false, "write the golden bytes of event types t
 const noon = aggregates.Instant(1_767_268_800_000_000)
 
 var count = stock.AbsorbedBy{Revision: 7, AsOf: noon + 5}
+
+var (
+	milk  = order.Part{Line: "1", SKU: "milk", Quantity: 2}
+	short = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient}}
+)
 
 // samples has one of every event, with every field set.
 func samples() []aggregates.Event {
@@ -60,6 +66,27 @@ func samples() []aggregates.Event {
 		&location.Defined{Name: "Berlin Mitte", Kind: "store", TimeZone: "Europe/Berlin"},
 		&location.Enabled{},
 		&location.Disabled{Reason: "flood"},
+		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits[:1], ExpiresAt: noon, Reason: "closed"},
+		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits[:1], ExpiresAt: noon},
+		&stock.ReservationBarred{ReservationID: "o-1#2", OrderID: "o-1", Version: 4},
+		&stock.ReservationOrdered{ReservationID: "o-1#2", OrderID: "o-1", Version: 3},
+		&order.Received{Channel: "web", Sold: true, Partial: true, Confirm: true, ExpiresAt: noon, Lines: []order.Line{
+			{ID: "1", SKU: "milk", Quantity: 2, ReservationID: "cart-1", Location: "berlin", Method: "pickup"}, {ID: "2", SKU: "tea", Quantity: 1}}},
+		&order.Reserved{Short: short, Version: 1},
+		&order.Rejected{Short: short},
+		&order.Confirmed{},
+		&order.Extended{ExpiresAt: noon},
+		&order.Cancelled{OrderVersion: 3, Reason: "changed mind"},
+		&order.Closed{},
+		&order.LineChanged{Line: order.Line{ID: "1", SKU: "milk", Quantity: 3, Location: "berlin", Method: "ship"}, OrderVersion: 2},
+		&order.LineCut{Part: milk, Reason: "picked short"},
+		&order.LineFulfilled{Part: milk, Location: "berlin", Shipment: "p-1"},
+		&order.LineDelivered{Part: milk, Shipment: "p-1"},
+		&order.LineReturned{Part: milk, Location: "berlin", Condition: stock.Inspection, ReturnID: "r-1", Reason: "too small"},
+		&order.Inspected{Part: milk, Location: "berlin", Condition: stock.Damaged, ReturnID: "r-1"},
+		&order.Settled{Version: 7},
+		&order.Oversold{SKU: "milk", Location: "berlin", OnHand: 1, Reserved: 4, Breaks: []order.Break{{ReservationID: "cart-9", Quantity: 3}}},
+		&order.HoldLost{SKU: "milk", ReservationID: "o-1#1"},
 	}
 }
 

@@ -1,8 +1,6 @@
 package codec
 
 import (
-	"fmt"
-
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
@@ -91,7 +89,7 @@ func setReservation(p *pb.Event, e aggregates.Event) error {
 		if setSupply(p, e) {
 			return nil
 		}
-		return fmt.Errorf("event %T has no stored form", e)
+		return setOrdered(p, e)
 	}
 	return nil
 }
@@ -184,5 +182,8 @@ func reservation(p *pb.Event) aggregates.Event {
 		return &stock.ReservationExpired{ReservationID: v.ReservationId, Splits: fromSplits(v.Splits),
 			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt)}
 	}
-	return supply(p)
+	if e := supply(p); e != nil {
+		return e
+	}
+	return ordered(p)
 }

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	view "github.com/stockfold/stockfold/projections/availability"
@@ -105,7 +106,15 @@ var table = map[string]told{
 	"context.Canceled":            {context.Canceled, codes.Canceled, "CANCELLED", "", "", false},
 	"stock.NeedHistory":           {&stock.NeedHistory{}, codes.Internal, "INTERNAL", "", "", false}, // never leaves services/commands
 	"stock.ErrDamaged":            {stock.ErrDamaged, codes.Internal, "INTERNAL", "", "", false},     // neither does this
-	"anything else":               {errors.New("pebble: /secret/path is broken"), codes.Internal, "INTERNAL", "", "", false},
+	"order.ErrUnknown":            {order.ErrUnknown, codes.NotFound, "UNKNOWN_ORDER", "", "", false},
+	"order.ShortError": {&order.ShortError{Short: []order.Shortage{{Line: "1", SKU: "s", Requested: 5, Available: 3, Reason: order.ShortInsufficient}}},
+		codes.FailedPrecondition, "ORDER_SHORT", "lines=1 short_1=line=1 sku=s requested=5 available=3 reason=INSUFFICIENT_STOCK", "", false},
+	"order.NotLiveError": {&order.NotLiveError{Status: order.StatusRejected}, codes.FailedPrecondition, "ORDER_NOT_LIVE", "status=rejected", "", false},
+	"order.NotHeldError": {&order.NotHeldError{}, codes.FailedPrecondition, "ORDER_NOT_HELD", "", "", false},
+	"order.TooManyError": {&order.TooManyError{What: "lines", Limit: 500}, codes.FailedPrecondition, "ORDER_TOO_LARGE", "limit=500", "", false},
+	"order.ReusedError":  {&order.ReusedError{What: "the order's id"}, codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED", "", "", false},
+	"stock.NoSiteError":  {&stock.NoSiteError{Channel: "c"}, codes.FailedPrecondition, "NO_LOCATION_TO_SELL_FROM", "channel=c", "", false},
+	"anything else":      {errors.New("pebble: /secret/path is broken"), codes.Internal, "INTERNAL", "", "", false},
 }
 
 // heard is what a status says, in the form of told.
@@ -249,7 +258,7 @@ func receiver(d *ast.FuncDecl) ast.Expr {
 
 func TestNoErrorOfTheDomainOrOfCommandsIsMissingInTheTable(t *testing.T) {
 	for name, dir := range map[string]string{"stock": "../../aggregates/stock", "commands": "../commands", "validation": "../validation",
-		"refusals": "../refusals", "tokens": "../tokens"} {
+		"refusals": "../refusals", "tokens": "../tokens", "order": "../../aggregates/order"} {
 		found := errorsOf(t, dir)
 		if len(found) < 2 {
 			t.Fatalf("found only %v in %s", found, dir)

@@ -142,7 +142,7 @@ type Event struct {
 	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Stable name of the fact, equal to the name of the payload message, e.g. "StockSold".
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Stream the event belongs to: "sku-<sku>", "channel-<id>" or "location-<id>". Filled on reading.
+	// Stream the event belongs to: "sku-<sku>", "channel-<id>", "location-<id>" or "order-<id>". Filled on reading.
 	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Place in the stream, from 0. Filled on reading.
 	Revision uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -193,6 +193,26 @@ type Event struct {
 	//	*Event_LocationDefined
 	//	*Event_LocationEnabled
 	//	*Event_LocationDisabled
+	//	*Event_OrderReceived
+	//	*Event_OrderReserved
+	//	*Event_OrderRejected
+	//	*Event_OrderConfirmed
+	//	*Event_OrderLineFulfilled
+	//	*Event_OrderCancelled
+	//	*Event_OrderClosed
+	//	*Event_OrderLineChanged
+	//	*Event_OrderLineCut
+	//	*Event_OrderLineReturned
+	//	*Event_OrderReturnInspected
+	//	*Event_OrderLineDelivered
+	//	*Event_OrderSettled
+	//	*Event_OrderOversold
+	//	*Event_OrderHoldLost
+	//	*Event_OrderExtended
+	//	*Event_ReservationReallocated
+	//	*Event_ReservationChanged
+	//	*Event_ReservationBarred
+	//	*Event_ReservationOrdered
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -558,6 +578,186 @@ func (x *Event) GetLocationDisabled() *LocationDisabled {
 	return nil
 }
 
+func (x *Event) GetOrderReceived() *OrderReceived {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderReceived); ok {
+			return x.OrderReceived
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderReserved() *OrderReserved {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderReserved); ok {
+			return x.OrderReserved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderRejected() *OrderRejected {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderRejected); ok {
+			return x.OrderRejected
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderConfirmed() *OrderConfirmed {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderConfirmed); ok {
+			return x.OrderConfirmed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLineFulfilled() *OrderLineFulfilled {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderLineFulfilled); ok {
+			return x.OrderLineFulfilled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderCancelled() *OrderCancelled {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderCancelled); ok {
+			return x.OrderCancelled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderClosed() *OrderClosed {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderClosed); ok {
+			return x.OrderClosed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLineChanged() *OrderLineChanged {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderLineChanged); ok {
+			return x.OrderLineChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLineCut() *OrderLineCut {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderLineCut); ok {
+			return x.OrderLineCut
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLineReturned() *OrderLineReturned {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderLineReturned); ok {
+			return x.OrderLineReturned
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderReturnInspected() *OrderReturnInspected {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderReturnInspected); ok {
+			return x.OrderReturnInspected
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderLineDelivered() *OrderLineDelivered {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderLineDelivered); ok {
+			return x.OrderLineDelivered
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderSettled() *OrderSettled {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderSettled); ok {
+			return x.OrderSettled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderOversold() *OrderOversold {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderOversold); ok {
+			return x.OrderOversold
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderHoldLost() *OrderHoldLost {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderHoldLost); ok {
+			return x.OrderHoldLost
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderExtended() *OrderExtended {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderExtended); ok {
+			return x.OrderExtended
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReservationReallocated() *ReservationReallocated {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReservationReallocated); ok {
+			return x.ReservationReallocated
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReservationChanged() *ReservationChanged {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReservationChanged); ok {
+			return x.ReservationChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReservationBarred() *ReservationBarred {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReservationBarred); ok {
+			return x.ReservationBarred
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReservationOrdered() *ReservationOrdered {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReservationOrdered); ok {
+			return x.ReservationOrdered
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -662,6 +862,86 @@ type Event_LocationDisabled struct {
 	LocationDisabled *LocationDisabled `protobuf:"bytes,62,opt,name=location_disabled,json=locationDisabled,proto3,oneof"`
 }
 
+type Event_OrderReceived struct {
+	OrderReceived *OrderReceived `protobuf:"bytes,70,opt,name=order_received,json=orderReceived,proto3,oneof"`
+}
+
+type Event_OrderReserved struct {
+	OrderReserved *OrderReserved `protobuf:"bytes,71,opt,name=order_reserved,json=orderReserved,proto3,oneof"`
+}
+
+type Event_OrderRejected struct {
+	OrderRejected *OrderRejected `protobuf:"bytes,72,opt,name=order_rejected,json=orderRejected,proto3,oneof"`
+}
+
+type Event_OrderConfirmed struct {
+	OrderConfirmed *OrderConfirmed `protobuf:"bytes,73,opt,name=order_confirmed,json=orderConfirmed,proto3,oneof"`
+}
+
+type Event_OrderLineFulfilled struct {
+	OrderLineFulfilled *OrderLineFulfilled `protobuf:"bytes,74,opt,name=order_line_fulfilled,json=orderLineFulfilled,proto3,oneof"`
+}
+
+type Event_OrderCancelled struct {
+	OrderCancelled *OrderCancelled `protobuf:"bytes,75,opt,name=order_cancelled,json=orderCancelled,proto3,oneof"`
+}
+
+type Event_OrderClosed struct {
+	OrderClosed *OrderClosed `protobuf:"bytes,76,opt,name=order_closed,json=orderClosed,proto3,oneof"`
+}
+
+type Event_OrderLineChanged struct {
+	OrderLineChanged *OrderLineChanged `protobuf:"bytes,77,opt,name=order_line_changed,json=orderLineChanged,proto3,oneof"`
+}
+
+type Event_OrderLineCut struct {
+	OrderLineCut *OrderLineCut `protobuf:"bytes,78,opt,name=order_line_cut,json=orderLineCut,proto3,oneof"`
+}
+
+type Event_OrderLineReturned struct {
+	OrderLineReturned *OrderLineReturned `protobuf:"bytes,79,opt,name=order_line_returned,json=orderLineReturned,proto3,oneof"`
+}
+
+type Event_OrderReturnInspected struct {
+	OrderReturnInspected *OrderReturnInspected `protobuf:"bytes,80,opt,name=order_return_inspected,json=orderReturnInspected,proto3,oneof"`
+}
+
+type Event_OrderLineDelivered struct {
+	OrderLineDelivered *OrderLineDelivered `protobuf:"bytes,81,opt,name=order_line_delivered,json=orderLineDelivered,proto3,oneof"`
+}
+
+type Event_OrderSettled struct {
+	OrderSettled *OrderSettled `protobuf:"bytes,82,opt,name=order_settled,json=orderSettled,proto3,oneof"`
+}
+
+type Event_OrderOversold struct {
+	OrderOversold *OrderOversold `protobuf:"bytes,83,opt,name=order_oversold,json=orderOversold,proto3,oneof"`
+}
+
+type Event_OrderHoldLost struct {
+	OrderHoldLost *OrderHoldLost `protobuf:"bytes,84,opt,name=order_hold_lost,json=orderHoldLost,proto3,oneof"`
+}
+
+type Event_OrderExtended struct {
+	OrderExtended *OrderExtended `protobuf:"bytes,85,opt,name=order_extended,json=orderExtended,proto3,oneof"`
+}
+
+type Event_ReservationReallocated struct {
+	ReservationReallocated *ReservationReallocated `protobuf:"bytes,86,opt,name=reservation_reallocated,json=reservationReallocated,proto3,oneof"`
+}
+
+type Event_ReservationChanged struct {
+	ReservationChanged *ReservationChanged `protobuf:"bytes,87,opt,name=reservation_changed,json=reservationChanged,proto3,oneof"`
+}
+
+type Event_ReservationBarred struct {
+	ReservationBarred *ReservationBarred `protobuf:"bytes,88,opt,name=reservation_barred,json=reservationBarred,proto3,oneof"`
+}
+
+type Event_ReservationOrdered struct {
+	ReservationOrdered *ReservationOrdered `protobuf:"bytes,89,opt,name=reservation_ordered,json=reservationOrdered,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -711,6 +991,46 @@ func (*Event_LocationDefined) isEvent_Payload() {}
 func (*Event_LocationEnabled) isEvent_Payload() {}
 
 func (*Event_LocationDisabled) isEvent_Payload() {}
+
+func (*Event_OrderReceived) isEvent_Payload() {}
+
+func (*Event_OrderReserved) isEvent_Payload() {}
+
+func (*Event_OrderRejected) isEvent_Payload() {}
+
+func (*Event_OrderConfirmed) isEvent_Payload() {}
+
+func (*Event_OrderLineFulfilled) isEvent_Payload() {}
+
+func (*Event_OrderCancelled) isEvent_Payload() {}
+
+func (*Event_OrderClosed) isEvent_Payload() {}
+
+func (*Event_OrderLineChanged) isEvent_Payload() {}
+
+func (*Event_OrderLineCut) isEvent_Payload() {}
+
+func (*Event_OrderLineReturned) isEvent_Payload() {}
+
+func (*Event_OrderReturnInspected) isEvent_Payload() {}
+
+func (*Event_OrderLineDelivered) isEvent_Payload() {}
+
+func (*Event_OrderSettled) isEvent_Payload() {}
+
+func (*Event_OrderOversold) isEvent_Payload() {}
+
+func (*Event_OrderHoldLost) isEvent_Payload() {}
+
+func (*Event_OrderExtended) isEvent_Payload() {}
+
+func (*Event_ReservationReallocated) isEvent_Payload() {}
+
+func (*Event_ReservationChanged) isEvent_Payload() {}
+
+func (*Event_ReservationBarred) isEvent_Payload() {}
+
+func (*Event_ReservationOrdered) isEvent_Payload() {}
 
 // Source says which system a fact came from and by which message.
 type Source struct {
@@ -3098,11 +3418,1519 @@ func (x *BrokenPromise) GetQuantity() int64 {
 	return 0
 }
 
+// ReservationReallocated moves what a reservation holds to other locations; from and to add up to the same.
+type ReservationReallocated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	From          []*Split               `protobuf:"bytes,2,rep,name=from,proto3" json:"from,omitempty"`
+	To            []*Split               `protobuf:"bytes,3,rep,name=to,proto3" json:"to,omitempty"`
+	// End of the hold when it was not confirmed; unset otherwise.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationReallocated) Reset() {
+	*x = ReservationReallocated{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationReallocated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationReallocated) ProtoMessage() {}
+
+func (x *ReservationReallocated) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationReallocated.ProtoReflect.Descriptor instead.
+func (*ReservationReallocated) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ReservationReallocated) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationReallocated) GetFrom() []*Split {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ReservationReallocated) GetTo() []*Split {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ReservationReallocated) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ReservationReallocated) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ReservationChanged promises more or fewer units under the same id; one of added and removed is empty.
+type ReservationChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Added         []*Split               `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	Removed       []*Split               `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
+	// End of the hold when it was not confirmed; unset otherwise.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationChanged) Reset() {
+	*x = ReservationChanged{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationChanged) ProtoMessage() {}
+
+func (x *ReservationChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationChanged.ProtoReflect.Descriptor instead.
+func (*ReservationChanged) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReservationChanged) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationChanged) GetAdded() []*Split {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *ReservationChanged) GetRemoved() []*Split {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
+}
+
+func (x *ReservationChanged) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// ReservationBarred says that nothing may be promised under an id any more: its order ended before it was placed.
+type ReservationBarred struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	OrderId       string                 `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Number of the order's events that this follows from.
+	Version       uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationBarred) Reset() {
+	*x = ReservationBarred{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationBarred) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationBarred) ProtoMessage() {}
+
+func (x *ReservationBarred) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationBarred.ProtoReflect.Descriptor instead.
+func (*ReservationBarred) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReservationBarred) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationBarred) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *ReservationBarred) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// ReservationOrdered says that a reservation is what an order wanted of the SKU at a version of the order.
+type ReservationOrdered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	OrderId       string                 `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Number of the order's events that this follows from; what an older version wanted is not done any more.
+	Version       uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservationOrdered) Reset() {
+	*x = ReservationOrdered{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservationOrdered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservationOrdered) ProtoMessage() {}
+
+func (x *ReservationOrdered) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservationOrdered.ProtoReflect.Descriptor instead.
+func (*ReservationOrdered) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ReservationOrdered) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReservationOrdered) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *ReservationOrdered) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// OrderReceived is what an order, or the cart that will become one, asks for.
+type OrderReceived struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Lines   []*OrderedLine         `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Sold already, elsewhere: it counts whether there is enough or not.
+	Sold bool `protobuf:"varint,3,opt,name=sold,proto3" json:"sold,omitempty"`
+	// Lines are accepted one by one; otherwise all or none.
+	Partial bool `protobuf:"varint,4,opt,name=partial,proto3" json:"partial,omitempty"`
+	// Confirmed as soon as it is reserved.
+	Confirm bool `protobuf:"varint,5,opt,name=confirm,proto3" json:"confirm,omitempty"`
+	// End of its holds until it is confirmed, on a whole second.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderReceived) Reset() {
+	*x = OrderReceived{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderReceived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderReceived) ProtoMessage() {}
+
+func (x *OrderReceived) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderReceived.ProtoReflect.Descriptor instead.
+func (*OrderReceived) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *OrderReceived) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *OrderReceived) GetLines() []*OrderedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderReceived) GetSold() bool {
+	if x != nil {
+		return x.Sold
+	}
+	return false
+}
+
+func (x *OrderReceived) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *OrderReceived) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
+func (x *OrderReceived) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// OrderedLine is a line of an order as it was received.
+type OrderedLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Line  string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku   string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	// Base units.
+	Quantity int64 `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Hold that the line takes over.
+	ReservationId string `protobuf:"bytes,4,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// Where the units must come from; empty means that the channel's rules decide.
+	Location string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
+	// How it gets to the customer: "ship", "pickup", "same-day", "drop-ship" or a word of the retailer's own.
+	Method        string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderedLine) Reset() {
+	*x = OrderedLine{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderedLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderedLine) ProtoMessage() {}
+
+func (x *OrderedLine) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderedLine.ProtoReflect.Descriptor instead.
+func (*OrderedLine) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *OrderedLine) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderedLine) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderedLine) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderedLine) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *OrderedLine) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderedLine) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+// OrderShortage is a line that could not be promised.
+type OrderShortage struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Line      string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku       string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Requested int64                  `protobuf:"varint,3,opt,name=requested,proto3" json:"requested,omitempty"`
+	// Of the SKU, to this order.
+	Available int64 `protobuf:"varint,4,opt,name=available,proto3" json:"available,omitempty"`
+	// "INSUFFICIENT_STOCK", "UNKNOWN_SKU" or another stable word.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderShortage) Reset() {
+	*x = OrderShortage{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderShortage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderShortage) ProtoMessage() {}
+
+func (x *OrderShortage) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderShortage.ProtoReflect.Descriptor instead.
+func (*OrderShortage) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *OrderShortage) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderShortage) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderShortage) GetRequested() int64 {
+	if x != nil {
+		return x.Requested
+	}
+	return 0
+}
+
+func (x *OrderShortage) GetAvailable() int64 {
+	if x != nil {
+		return x.Available
+	}
+	return 0
+}
+
+func (x *OrderShortage) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderReserved says that every line is promised, but for those that are short.
+type OrderReserved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Short []*OrderShortage       `protobuf:"bytes,1,rep,name=short,proto3" json:"short,omitempty"`
+	// Number of the order's events that this was decided on.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderReserved) Reset() {
+	*x = OrderReserved{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderReserved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderReserved) ProtoMessage() {}
+
+func (x *OrderReserved) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderReserved.ProtoReflect.Descriptor instead.
+func (*OrderReserved) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *OrderReserved) GetShort() []*OrderShortage {
+	if x != nil {
+		return x.Short
+	}
+	return nil
+}
+
+func (x *OrderReserved) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// OrderRejected says that nothing is promised; what was promised on the way is given back.
+type OrderRejected struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Short         []*OrderShortage       `protobuf:"bytes,1,rep,name=short,proto3" json:"short,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderRejected) Reset() {
+	*x = OrderRejected{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderRejected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderRejected) ProtoMessage() {}
+
+func (x *OrderRejected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
+func (*OrderRejected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *OrderRejected) GetShort() []*OrderShortage {
+	if x != nil {
+		return x.Short
+	}
+	return nil
+}
+
+// OrderConfirmed takes the end off the order's holds.
+type OrderConfirmed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderConfirmed) Reset() {
+	*x = OrderConfirmed{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderConfirmed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderConfirmed) ProtoMessage() {}
+
+func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
+func (*OrderConfirmed) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{42}
+}
+
+// OrderExtended moves the end of the order's holds.
+type OrderExtended struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderExtended) Reset() {
+	*x = OrderExtended{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderExtended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderExtended) ProtoMessage() {}
+
+func (x *OrderExtended) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderExtended.ProtoReflect.Descriptor instead.
+func (*OrderExtended) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *OrderExtended) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// OrderLineFulfilled says that units of a line left a location.
+type OrderLineFulfilled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku           string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Location      string                 `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	Shipment      string                 `protobuf:"bytes,5,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderLineFulfilled) Reset() {
+	*x = OrderLineFulfilled{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderLineFulfilled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderLineFulfilled) ProtoMessage() {}
+
+func (x *OrderLineFulfilled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderLineFulfilled.ProtoReflect.Descriptor instead.
+func (*OrderLineFulfilled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *OrderLineFulfilled) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderLineFulfilled) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderLineFulfilled) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderLineFulfilled) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderLineFulfilled) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+// OrderLineDelivered says that units of a line reached the customer; no stock moves.
+type OrderLineDelivered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku           string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Shipment      string                 `protobuf:"bytes,4,opt,name=shipment,proto3" json:"shipment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderLineDelivered) Reset() {
+	*x = OrderLineDelivered{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderLineDelivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderLineDelivered) ProtoMessage() {}
+
+func (x *OrderLineDelivered) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderLineDelivered.ProtoReflect.Descriptor instead.
+func (*OrderLineDelivered) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *OrderLineDelivered) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderLineDelivered) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderLineDelivered) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderLineDelivered) GetShipment() string {
+	if x != nil {
+		return x.Shipment
+	}
+	return ""
+}
+
+// OrderLineChanged says how many units of a line are ordered, as of the order's own version of itself.
+type OrderLineChanged struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Line     string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku      string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// The highest one of a line counts, whenever it is recorded.
+	OrderVersion  uint64 `protobuf:"varint,4,opt,name=order_version,json=orderVersion,proto3" json:"order_version,omitempty"`
+	Location      string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
+	Method        string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderLineChanged) Reset() {
+	*x = OrderLineChanged{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderLineChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderLineChanged) ProtoMessage() {}
+
+func (x *OrderLineChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderLineChanged.ProtoReflect.Descriptor instead.
+func (*OrderLineChanged) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *OrderLineChanged) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderLineChanged) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderLineChanged) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderLineChanged) GetOrderVersion() uint64 {
+	if x != nil {
+		return x.OrderVersion
+	}
+	return 0
+}
+
+func (x *OrderLineChanged) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderLineChanged) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+// OrderLineCut says that so many units of a line will not be sent: cancelled, or not found by the picker.
+type OrderLineCut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku           string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderLineCut) Reset() {
+	*x = OrderLineCut{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderLineCut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderLineCut) ProtoMessage() {}
+
+func (x *OrderLineCut) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderLineCut.ProtoReflect.Descriptor instead.
+func (*OrderLineCut) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *OrderLineCut) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderLineCut) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderLineCut) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderLineCut) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderCancelled ends all lines of an order whose version is not above the order's own version of itself.
+type OrderCancelled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrderVersion  uint64                 `protobuf:"varint,1,opt,name=order_version,json=orderVersion,proto3" json:"order_version,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderCancelled) Reset() {
+	*x = OrderCancelled{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderCancelled) ProtoMessage() {}
+
+func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
+func (*OrderCancelled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *OrderCancelled) GetOrderVersion() uint64 {
+	if x != nil {
+		return x.OrderVersion
+	}
+	return 0
+}
+
+func (x *OrderCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderLineReturned says that units came back.
+type OrderLineReturned struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Line     string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku      string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Location string                 `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	// In which they lie now.
+	Condition     Condition `protobuf:"varint,5,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	ReturnId      string    `protobuf:"bytes,6,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Reason        string    `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderLineReturned) Reset() {
+	*x = OrderLineReturned{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderLineReturned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderLineReturned) ProtoMessage() {}
+
+func (x *OrderLineReturned) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderLineReturned.ProtoReflect.Descriptor instead.
+func (*OrderLineReturned) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *OrderLineReturned) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderLineReturned) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderLineReturned) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderLineReturned) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderLineReturned) GetCondition() Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+func (x *OrderLineReturned) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *OrderLineReturned) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderReturnInspected says what units that were returned for inspection turned out to be.
+type OrderReturnInspected struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku           string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Location      string                 `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	Condition     Condition              `protobuf:"varint,5,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	ReturnId      string                 `protobuf:"bytes,6,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderReturnInspected) Reset() {
+	*x = OrderReturnInspected{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderReturnInspected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderReturnInspected) ProtoMessage() {}
+
+func (x *OrderReturnInspected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderReturnInspected.ProtoReflect.Descriptor instead.
+func (*OrderReturnInspected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *OrderReturnInspected) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *OrderReturnInspected) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderReturnInspected) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderReturnInspected) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderReturnInspected) GetCondition() Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+func (x *OrderReturnInspected) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+// OrderSettled says that the SKUs hold, and lie, as the order's events up to a version ask for.
+type OrderSettled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderSettled) Reset() {
+	*x = OrderSettled{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderSettled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderSettled) ProtoMessage() {}
+
+func (x *OrderSettled) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderSettled.ProtoReflect.Descriptor instead.
+func (*OrderSettled) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *OrderSettled) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// OrderOversold says that an order that was sold already left more promised at a location than lies there.
+type OrderOversold struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Location string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	OnHand   int64                  `protobuf:"varint,3,opt,name=on_hand,json=onHand,proto3" json:"on_hand,omitempty"`
+	Reserved int64                  `protobuf:"varint,4,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	// Promises that cannot be kept then, proposed for breaking: the youngest hold first.
+	Breaks        []*PromiseBreak `protobuf:"bytes,5,rep,name=breaks,proto3" json:"breaks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderOversold) Reset() {
+	*x = OrderOversold{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderOversold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderOversold) ProtoMessage() {}
+
+func (x *OrderOversold) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderOversold.ProtoReflect.Descriptor instead.
+func (*OrderOversold) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *OrderOversold) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderOversold) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderOversold) GetOnHand() int64 {
+	if x != nil {
+		return x.OnHand
+	}
+	return 0
+}
+
+func (x *OrderOversold) GetReserved() int64 {
+	if x != nil {
+		return x.Reserved
+	}
+	return 0
+}
+
+func (x *OrderOversold) GetBreaks() []*PromiseBreak {
+	if x != nil {
+		return x.Breaks
+	}
+	return nil
+}
+
+type PromiseBreak struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromiseBreak) Reset() {
+	*x = PromiseBreak{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromiseBreak) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromiseBreak) ProtoMessage() {}
+
+func (x *PromiseBreak) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromiseBreak.ProtoReflect.Descriptor instead.
+func (*PromiseBreak) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *PromiseBreak) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *PromiseBreak) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+// OrderHoldLost says that a hold of the order ended before it was confirmed; the units are taken anew, under another id.
+type OrderHoldLost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	ReservationId string                 `protobuf:"bytes,2,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderHoldLost) Reset() {
+	*x = OrderHoldLost{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderHoldLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderHoldLost) ProtoMessage() {}
+
+func (x *OrderHoldLost) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderHoldLost.ProtoReflect.Descriptor instead.
+func (*OrderHoldLost) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *OrderHoldLost) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderHoldLost) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+// OrderClosed says that nothing is left to do: every unit is sent or will not be.
+type OrderClosed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderClosed) Reset() {
+	*x = OrderClosed{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderClosed) ProtoMessage() {}
+
+func (x *OrderClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderClosed.ProtoReflect.Descriptor instead.
+func (*OrderClosed) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{55}
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x15\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\"\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -3146,7 +4974,27 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0fchannel_defined\x182 \x01(\v2&.stockfold.inventory.v1.ChannelDefinedH\x00R\x0echannelDefined\x12T\n" +
 	"\x10location_defined\x18< \x01(\v2'.stockfold.inventory.v1.LocationDefinedH\x00R\x0flocationDefined\x12T\n" +
 	"\x10location_enabled\x18= \x01(\v2'.stockfold.inventory.v1.LocationEnabledH\x00R\x0flocationEnabled\x12W\n" +
-	"\x11location_disabled\x18> \x01(\v2(.stockfold.inventory.v1.LocationDisabledH\x00R\x10locationDisabledB\t\n" +
+	"\x11location_disabled\x18> \x01(\v2(.stockfold.inventory.v1.LocationDisabledH\x00R\x10locationDisabled\x12N\n" +
+	"\x0eorder_received\x18F \x01(\v2%.stockfold.inventory.v1.OrderReceivedH\x00R\rorderReceived\x12N\n" +
+	"\x0eorder_reserved\x18G \x01(\v2%.stockfold.inventory.v1.OrderReservedH\x00R\rorderReserved\x12N\n" +
+	"\x0eorder_rejected\x18H \x01(\v2%.stockfold.inventory.v1.OrderRejectedH\x00R\rorderRejected\x12Q\n" +
+	"\x0forder_confirmed\x18I \x01(\v2&.stockfold.inventory.v1.OrderConfirmedH\x00R\x0eorderConfirmed\x12^\n" +
+	"\x14order_line_fulfilled\x18J \x01(\v2*.stockfold.inventory.v1.OrderLineFulfilledH\x00R\x12orderLineFulfilled\x12Q\n" +
+	"\x0forder_cancelled\x18K \x01(\v2&.stockfold.inventory.v1.OrderCancelledH\x00R\x0eorderCancelled\x12H\n" +
+	"\forder_closed\x18L \x01(\v2#.stockfold.inventory.v1.OrderClosedH\x00R\vorderClosed\x12X\n" +
+	"\x12order_line_changed\x18M \x01(\v2(.stockfold.inventory.v1.OrderLineChangedH\x00R\x10orderLineChanged\x12L\n" +
+	"\x0eorder_line_cut\x18N \x01(\v2$.stockfold.inventory.v1.OrderLineCutH\x00R\forderLineCut\x12[\n" +
+	"\x13order_line_returned\x18O \x01(\v2).stockfold.inventory.v1.OrderLineReturnedH\x00R\x11orderLineReturned\x12d\n" +
+	"\x16order_return_inspected\x18P \x01(\v2,.stockfold.inventory.v1.OrderReturnInspectedH\x00R\x14orderReturnInspected\x12^\n" +
+	"\x14order_line_delivered\x18Q \x01(\v2*.stockfold.inventory.v1.OrderLineDeliveredH\x00R\x12orderLineDelivered\x12K\n" +
+	"\rorder_settled\x18R \x01(\v2$.stockfold.inventory.v1.OrderSettledH\x00R\forderSettled\x12N\n" +
+	"\x0eorder_oversold\x18S \x01(\v2%.stockfold.inventory.v1.OrderOversoldH\x00R\rorderOversold\x12O\n" +
+	"\x0forder_hold_lost\x18T \x01(\v2%.stockfold.inventory.v1.OrderHoldLostH\x00R\rorderHoldLost\x12N\n" +
+	"\x0eorder_extended\x18U \x01(\v2%.stockfold.inventory.v1.OrderExtendedH\x00R\rorderExtended\x12i\n" +
+	"\x17reservation_reallocated\x18V \x01(\v2..stockfold.inventory.v1.ReservationReallocatedH\x00R\x16reservationReallocated\x12]\n" +
+	"\x13reservation_changed\x18W \x01(\v2*.stockfold.inventory.v1.ReservationChangedH\x00R\x12reservationChanged\x12Z\n" +
+	"\x12reservation_barred\x18X \x01(\v2).stockfold.inventory.v1.ReservationBarredH\x00R\x11reservationBarred\x12]\n" +
+	"\x13reservation_ordered\x18Y \x01(\v2*.stockfold.inventory.v1.ReservationOrderedH\x00R\x12reservationOrderedB\t\n" +
 	"\apayload\"\xd7\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
@@ -3352,7 +5200,114 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
 	"promise_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity*\x8a\x01\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xf4\x01\n" +
+	"\x16ReservationReallocated\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x121\n" +
+	"\x04from\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x04from\x12-\n" +
+	"\x02to\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x02to\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xe4\x01\n" +
+	"\x12ReservationChanged\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x123\n" +
+	"\x05added\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x05added\x127\n" +
+	"\aremoved\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\aremoved\x129\n" +
+	"\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"o\n" +
+	"\x11ReservationBarred\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n" +
+	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"p\n" +
+	"\x12ReservationOrdered\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n" +
+	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"\xe7\x01\n" +
+	"\rOrderReceived\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x129\n" +
+	"\x05lines\x18\x02 \x03(\v2#.stockfold.inventory.v1.OrderedLineR\x05lines\x12\x12\n" +
+	"\x04sold\x18\x03 \x01(\bR\x04sold\x12\x18\n" +
+	"\apartial\x18\x04 \x01(\bR\apartial\x12\x18\n" +
+	"\aconfirm\x18\x05 \x01(\bR\aconfirm\x129\n" +
+	"\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xaa\x01\n" +
+	"\vOrderedLine\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12%\n" +
+	"\x0ereservation_id\x18\x04 \x01(\tR\rreservationId\x12\x1a\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\x12\x16\n" +
+	"\x06method\x18\x06 \x01(\tR\x06method\"\x89\x01\n" +
+	"\rOrderShortage\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1c\n" +
+	"\trequested\x18\x03 \x01(\x03R\trequested\x12\x1c\n" +
+	"\tavailable\x18\x04 \x01(\x03R\tavailable\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"f\n" +
+	"\rOrderReserved\x12;\n" +
+	"\x05short\x18\x01 \x03(\v2%.stockfold.inventory.v1.OrderShortageR\x05short\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"L\n" +
+	"\rOrderRejected\x12;\n" +
+	"\x05short\x18\x01 \x03(\v2%.stockfold.inventory.v1.OrderShortageR\x05short\"\x10\n" +
+	"\x0eOrderConfirmed\"J\n" +
+	"\rOrderExtended\x129\n" +
+	"\n" +
+	"expires_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x8e\x01\n" +
+	"\x12OrderLineFulfilled\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x12\x1a\n" +
+	"\bshipment\x18\x05 \x01(\tR\bshipment\"r\n" +
+	"\x12OrderLineDelivered\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x1a\n" +
+	"\bshipment\x18\x04 \x01(\tR\bshipment\"\xad\x01\n" +
+	"\x10OrderLineChanged\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12#\n" +
+	"\rorder_version\x18\x04 \x01(\x04R\forderVersion\x12\x1a\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\x12\x16\n" +
+	"\x06method\x18\x06 \x01(\tR\x06method\"h\n" +
+	"\fOrderLineCut\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"M\n" +
+	"\x0eOrderCancelled\x12#\n" +
+	"\rorder_version\x18\x01 \x01(\x04R\forderVersion\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe7\x01\n" +
+	"\x11OrderLineReturned\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x12?\n" +
+	"\tcondition\x18\x05 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1b\n" +
+	"\treturn_id\x18\x06 \x01(\tR\breturnId\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xd2\x01\n" +
+	"\x14OrderReturnInspected\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x12?\n" +
+	"\tcondition\x18\x05 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1b\n" +
+	"\treturn_id\x18\x06 \x01(\tR\breturnId\"(\n" +
+	"\fOrderSettled\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\"\xb0\x01\n" +
+	"\rOrderOversold\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x17\n" +
+	"\aon_hand\x18\x03 \x01(\x03R\x06onHand\x12\x1a\n" +
+	"\breserved\x18\x04 \x01(\x03R\breserved\x12<\n" +
+	"\x06breaks\x18\x05 \x03(\v2$.stockfold.inventory.v1.PromiseBreakR\x06breaks\"Q\n" +
+	"\fPromiseBreak\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"H\n" +
+	"\rOrderHoldLost\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12%\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\"\r\n" +
+	"\vOrderClosed*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -3379,135 +5334,192 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
-	(Condition)(0),                // 0: stockfold.inventory.v1.Condition
-	(SupplyKind)(0),               // 1: stockfold.inventory.v1.SupplyKind
-	(*Event)(nil),                 // 2: stockfold.inventory.v1.Event
-	(*Source)(nil),                // 3: stockfold.inventory.v1.Source
-	(*AbsorbedBy)(nil),            // 4: stockfold.inventory.v1.AbsorbedBy
-	(*Split)(nil),                 // 5: stockfold.inventory.v1.Split
-	(*ItemRegistered)(nil),        // 6: stockfold.inventory.v1.ItemRegistered
-	(*StockCounted)(nil),          // 7: stockfold.inventory.v1.StockCounted
-	(*StockReceived)(nil),         // 8: stockfold.inventory.v1.StockReceived
-	(*StockSold)(nil),             // 9: stockfold.inventory.v1.StockSold
-	(*StockReturned)(nil),         // 10: stockfold.inventory.v1.StockReturned
-	(*StockAdjusted)(nil),         // 11: stockfold.inventory.v1.StockAdjusted
-	(*StockConditionChanged)(nil), // 12: stockfold.inventory.v1.StockConditionChanged
-	(*TransferShipped)(nil),       // 13: stockfold.inventory.v1.TransferShipped
-	(*TransferReceived)(nil),      // 14: stockfold.inventory.v1.TransferReceived
-	(*ReservationPlaced)(nil),     // 15: stockfold.inventory.v1.ReservationPlaced
-	(*ReservationConfirmed)(nil),  // 16: stockfold.inventory.v1.ReservationConfirmed
-	(*ReservationExtended)(nil),   // 17: stockfold.inventory.v1.ReservationExtended
-	(*ReservationFulfilled)(nil),  // 18: stockfold.inventory.v1.ReservationFulfilled
-	(*FulfilledSplit)(nil),        // 19: stockfold.inventory.v1.FulfilledSplit
-	(*ReservationReleased)(nil),   // 20: stockfold.inventory.v1.ReservationReleased
-	(*ReservationExpired)(nil),    // 21: stockfold.inventory.v1.ReservationExpired
-	(*OversoldDetected)(nil),      // 22: stockfold.inventory.v1.OversoldDetected
-	(*SafetyStockSet)(nil),        // 23: stockfold.inventory.v1.SafetyStockSet
-	(*ChannelDefined)(nil),        // 24: stockfold.inventory.v1.ChannelDefined
-	(*LocationDefined)(nil),       // 25: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),       // 26: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),      // 27: stockfold.inventory.v1.LocationDisabled
-	(*SupplyChange)(nil),          // 28: stockfold.inventory.v1.SupplyChange
-	(*SupplyUse)(nil),             // 29: stockfold.inventory.v1.SupplyUse
-	(*SupplyExpected)(nil),        // 30: stockfold.inventory.v1.SupplyExpected
-	(*SupplyRescheduled)(nil),     // 31: stockfold.inventory.v1.SupplyRescheduled
-	(*SupplyCancelled)(nil),       // 32: stockfold.inventory.v1.SupplyCancelled
-	(*ShortfallDetected)(nil),     // 33: stockfold.inventory.v1.ShortfallDetected
-	(*BrokenPromise)(nil),         // 34: stockfold.inventory.v1.BrokenPromise
-	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
+	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
+	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
+	(*Event)(nil),                  // 2: stockfold.inventory.v1.Event
+	(*Source)(nil),                 // 3: stockfold.inventory.v1.Source
+	(*AbsorbedBy)(nil),             // 4: stockfold.inventory.v1.AbsorbedBy
+	(*Split)(nil),                  // 5: stockfold.inventory.v1.Split
+	(*ItemRegistered)(nil),         // 6: stockfold.inventory.v1.ItemRegistered
+	(*StockCounted)(nil),           // 7: stockfold.inventory.v1.StockCounted
+	(*StockReceived)(nil),          // 8: stockfold.inventory.v1.StockReceived
+	(*StockSold)(nil),              // 9: stockfold.inventory.v1.StockSold
+	(*StockReturned)(nil),          // 10: stockfold.inventory.v1.StockReturned
+	(*StockAdjusted)(nil),          // 11: stockfold.inventory.v1.StockAdjusted
+	(*StockConditionChanged)(nil),  // 12: stockfold.inventory.v1.StockConditionChanged
+	(*TransferShipped)(nil),        // 13: stockfold.inventory.v1.TransferShipped
+	(*TransferReceived)(nil),       // 14: stockfold.inventory.v1.TransferReceived
+	(*ReservationPlaced)(nil),      // 15: stockfold.inventory.v1.ReservationPlaced
+	(*ReservationConfirmed)(nil),   // 16: stockfold.inventory.v1.ReservationConfirmed
+	(*ReservationExtended)(nil),    // 17: stockfold.inventory.v1.ReservationExtended
+	(*ReservationFulfilled)(nil),   // 18: stockfold.inventory.v1.ReservationFulfilled
+	(*FulfilledSplit)(nil),         // 19: stockfold.inventory.v1.FulfilledSplit
+	(*ReservationReleased)(nil),    // 20: stockfold.inventory.v1.ReservationReleased
+	(*ReservationExpired)(nil),     // 21: stockfold.inventory.v1.ReservationExpired
+	(*OversoldDetected)(nil),       // 22: stockfold.inventory.v1.OversoldDetected
+	(*SafetyStockSet)(nil),         // 23: stockfold.inventory.v1.SafetyStockSet
+	(*ChannelDefined)(nil),         // 24: stockfold.inventory.v1.ChannelDefined
+	(*LocationDefined)(nil),        // 25: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),        // 26: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),       // 27: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),           // 28: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),              // 29: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),         // 30: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),      // 31: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),        // 32: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),      // 33: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),          // 34: stockfold.inventory.v1.BrokenPromise
+	(*ReservationReallocated)(nil), // 35: stockfold.inventory.v1.ReservationReallocated
+	(*ReservationChanged)(nil),     // 36: stockfold.inventory.v1.ReservationChanged
+	(*ReservationBarred)(nil),      // 37: stockfold.inventory.v1.ReservationBarred
+	(*ReservationOrdered)(nil),     // 38: stockfold.inventory.v1.ReservationOrdered
+	(*OrderReceived)(nil),          // 39: stockfold.inventory.v1.OrderReceived
+	(*OrderedLine)(nil),            // 40: stockfold.inventory.v1.OrderedLine
+	(*OrderShortage)(nil),          // 41: stockfold.inventory.v1.OrderShortage
+	(*OrderReserved)(nil),          // 42: stockfold.inventory.v1.OrderReserved
+	(*OrderRejected)(nil),          // 43: stockfold.inventory.v1.OrderRejected
+	(*OrderConfirmed)(nil),         // 44: stockfold.inventory.v1.OrderConfirmed
+	(*OrderExtended)(nil),          // 45: stockfold.inventory.v1.OrderExtended
+	(*OrderLineFulfilled)(nil),     // 46: stockfold.inventory.v1.OrderLineFulfilled
+	(*OrderLineDelivered)(nil),     // 47: stockfold.inventory.v1.OrderLineDelivered
+	(*OrderLineChanged)(nil),       // 48: stockfold.inventory.v1.OrderLineChanged
+	(*OrderLineCut)(nil),           // 49: stockfold.inventory.v1.OrderLineCut
+	(*OrderCancelled)(nil),         // 50: stockfold.inventory.v1.OrderCancelled
+	(*OrderLineReturned)(nil),      // 51: stockfold.inventory.v1.OrderLineReturned
+	(*OrderReturnInspected)(nil),   // 52: stockfold.inventory.v1.OrderReturnInspected
+	(*OrderSettled)(nil),           // 53: stockfold.inventory.v1.OrderSettled
+	(*OrderOversold)(nil),          // 54: stockfold.inventory.v1.OrderOversold
+	(*PromiseBreak)(nil),           // 55: stockfold.inventory.v1.PromiseBreak
+	(*OrderHoldLost)(nil),          // 56: stockfold.inventory.v1.OrderHoldLost
+	(*OrderClosed)(nil),            // 57: stockfold.inventory.v1.OrderClosed
+	(*timestamppb.Timestamp)(nil),  // 58: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	35, // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	35, // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	3,  // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
-	6,  // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
-	7,  // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
-	8,  // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
-	9,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
-	10, // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
-	11, // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
-	12, // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
-	13, // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
-	14, // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
-	15, // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
-	16, // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
-	17, // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
-	18, // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
-	20, // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
-	21, // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
-	22, // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
-	23, // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
-	30, // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
-	31, // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
-	32, // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
-	33, // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
-	24, // 24: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
-	25, // 25: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
-	26, // 26: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
-	27, // 27: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
-	35, // 28: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,  // 29: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	4,  // 30: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 31: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	4,  // 32: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	28, // 33: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	4,  // 34: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 35: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	4,  // 36: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 37: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	4,  // 38: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,  // 39: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,  // 40: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	4,  // 41: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	4,  // 42: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	4,  // 43: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	35, // 44: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	28, // 45: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,  // 46: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	4,  // 47: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	28, // 48: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	5,  // 49: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	35, // 50: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	35, // 51: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	29, // 52: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	35, // 53: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	5,  // 54: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	35, // 55: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	35, // 56: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	35, // 57: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	5,  // 58: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	35, // 59: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	19, // 60: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	35, // 61: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	35, // 62: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	4,  // 63: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,  // 64: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	35, // 65: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	35, // 66: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	5,  // 67: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	35, // 68: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	35, // 69: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	35, // 70: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,  // 71: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	35, // 72: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,  // 73: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	35, // 74: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	28, // 75: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,  // 76: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	35, // 77: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	28, // 78: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,  // 79: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	28, // 80: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	35, // 81: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	34, // 82: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	35, // 83: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	84, // [84:84] is the sub-list for method output_type
-	84, // [84:84] is the sub-list for method input_type
-	84, // [84:84] is the sub-list for extension type_name
-	84, // [84:84] is the sub-list for extension extendee
-	0,  // [0:84] is the sub-list for field type_name
+	58,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	58,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	3,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
+	6,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
+	7,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
+	8,   // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
+	9,   // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
+	10,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
+	11,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
+	12,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
+	13,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
+	14,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
+	15,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
+	16,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
+	17,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
+	18,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
+	20,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
+	21,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
+	22,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
+	23,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
+	30,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
+	31,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
+	32,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
+	33,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
+	24,  // 24: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
+	25,  // 25: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
+	26,  // 26: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
+	27,  // 27: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
+	39,  // 28: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
+	42,  // 29: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
+	43,  // 30: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
+	44,  // 31: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
+	46,  // 32: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
+	50,  // 33: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
+	57,  // 34: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
+	48,  // 35: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
+	49,  // 36: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
+	51,  // 37: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
+	52,  // 38: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
+	47,  // 39: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
+	53,  // 40: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
+	54,  // 41: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
+	56,  // 42: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
+	45,  // 43: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
+	35,  // 44: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
+	36,  // 45: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
+	37,  // 46: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
+	38,  // 47: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
+	58,  // 48: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 49: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	4,   // 50: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 51: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	4,   // 52: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	28,  // 53: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	4,   // 54: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 55: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	4,   // 56: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 57: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	4,   // 58: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 59: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 60: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	4,   // 61: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	4,   // 62: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	4,   // 63: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	58,  // 64: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	28,  // 65: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 66: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	4,   // 67: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	28,  // 68: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	5,   // 69: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	58,  // 70: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	58,  // 71: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	29,  // 72: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	58,  // 73: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	5,   // 74: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	58,  // 75: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	58,  // 76: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	58,  // 77: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	5,   // 78: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	58,  // 79: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	19,  // 80: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	58,  // 81: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	58,  // 82: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	4,   // 83: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 84: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	58,  // 85: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	58,  // 86: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	5,   // 87: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	58,  // 88: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	58,  // 89: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	58,  // 90: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 91: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	58,  // 92: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 93: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	58,  // 94: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	28,  // 95: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 96: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	58,  // 97: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	28,  // 98: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 99: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	28,  // 100: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	58,  // 101: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	34,  // 102: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	58,  // 103: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	5,   // 104: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	5,   // 105: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	58,  // 106: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	5,   // 107: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	5,   // 108: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	58,  // 109: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	40,  // 110: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	58,  // 111: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	41,  // 112: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	41,  // 113: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	58,  // 114: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 115: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 116: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	55,  // 117: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	118, // [118:118] is the sub-list for method output_type
+	118, // [118:118] is the sub-list for method input_type
+	118, // [118:118] is the sub-list for extension type_name
+	118, // [118:118] is the sub-list for extension extendee
+	0,   // [0:118] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -3541,6 +5553,26 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_LocationDefined)(nil),
 		(*Event_LocationEnabled)(nil),
 		(*Event_LocationDisabled)(nil),
+		(*Event_OrderReceived)(nil),
+		(*Event_OrderReserved)(nil),
+		(*Event_OrderRejected)(nil),
+		(*Event_OrderConfirmed)(nil),
+		(*Event_OrderLineFulfilled)(nil),
+		(*Event_OrderCancelled)(nil),
+		(*Event_OrderClosed)(nil),
+		(*Event_OrderLineChanged)(nil),
+		(*Event_OrderLineCut)(nil),
+		(*Event_OrderLineReturned)(nil),
+		(*Event_OrderReturnInspected)(nil),
+		(*Event_OrderLineDelivered)(nil),
+		(*Event_OrderSettled)(nil),
+		(*Event_OrderOversold)(nil),
+		(*Event_OrderHoldLost)(nil),
+		(*Event_OrderExtended)(nil),
+		(*Event_ReservationReallocated)(nil),
+		(*Event_ReservationChanged)(nil),
+		(*Event_ReservationBarred)(nil),
+		(*Event_ReservationOrdered)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3548,7 +5580,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,67 @@
+package stock
+
+import "github.com/stockfold/stockfold/aggregates"
+
+// ChangeRequest promises more or fewer units under an id.
+type ChangeRequest struct {
+	ReservationID string
+	Quantity      int64  // base units that shall remain promised, 1 to MaxQuantity
+	Decimal       string // instead of Quantity: in the item's unit, e.g. "5.5"
+}
+
+// Change makes a live reservation hold so many units: more are taken like Reserve takes them, under the same guard, all or
+// none; fewer are given back last choice first. A retry, by key, yields the first result; a quantity that is already
+// so yields no events. It returns ErrUnknownReservation, *NotLiveError, *InsufficientError whose numbers are those of the whole
+// reservation, *KeyReusedError, *OverflowError, or what is wrong with the quantity.
+func Change(s *State, r ChangeRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
+	if first, done, err := s.again(&m); done || err != nil {
+		return first, nil, err
+	}
+	held, err := s.find(r.ReservationID)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	if !held.live(now) {
+		return Reservation{}, nil, held.notLive(now)
+	}
+	quantity, err := units(r.Quantity, r.Decimal, &s.Item, 1)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	e, err := s.changed(held, quantity, p, now)
+	if e == nil || err != nil {
+		return held.view(), nil, err
+	}
+	return held.after(&m, e)
+}
+
+// changed makes the event after which a live reservation holds a positive quantity, nil when it does already.
+func (s *State) changed(held *reservation, quantity int64, p *Policy, now aggregates.Instant) (*ReservationChanged, error) {
+	remaining := held.remaining()
+	e := &ReservationChanged{ReservationID: held.id, ExpiresAt: held.until}
+	switch {
+	case quantity == remaining:
+		return nil, nil
+	case quantity < remaining:
+		e.Removed = held.pickLast(remaining - quantity)
+		return e, nil
+	}
+	added, err := s.promise(quantity-remaining, p, now)
+	if short, ok := err.(*InsufficientError); ok {
+		return nil, &InsufficientError{Requested: quantity, Available: addUp(short.Available, remaining)}
+	}
+	e.Added = added
+	return e, err
+}
+
+// AvailableTo is the ATS of the SKU for whoever has a reservation: what it holds is available to itself. For an id that is
+// unknown, not live at now, or of another channel it is Available.
+func (s *State) AvailableTo(id string, p *Policy, now aggregates.Instant) int64 {
+	held := s.reservations[id]
+	if held == nil || !held.live(now) || held.channel != p.Channel {
+		return s.Available(p, now)
+	}
+	without := s.Balances.Clone()
+	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true})
+	return without.Available(p, now)
+}

@@ -1,0 +1,336 @@
+package stock
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/stockfold/stockfold/aggregates"
+)
+
+// MaxBreaks is how many promises one proposal names at most.
+const MaxBreaks = 100
+
+// OrderRequest is what an order wants of one SKU as of one version of the order.
+type OrderRequest struct {
+	ReservationID string
+	OrderID       string
+	Version       uint64 // of the order, the number of its events, at least 1
+	// Lines are the units that each line still waits for, positive; none when nothing is wanted any more.
+	Lines []int64
+	// Partial takes the lines there is enough for, in their order, each wholly or not at all; otherwise it is all or none.
+	Partial bool
+	// Sold takes everything, whether there is enough or not: the units are sold already.
+	Sold bool
+	// Confirmed promises without end; otherwise the hold ends at ExpiresAt, a whole second.
+	Confirmed bool
+	ExpiresAt aggregates.Instant
+	// Location, when it is given, is where the units must come from.
+	Location string
+	Reason   string // of giving back
+}
+
+// Ordered is what an order got of one SKU.
+type Ordered struct {
+	Reservation Reservation
+	Accepted    []bool // by line; nil when all are
+	Available   int64  // to the order, its own hold included, when a line is not accepted
+	Stale       bool   // a newer version of the order has asked before: nothing was done
+	Oversold    []OversoldDetected
+	Breaks      []Break // which promises the oversold locations cannot keep, as proposed
+}
+
+// Break is a proposal to take units from a promise that cannot be kept.
+type Break struct {
+	ReservationID string
+	Location      string
+	Quantity      int64
+}
+
+// Order brings the reservation that an order has of this SKU to what the order wants: it places it, changes it, confirms it, or
+// gives it back. What is wanted is a state, not a step, so asking again changes nothing, and a version below one that has
+// asked before is not done. Nothing wanted under an id that is unknown bars the id: who still tries to place it comes too late.
+//
+// Units that are sold already are promised where they are free, then from what is kept back, and what is missing at the policy's
+// first location: they oversell it, and Breaks proposes which other promises to break, the youngest hold first.
+//
+// It returns *InsufficientError when a line is refused and Partial is not set (or none is accepted), ErrUnknownSKU,
+// *KeyReusedError when the id is another's, *NotLiveError when the reservation has ended, *NoSiteError, *TooManyError, *OverflowError.
+func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	held := s.reservations[r.ReservationID]
+	switch {
+	case held != nil && held.order != "" && held.order != r.OrderID:
+		return Ordered{}, nil, &KeyReusedError{Key: r.ReservationID}
+	case held != nil && r.Version < held.asked:
+		return Ordered{Reservation: held.viewAt(now), Stale: true}, nil, nil
+	case held != nil && r.Version == held.asked:
+		accepted, _ := accept(r.Lines, held.quantity, r.Partial)
+		return Ordered{Reservation: held.viewAt(now), Accepted: accepted}, nil, nil
+	case len(r.Lines) == 0:
+		return s.withdraw(held, r, m, now)
+	case held == nil:
+		return s.placeOrdered(r, m, p, now)
+	case !held.live(now):
+		return Ordered{}, nil, held.notLive(now)
+	}
+	return s.adjust(held, r, m, p, now)
+}
+
+// withdraw gives back all that is left, or bars an id that nobody has placed.
+func (s *State) withdraw(held *reservation, r OrderRequest, m aggregates.Metadata, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	switch {
+	case held == nil && s.Version == 0 && !r.Sold:
+		return Ordered{}, nil, nil // nothing can be placed of an unknown SKU
+	case held == nil:
+		return Ordered{}, []aggregates.Event{&ReservationBarred{ReservationID: r.ReservationID, OrderID: r.OrderID, Version: r.Version}}, nil
+	case !held.live(now):
+		return Ordered{Reservation: held.viewAt(now)}, nil, nil
+	}
+	view, events, err := held.after(&m, &ReservationReleased{
+		ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true, Reason: r.Reason,
+	})
+	return Ordered{Reservation: view}, events, err
+}
+
+// placeOrdered places the reservation.
+func (s *State) placeOrdered(r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	var events []aggregates.Event
+	if !s.Item.Registered && !s.used {
+		if !r.Sold {
+			return Ordered{}, nil, ErrUnknownSKU
+		}
+		events = append(events, &ItemRegistered{Unit: DefaultUnit, ByDefault: true})
+	}
+	accepted, quantity, splits, err := s.take(r, 0, p, now)
+	if err != nil {
+		return Ordered{Accepted: accepted}, nil, err
+	}
+	placed := &ReservationPlaced{ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: r.end()}
+	next := newReservation(placed, &m, s.Version)
+	events = append(events, placed)
+	return s.concludeOrder(&next, r, splits, events, accepted, m, now)
+}
+
+// adjust brings a live reservation to what is wanted.
+func (s *State) adjust(held *reservation, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	remaining := held.remaining()
+	accepted, quantity, added, err := s.take(r, remaining, p, now)
+	if err != nil {
+		return Ordered{Accepted: accepted}, nil, err
+	}
+	next, events := *held, []aggregates.Event(nil)
+	apply := func(e aggregates.Event) {
+		events = append(events, e)
+		next.apply(e, m.RecordedAt)
+	}
+	switch {
+	case len(added) > 0:
+		apply(&ReservationChanged{ReservationID: held.id, Added: added, ExpiresAt: held.until})
+	case quantity < remaining:
+		apply(&ReservationChanged{ReservationID: held.id, Removed: held.pickLast(remaining - quantity), ExpiresAt: held.until})
+	}
+	switch end := r.end(); {
+	case next.until == 0 || end == next.until:
+	case end == 0:
+		apply(&ReservationConfirmed{ReservationID: held.id, ExpiredAt: next.until, Splits: next.splits})
+	default:
+		apply(&ReservationExtended{ReservationID: held.id, From: next.until, ExpiresAt: end, Splits: next.splits})
+	}
+	return s.concludeOrder(&next, r, added, events, accepted, m, now)
+}
+
+// concludeOrder marks the reservation as the order's, and draws up the result.
+func (s *State) concludeOrder(next *reservation, r OrderRequest, added []Split, events []aggregates.Event, accepted []bool, m aggregates.Metadata, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	mark := &ReservationOrdered{ReservationID: r.ReservationID, OrderID: r.OrderID, Version: r.Version}
+	next.apply(mark, m.RecordedAt)
+	result := Ordered{Reservation: next.view(), Accepted: accepted}
+	events = append(events, mark)
+	if r.Sold {
+		result.Oversold = s.oversoldBy(added, now)
+		result.Breaks = s.breaks(result.Oversold, r.ReservationID, now)
+		for i := range result.Oversold {
+			events = append(events, &result.Oversold[i])
+		}
+	}
+	return result, events, nil
+}
+
+// take decides which lines are accepted, how many units that makes, and where those come from that the order does not have yet.
+func (s *State) take(r OrderRequest, has int64, p *Policy, now aggregates.Instant) (accepted []bool, quantity int64, added []Split, err error) {
+	if r.Location != "" {
+		p = p.only(r.Location)
+	}
+	var wanted int64
+	for _, x := range r.Lines {
+		if x <= 0 || x > MaxQuantity {
+			return nil, 0, nil, &QuantityError{Quantity: x, Min: 1, Max: MaxQuantity}
+		}
+		wanted = addUp(wanted, x)
+	}
+	if wanted > MaxQuantity {
+		return nil, 0, nil, &QuantityError{Quantity: wanted, Min: 1, Max: MaxQuantity}
+	}
+	if r.Sold {
+		added, err = s.oversell(wanted-has, p, now)
+		return nil, wanted, added, err
+	}
+	available := addUp(s.Available(p, now), has)
+	accepted, quantity = accept(r.Lines, available, r.Partial)
+	if quantity == 0 {
+		return accepted, 0, nil, &InsufficientError{Requested: wanted, Available: available}
+	}
+	if quantity > has {
+		added, err = s.promise(quantity-has, p, now)
+	}
+	return accepted, quantity, added, err
+}
+
+// accept takes lines in their order as long as there is enough: all, nil for which says so, or none unless it may be some.
+// Of what was taken the same lines are accepted again.
+func accept(lines []int64, available int64, partial bool) (accepted []bool, quantity int64) {
+	accepted = make([]bool, len(lines))
+	all := true
+	for i, x := range lines {
+		if x <= available-quantity {
+			accepted[i], quantity = true, quantity+x
+		} else {
+			all = false
+		}
+	}
+	switch {
+	case all:
+		return nil, quantity
+	case !partial:
+		return make([]bool, len(lines)), 0
+	}
+	return accepted, quantity
+}
+
+// end is when the hold ends, 0 for never.
+func (r *OrderRequest) end() aggregates.Instant {
+	if r.Confirmed || r.Sold {
+		return 0
+	}
+	return r.ExpiresAt
+}
+
+// only is the policy at one of its locations.
+func (p *Policy) only(location string) *Policy {
+	var sites []string
+	if _, ok := p.rank[location]; ok {
+		sites = []string{location}
+	}
+	return NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds)
+}
+
+// oversell finds where units come from that are sold already.
+func (s *State) oversell(quantity int64, p *Policy, now aggregates.Instant) (splits []Split, err error) {
+	switch {
+	case quantity <= 0:
+		return nil, nil
+	case len(p.Sites) == 0:
+		return nil, &NoSiteError{Channel: p.Channel}
+	case s.Live() >= MaxLiveReservations:
+		return nil, &TooManyError{Limit: MaxLiveReservations}
+	}
+	take := func(location string, most int64) {
+		if most = min(most, quantity); most > 0 {
+			quantity -= most
+			splits = addSplit(splits, Split{Location: location, Quantity: most})
+		}
+	}
+	free := s.Free(p, now, nil)
+	slices.SortFunc(free, byRank)
+	for _, x := range free {
+		take(x.Location, x.Quantity)
+	}
+	for _, site := range p.Sites { // what is kept back there as safety stock
+		if x := s.At(site); x != nil {
+			take(site, x.OnHand[Sellable]-x.Live(now)-unitsAt(splits, site))
+		}
+	}
+	take(p.Sites[0], quantity)
+	for _, x := range splits {
+		if b := s.At(x.Location); b != nil {
+			if _, ok := add(b.Reserved, x.Quantity); !ok {
+				return nil, &OverflowError{Location: x.Location, What: "reserved stock"}
+			}
+		}
+	}
+	return splits, nil
+}
+
+func unitsAt(splits []Split, location string) int64 {
+	for _, x := range splits {
+		if x.Location == location {
+			return x.Quantity
+		}
+	}
+	return 0
+}
+
+// oversoldBy lists the locations that promises just added leave with more promised than lies there.
+func (s *State) oversoldBy(added []Split, now aggregates.Instant) (list []OversoldDetected) {
+	for _, x := range added {
+		var none Balance
+		b := s.At(x.Location)
+		if b == nil {
+			b = &none
+		}
+		if onHand, live := b.OnHand[Sellable], b.Live(now)+x.Quantity; onHand < live {
+			list = append(list, OversoldDetected{Location: x.Location, OnHand: onHand, Reserved: live})
+		}
+	}
+	slices.SortFunc(list, func(a, b OversoldDetected) int { return cmp.Compare(a.Location, b.Location) })
+	return list
+}
+
+// Breaks proposes which promises to break so that the rest can be kept: at each location where more is promised at now than lies
+// there, the youngest hold first, then the youngest confirmed one, until nothing is missing; at most MaxBreaks.
+func Breaks(s *State, now aggregates.Instant) []Break {
+	var list []OversoldDetected
+	for x := range s.Each {
+		if x.Oversold(now) {
+			list = append(list, OversoldDetected{Location: x.Location, OnHand: x.OnHand[Sellable], Reserved: x.Live(now)})
+		}
+	}
+	return s.breaks(list, "", now)
+}
+
+// breaks looks at every live reservation; it is for the rare case that something is oversold.
+func (s *State) breaks(oversold []OversoldDetected, without string, now aggregates.Instant) (list []Break) {
+	if len(oversold) == 0 {
+		return nil
+	}
+	candidates := s.youngestFirst(without, now)
+	for _, at := range oversold {
+		missing := int64(min(short(at.OnHand, at.Reserved), uint64(math.MaxInt64)))
+		for _, r := range candidates {
+			if missing <= 0 || len(list) == MaxBreaks {
+				break
+			}
+			if has := min(missing, unitsAt(r.splits, at.Location)); has > 0 {
+				missing -= has
+				list = append(list, Break{ReservationID: r.id, Location: at.Location, Quantity: has})
+			}
+		}
+	}
+	return list
+}
+
+// youngestFirst lists live reservations, holds before confirmed ones, of each the youngest first.
+func (s *State) youngestFirst(without string, now aggregates.Instant) []*reservation {
+	var list []*reservation
+	for _, r := range s.reservations {
+		if r.live(now) && r.id != without {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b *reservation) int {
+		if held := a.until != 0; held != (b.until != 0) {
+			return order(held)
+		}
+		return cmp.Compare(b.revision, a.revision)
+	})
+	return list
+}

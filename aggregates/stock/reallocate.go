@@ -1,0 +1,98 @@
+package stock
+
+import "github.com/stockfold/stockfold/aggregates"
+
+// ReallocateRequest moves a promise away from where it cannot be kept.
+type ReallocateRequest struct {
+	ReservationID string
+	Reason        string
+}
+
+// Reallocate moves what a live reservation holds at locations that its channel does not sell from any more, or at which more
+// is promised than lies there, to what is free elsewhere, by the policy's own order; what is missing there is moved and no
+// more. A promise that stands well, or for which nothing is free, stays as it is, and yields no events: a promise is never given
+// up by moving it. A retry, by key, yields the first result. It returns ErrUnknownReservation, *NotLiveError and *KeyReusedError.
+func Reallocate(s *State, r ReallocateRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
+	if first, done, err := s.again(&m); done || err != nil {
+		return first, nil, err
+	}
+	held, err := s.find(r.ReservationID)
+	if err != nil {
+		return Reservation{}, nil, err
+	}
+	if !held.live(now) {
+		return Reservation{}, nil, held.notLive(now)
+	}
+	e := s.reallocation(held, p, now)
+	if e == nil {
+		return held.view(), nil, nil
+	}
+	e.Reason = r.Reason
+	return held.after(&m, e)
+}
+
+// reallocation finds what of a reservation stands badly and can be had elsewhere.
+func (s *State) reallocation(held *reservation, p *Policy, now aggregates.Instant) *ReservationReallocated {
+	badly := s.standsBadly(held, p, now)
+	if len(badly) == 0 {
+		return nil
+	}
+	to := s.elsewhere(total(badly), badly, p, now)
+	if len(to) == 0 {
+		return nil
+	}
+	return &ReservationReallocated{
+		ReservationID: held.id, From: firstUnits(badly, total(to)), To: to, ExpiresAt: held.until,
+	}
+}
+
+// standsBadly lists what a reservation holds at closed locations, all of it, and at oversold ones, as far as units are missing there.
+func (s *State) standsBadly(held *reservation, p *Policy, now aggregates.Instant) (badly []Split) {
+	for _, x := range held.splits {
+		if _, open := p.rank[x.Location]; !open {
+			badly = append(badly, x)
+			continue
+		}
+		b := s.At(x.Location)
+		if missing := short(b.OnHand[Sellable], b.Live(now)); missing > 0 {
+			badly = append(badly, Split{Location: x.Location, Quantity: int64(min(missing, uint64(x.Quantity)))})
+		}
+	}
+	return badly
+}
+
+// elsewhere takes up to a quantity of what is free at other locations.
+func (s *State) elsewhere(quantity int64, not []Split, p *Policy, now aggregates.Instant) []Split {
+	var free []Free
+	var pool int64
+	for _, x := range s.Free(p, now, nil) {
+		if !hasLocation(not, x.Location) {
+			free = append(free, x)
+			pool = addUp(pool, x.Quantity)
+		}
+	}
+	if quantity = min(quantity, pool); quantity == 0 {
+		return nil
+	}
+	return allocate(free, quantity)
+}
+
+func hasLocation(splits []Split, location string) bool {
+	for _, x := range splits {
+		if x.Location == location {
+			return true
+		}
+	}
+	return false
+}
+
+// firstUnits are the first so many units of some splits.
+func firstUnits(splits []Split, quantity int64) (first []Split) {
+	for _, x := range splits {
+		if x.Quantity = min(x.Quantity, quantity); x.Quantity > 0 {
+			quantity -= x.Quantity
+			first = append(first, x)
+		}
+	}
+	return first
+}
