@@ -57,7 +57,7 @@ const (
 	ShortUnknownSKU   = "UNKNOWN_SKU"
 	ShortKeyReused    = "IDEMPOTENCY_KEY_REUSED" // the reservation's id is another order's
 	ShortTooMany      = "TOO_MANY_RESERVATIONS"
-	ShortInvalid      = "INVALID"
+	ShortLate         = "HOLD_ENDED" // the holds would have ended before all were placed
 )
 
 // The closed set of events of an order's stream.

@@ -14,6 +14,7 @@ type Plan struct {
 	Partial     bool
 	Confirmed   bool // what is wanted is promised without end, whether there is enough or not
 	ExpiresAt   aggregates.Instant
+	Unsettled   bool   // it is not recorded yet that the SKUs were told everything
 	Reason      string // for which is given back
 	Physical    []Physical
 	Withdrawals []Withdrawal
@@ -55,14 +56,14 @@ type Want struct {
 
 // Done tells whether there is nothing to tell any SKU.
 func (p *Plan) Done() bool {
-	return !p.Reserving && len(p.Physical)+len(p.Withdrawals)+len(p.Wants) == 0
+	return !p.Reserving && !p.Unsettled && len(p.Physical)+len(p.Withdrawals)+len(p.Wants) == 0
 }
 
 // Plan returns what is to be done.
 func (s *State) Plan() Plan {
 	p := Plan{
 		Version: s.Version, Channel: s.channel, Reserving: s.phase == receiving, Partial: s.partial, Confirmed: s.phase == confirmed,
-		ExpiresAt: s.expiresAt, Reason: s.reason,
+		Unsettled: s.asked > s.settled, ExpiresAt: s.expiresAt, Reason: s.reason,
 	}
 	p.Physical = append(p.Physical, s.todo...)
 	p.Withdrawals = append(p.Withdrawals, s.retired...)

@@ -45,6 +45,7 @@ type State struct {
 	holds   int    // ids given to holds
 	facts   int    // events but those of the process
 	settled uint64 // the SKUs were told everything up to this version
+	asked   uint64 // version of the last event that may ask something of them
 	todo    []Physical
 	retired []Withdrawal
 	seen    map[string]uint64 // fingerprints by key
@@ -82,6 +83,9 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 	s.Version++
 	s.latest = max(s.latest, m.RecordedAt)
 	s.remember(e, &m)
+	if Asks(e) {
+		s.asked = s.Version
+	}
 	switch e := e.(type) {
 	case *Received:
 		s.receive(e, &m)
@@ -116,6 +120,15 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 		s.evolveUnits(e, &m)
 	}
 	s.refresh()
+}
+
+// Asks tells whether an event may ask something of the SKUs: until Settled says that they were told, the order is pending.
+func Asks(e aggregates.Event) bool {
+	switch e.(type) {
+	case *Reserved, *Settled, *Oversold, *Closed, *LineDelivered:
+		return false
+	}
+	return true
 }
 
 // upTo is one more than the highest version that a cancellation of a version ends.

@@ -25,6 +25,10 @@ type OrderRequest struct {
 	// Confirmed promises without end; otherwise the hold ends at ExpiresAt, a whole second.
 	Confirmed bool
 	ExpiresAt aggregates.Instant
+	// TakesOver says that the reservation was placed by somebody else, such as the cart that became the order.
+	TakesOver bool
+	// Trial only decides.
+	Trial bool
 	// Location, when it is given, is where the units must come from.
 	Location string
 	Reason   string // of giving back
@@ -55,8 +59,28 @@ type Break struct {
 // first location: they oversell it, and Breaks proposes which other promises to break, the youngest hold first.
 //
 // It returns *InsufficientError when a line is refused and Partial is not set (or none is accepted), ErrUnknownSKU,
-// *KeyReusedError when the id is another's, *NotLiveError when the reservation has ended, *NoSiteError, *TooManyError, *OverflowError.
+// ErrUnknownReservation when there is none to take over, *KeyReusedError when the id is another's, *NotLiveError when the reservation has ended, *NoSiteError, *TooManyError, *OverflowError.
 func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	result, events, err := s.order(r, m, p, now)
+	if result.Accepted != nil {
+		result.Available = s.availableTo(r, p, now)
+	}
+	if r.Trial {
+		events = nil
+	}
+	return result, events, err
+}
+
+// availableTo is what there is for an order, its own hold included.
+func (s *State) availableTo(r OrderRequest, p *Policy, now aggregates.Instant) int64 {
+	available := s.Available(p.at(r.Location), now)
+	if held := s.reservations[r.ReservationID]; held != nil && held.live(now) {
+		available = addUp(available, held.remaining())
+	}
+	return available
+}
+
+func (s *State) order(r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
 	held := s.reservations[r.ReservationID]
 	switch {
 	case held != nil && held.order != "" && held.order != r.OrderID:
@@ -64,10 +88,12 @@ func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggre
 	case held != nil && r.Version < held.asked:
 		return Ordered{Reservation: held.viewAt(now), Stale: true}, nil, nil
 	case held != nil && r.Version == held.asked:
-		accepted, _ := accept(r.Lines, held.quantity, r.Partial)
-		return Ordered{Reservation: held.viewAt(now), Accepted: accepted}, nil, nil
+		return s.askedAgain(held, r, now), nil, nil
 	case len(r.Lines) == 0:
 		return s.withdraw(held, r, m, now)
+	case held == nil && r.TakesOver:
+		_, err := s.find(r.ReservationID)
+		return Ordered{}, nil, err
 	case held == nil:
 		return s.placeOrdered(r, m, p, now)
 	case !held.live(now):
@@ -76,11 +102,27 @@ func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggre
 	return s.adjust(held, r, m, p, now)
 }
 
+// askedAgain is the result of a question that was answered before. What it oversold is what stands oversold now.
+func (s *State) askedAgain(held *reservation, r OrderRequest, now aggregates.Instant) Ordered {
+	accepted, _ := accept(r.Lines, held.quantity, r.Partial)
+	result := Ordered{Reservation: held.viewAt(now), Accepted: accepted}
+	if !r.Sold {
+		return result
+	}
+	for _, x := range held.splits {
+		if b := s.At(x.Location); b.Oversold(now) {
+			result.Oversold = append(result.Oversold, OversoldDetected{Location: x.Location, OnHand: b.OnHand[Sellable], Reserved: b.Live(now)})
+		}
+	}
+	result.Breaks = s.breaks(result.Oversold, held.id, now)
+	return result
+}
+
 // withdraw gives back all that is left, or bars an id that nobody has placed.
 func (s *State) withdraw(held *reservation, r OrderRequest, m aggregates.Metadata, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
 	switch {
-	case held == nil && s.Version == 0 && !r.Sold:
-		return Ordered{}, nil, nil // nothing can be placed of an unknown SKU
+	case held == nil && (r.TakesOver || s.Version == 0 && !r.Sold):
+		return Ordered{}, nil, nil // nothing can be placed under it, or of an unknown SKU
 	case held == nil:
 		return Ordered{}, []aggregates.Event{&ReservationBarred{ReservationID: r.ReservationID, OrderID: r.OrderID, Version: r.Version}}, nil
 	case !held.live(now):
@@ -157,9 +199,7 @@ func (s *State) concludeOrder(next *reservation, r OrderRequest, added []Split, 
 
 // take decides which lines are accepted, how many units that makes, and where those come from that the order does not have yet.
 func (s *State) take(r OrderRequest, has int64, p *Policy, now aggregates.Instant) (accepted []bool, quantity int64, added []Split, err error) {
-	if r.Location != "" {
-		p = p.only(r.Location)
-	}
+	p = p.at(r.Location)
 	var wanted int64
 	for _, x := range r.Lines {
 		if x <= 0 || x > MaxQuantity {
@@ -214,8 +254,11 @@ func (r *OrderRequest) end() aggregates.Instant {
 	return r.ExpiresAt
 }
 
-// only is the policy at one of its locations.
-func (p *Policy) only(location string) *Policy {
+// at is the policy at one of its locations, at all of them when none is named.
+func (p *Policy) at(location string) *Policy {
+	if location == "" {
+		return p
+	}
 	var sites []string
 	if _, ok := p.rank[location]; ok {
 		sites = []string{location}

@@ -51,6 +51,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	pb.RegisterPolicyServiceServer(g, c.Policy)
 	pb.RegisterHistoryServiceServer(g, c.History)
 	pb.RegisterOperationsServiceServer(g, c.Operations)
+	pb.RegisterOrderServiceServer(g, c.Orders)
 	health.RegisterHealthServer(g, &healthService{server: s})
 	reflection.Register(g)
 	return g

@@ -15,7 +15,7 @@ import (
 // services of the contract.
 var services = []grpc.ServiceDesc{
 	pb.AvailabilityService_ServiceDesc, pb.ReservationService_ServiceDesc, pb.StockService_ServiceDesc,
-	pb.PolicyService_ServiceDesc, pb.HistoryService_ServiceDesc, pb.OperationsService_ServiceDesc,
+	pb.PolicyService_ServiceDesc, pb.HistoryService_ServiceDesc, pb.OperationsService_ServiceDesc, pb.OrderService_ServiceDesc,
 }
 
 // metrics of the transport. What a call needs is looked up once per method, not per call.

@@ -26,6 +26,7 @@ type Config struct {
 	Policy       pb.PolicyServiceServer
 	History      pb.HistoryServiceServer
 	Operations   pb.OperationsServiceServer
+	Orders       pb.OrderServiceServer
 
 	// Ready says why the service cannot serve yet, nil when it can; nil means always. It is called often and must be
 	// cheap. Until it was nil once, calls are refused with NOT_READY, those of OperationsService apart.

@@ -135,7 +135,7 @@ func TestHealthAndReflectionKnowTheServices(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	list, err := h.List(t.Context(), &health.HealthListRequest{})
-	if err != nil || len(list.Statuses) != 7 {
+	if err != nil || len(list.Statuses) != 8 {
 		t.Errorf("health of %v, %v", list, err)
 	}
 	stream, err := grpc_reflection_v1.NewServerReflectionClient(w.Conn).ServerReflectionInfo(t.Context())
@@ -394,7 +394,7 @@ func TestServeEndsWhenAPortIsLost(t *testing.T) {
 	server, err := api.New(api.Config{
 		Availability: pb.UnimplementedAvailabilityServiceServer{}, Reservation: pb.UnimplementedReservationServiceServer{},
 		Stock: pb.UnimplementedStockServiceServer{}, Policy: pb.UnimplementedPolicyServiceServer{},
-		History: pb.UnimplementedHistoryServiceServer{}, Operations: pb.UnimplementedOperationsServiceServer{},
+		History: pb.UnimplementedHistoryServiceServer{}, Operations: pb.UnimplementedOperationsServiceServer{}, Orders: pb.UnimplementedOrderServiceServer{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,8 @@ func (s *Service) GetAvailability(ctx context.Context, r *pb.GetAvailabilityRequ
 	var found projection.Availability
 	err := s.await(ctx, r.Token)
 	switch {
+	case err == nil && r.ReservationId != "":
+		found, err = s.decideFor(ctx, r.Sku, r.Channel, r.ReservationId)
 	case err == nil && r.Consistency == pb.Consistency_CONSISTENCY_STRONG:
 		found, err = s.decide(ctx, r.Sku, r.Channel)
 	case err == nil:
@@ -39,6 +41,7 @@ func checkGet(r *pb.GetAvailabilityRequest) error {
 	var c validation.Checker
 	c.ID("sku", r.Sku)
 	c.ID("channel", r.Channel)
+	c.Text("reservation_id", r.ReservationId, validation.MaxID)
 	checkConsistency(&c, r.Consistency)
 	return c.Err()
 }

@@ -19,6 +19,7 @@ const readKey = "read"
 type look struct {
 	channels Channels
 	channel  string
+	own      string // reservation of who asks: what it holds is available to it
 
 	ats      int64
 	decimals int
@@ -36,6 +37,9 @@ func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Inst
 	}
 	l.ats, l.decimals, l.known = s.Available(policy.Policy, now), s.Item.Decimals, s.Version > 0
 	l.policy, l.at = policy, now
+	if l.own != "" {
+		l.ats = s.AvailableTo(l.own, policy.Policy, now)
+	}
 	if l.ats == 0 && s.Expecting() {
 		l.next, _ = s.NextAvailable(policy.Policy, now, 1)
 	}
@@ -55,7 +59,12 @@ func (l *look) availability(sku string, position uint64) projection.Availability
 
 // decide answers for one SKU on its own stream.
 func (s *Service) decide(ctx context.Context, sku, channel string) (projection.Availability, error) {
-	l := look{channels: s.Channels, channel: channel}
+	return s.decideFor(ctx, sku, channel, "")
+}
+
+// decideFor is decide for who has a reservation.
+func (s *Service) decideFor(ctx context.Context, sku, channel, own string) (projection.Availability, error) {
+	l := look{channels: s.Channels, channel: channel, own: own}
 	outcome, err := s.SKUs.Do(ctx, sku, aggregates.Metadata{IdempotencyKey: readKey}, &l)
 	if err != nil {
 		return projection.Availability{}, err

@@ -4,6 +4,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
 )
 
@@ -28,4 +29,11 @@ func Channels() Kind[channel.State] {
 // Locations is the kind of the streams of locations.
 func Locations() Kind[location.State] {
 	return Kind[location.State]{Prefix: aggregates.LocationPrefix, Evolve: (*location.State).Evolve}
+}
+
+// Orders is the kind of the streams of orders.
+func Orders() Kind[order.State] {
+	return Kind[order.State]{
+		Prefix: aggregates.OrderPrefix, Evolve: (*order.State).Evolve, Size: (*order.State).Size, Latest: (*order.State).Latest,
+	}
 }

@@ -22,8 +22,10 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	view "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/orders"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
@@ -33,6 +35,7 @@ import (
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/operations"
+	orderservice "github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/reservation"
 	stockservice "github.com/stockfold/stockfold/services/stock"
@@ -57,14 +60,17 @@ type Options struct {
 // World is everything, started.
 type World struct {
 	Options
-	Store     *pebble.Store
-	SKUs      *commands.Streams[stock.State]
-	Channels  *commands.Streams[channel.State]
-	Locations *commands.Streams[location.State]
+	Store        *pebble.Store
+	SKUs         *commands.Streams[stock.State]
+	Channels     *commands.Streams[channel.State]
+	Locations    *commands.Streams[location.State]
+	OrderStreams *commands.Streams[order.State]
 
 	Policies     *policies.Directory
 	View         *view.Projection
 	Reservations *reservations.Projection
+	OrderIndex   *orders.Projection
+	Orders       *orderservice.Service
 	Recorder     *stockservice.Recorder
 	Desk         *ingest.DeadLetterDesk
 	Tokens       *tokens.Codec
@@ -121,6 +127,8 @@ func (w *World) open() {
 	w.SKUs = commands.NewStreams(written, commands.SKUs(), opts)
 	w.Channels = commands.NewStreams(written, commands.Channels(), opts)
 	w.Locations = commands.NewStreams(written, commands.Locations(), opts)
+	w.OrderStreams = commands.NewStreams(written, commands.Orders(), opts)
+	w.OrderIndex = orders.New(orders.Config{Store: w.Store, Model: db.Orders(), Now: clock, Log: w.Log})
 	w.t.Cleanup(func() { w.close(db) })
 	w.run(w.Policies.Run)
 	if !w.Hold {
@@ -132,6 +140,7 @@ func (w *World) open() {
 func (w *World) Follow() {
 	w.run(w.View.Run)
 	w.run(w.Reservations.Run)
+	w.run(w.OrderIndex.Run)
 }
 
 func (w *World) run(f func(context.Context) error) {
@@ -143,7 +152,7 @@ func (w *World) run(f func(context.Context) error) {
 }
 
 func (w *World) close(db *views.DB) {
-	for _, closing := range []func(context.Context) error{w.SKUs.Close, w.Channels.Close, w.Locations.Close} {
+	for _, closing := range []func(context.Context) error{w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close} {
 		if err := closing(context.Background()); err != nil {
 			w.t.Error(err)
 		}
@@ -166,6 +175,8 @@ func (w *World) config() api.Config {
 	if w.Options.Index != nil {
 		index = w.Options.Index(w.Reservations)
 	}
+	w.Orders = orderservice.New(orderservice.Config{Orders: w.OrderStreams, SKUs: w.SKUs, Recorder: w.Recorder, Policies: w.Policies,
+		Index: w.OrderIndex, Tokens: w.Tokens, Now: w.Now, Log: w.Log})
 	w.Desk = ingest.NewDeadLetterDesk(w.Store.DeadLetters(), w.Recorder, w.Now, w.Log)
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
@@ -174,8 +185,9 @@ func (w *World) config() api.Config {
 		Policy: policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Directory: w.Policies,
 			Items: w.View, Tokens: w.Tokens}),
 		History: history.New(w.Store),
+		Orders:  w.Orders,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays,
-			Projections: []operations.Projection{w.Policies, w.View, w.Reservations}, Version: "test", StartedAt: w.Now().Time()}),
+			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}
 	if w.Configure != nil {
@@ -246,6 +258,9 @@ func (w *World) StockClient() pb.StockServiceClient { return pb.NewStockServiceC
 
 // PolicyClient calls the service over gRPC.
 func (w *World) PolicyClient() pb.PolicyServiceClient { return pb.NewPolicyServiceClient(w.Conn) }
+
+// OrderClient calls the service over gRPC.
+func (w *World) OrderClient() pb.OrderServiceClient { return pb.NewOrderServiceClient(w.Conn) }
 
 // HistoryClient calls the service over gRPC.
 func (w *World) HistoryClient() pb.HistoryServiceClient { return pb.NewHistoryServiceClient(w.Conn) }

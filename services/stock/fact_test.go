@@ -181,7 +181,7 @@ func TestWhatIsRejectedAndWhatIsTriedAgain(t *testing.T) {
 	}{
 		{c.Err(), ReasonInvalid, false},
 		{&validation.ClockSkewError{Field: "time"}, ReasonClockSkew, false},
-		{unknownLocation("x"), ReasonUnknownLocation, false},
+		{UnknownLocation("x"), ReasonUnknownLocation, false},
 		{&domain.KeyReusedError{Key: "k"}, ReasonKeyReused, false},
 		{&domain.DecimalsError{Text: "1.5"}, ReasonTooManyDecimals, false},
 		{&domain.OverflowError{Location: "x"}, ReasonOverflow, false},

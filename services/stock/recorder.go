@@ -71,7 +71,7 @@ func (r *Recorder) Movement(m *pb.Movement, prefix string, origin aggregates.Met
 		return Fact{}, err
 	}
 	if !optionalLocation(m) && !r.Knows(m.Location) {
-		return Fact{}, unknownLocation(m.Location)
+		return Fact{}, UnknownLocation(m.Location)
 	}
 	return f, nil
 }
@@ -88,7 +88,7 @@ func (r *Recorder) Sale(s *pb.Sale, origin aggregates.Metadata) ([]Fact, error) 
 		return nil, err
 	}
 	if !r.Knows(s.Location) {
-		return nil, unknownLocation(s.Location)
+		return nil, UnknownLocation(s.Location)
 	}
 	return factsOf(s, origin), nil
 }

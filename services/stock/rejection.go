@@ -75,7 +75,8 @@ func Temporary(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &history)
 }
 
-func unknownLocation(id string) *Rejection {
+// UnknownLocation is the rejection of what happened at a location that nobody defined.
+func UnknownLocation(id string) *Rejection {
 	return &Rejection{
 		Reason:   ReasonUnknownLocation,
 		Message:  fmt.Sprintf("location %q is not defined; define it, then the fact is applied", id),

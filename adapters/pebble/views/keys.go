@@ -24,7 +24,13 @@ const (
 	spaceChannels  byte = 0x31 // id
 	spaceLocations byte = 0x32 // id
 
-	spaceEnd byte = 0x40
+	spaceEnd byte = 0x40 // of what comes before
+
+	spaceOrders         byte = 0x50 // progress
+	spaceOrderRecords   byte = 0x51 // id
+	spaceOrdersByPlace  byte = 0x52 // position of the first event, id
+	spaceOrdersToWork   byte = 0x53 // id; those pending, or with holds that end
+	spaceOrdersAreBelow byte = 0x54
 )
 
 // byPrefix orders keys bytewise, and has filters know the records of a reservation by its id.

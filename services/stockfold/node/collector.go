@@ -75,6 +75,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	collectStreams(s, "sku", c.skus.Stats())
 	collectStreams(s, "channel", c.channels.Stats())
 	collectStreams(s, "location", c.locations.Stats())
+	collectStreams(s, "order", c.orders.Stats())
 	if c.expiry != nil {
 		s.counter(expired, float64(c.expiry.Stats().Expired))
 	}
@@ -151,7 +152,7 @@ type projection interface {
 func (n *Node) projections() []projection {
 	list := []projection{n.policies}
 	if n.config.has(RoleProject) {
-		list = append(list, n.availability, n.reservations)
+		list = append(list, n.availability, n.reservations, n.orderIndex)
 	}
 	return list
 }

@@ -12,9 +12,11 @@ import (
 	"github.com/stockfold/stockfold/adapters/redis"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/orders"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/services/commands"
@@ -56,10 +58,12 @@ type storage struct {
 	skus      *commands.Streams[stock.State]
 	channels  *commands.Streams[channel.State]
 	locations *commands.Streams[location.State]
+	orders    *commands.Streams[order.State]
 
 	policies     *policies.Directory
 	availability *availability.Projection
 	reservations *reservations.Projection
+	orderIndex   *orders.Projection
 	tokens       *tokens.Codec
 }
 
@@ -131,9 +135,11 @@ func (n *Node) startCommands(context.Context) error {
 	n.skus = commands.NewStreams(n.events, commands.SKUs(), commands.Options{Now: now, Exclusive: alone, MaxMemory: n.config.StateMemory * mebibyte})
 	n.channels = commands.NewStreams(n.events, commands.Channels(), commands.Options{Now: now, Exclusive: alone})
 	n.locations = commands.NewStreams(n.events, commands.Locations(), commands.Options{Now: now, Exclusive: alone})
+	n.orders = commands.NewStreams(n.events, commands.Orders(), commands.Options{Now: now, Exclusive: alone, MaxMemory: n.config.StateMemory * mebibyte / 4})
 	n.parts.add("commands on locations", n.locations.Close)
 	n.parts.add("commands on channels", n.channels.Close)
 	n.parts.add("commands on SKUs", n.skus.Close)
+	n.parts.add("commands on orders", n.orders.Close)
 	return nil
 }
 
@@ -144,10 +150,12 @@ func (n *Node) startProjections(ctx context.Context) error {
 	n.availability = availability.New(availability.Config{Store: n.events, Model: n.documents(), Policies: n.policies,
 		CacheBytes: n.config.DocumentMemory * mebibyte, Log: n.log})
 	n.reservations = reservations.New(reservations.Config{Store: n.events, Model: n.views.Reservations(), Log: n.log})
+	n.orderIndex = orders.New(orders.Config{Store: n.events, Model: n.views.Orders(), Log: n.log})
 	n.parts.loop("projection policies", n.fail, n.policies.Run)
 	if n.config.has(RoleProject) {
 		n.parts.loop("projection availability", n.fail, n.availability.Run)
 		n.parts.loop("projection reservations", n.fail, n.reservations.Run)
+		n.parts.loop("projection orders", n.fail, n.orderIndex.Run)
 	}
 	return n.policies.WaitForEnd(ctx)
 }
@@ -161,7 +169,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, wait := range []func(context.Context, uint64) error{n.reservations.WaitFor, n.awaitAvailability} {
+	for _, wait := range []func(context.Context, uint64) error{n.reservations.WaitFor, n.orderIndex.WaitFor, n.awaitAvailability} {
 		if err := wait(ctx, end); err != nil {
 			return fmt.Errorf("catch up with the event store: %w", err)
 		}

@@ -37,6 +37,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 			Items: n.availability, Tokens: n.tokens}),
 		History:    history.New(n.events),
 		Operations: operations.New(n.operations()),
+		Orders:     n.orderService,
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/stockfold/stockfold/adapters/kafka"
 	"github.com/stockfold/stockfold/services/expiry"
 	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/publication"
 	"github.com/stockfold/stockfold/services/stock"
 )
@@ -29,12 +30,13 @@ const topicRetention = 14 * 24 * time.Hour
 
 // work is what a node does by itself.
 type work struct {
-	kafka       kafka.Config
-	recorder    *stock.Recorder
-	desk        *ingest.DeadLetterDesk
-	ingest      *ingest.Service      // nil without the role
-	publication *publication.Service // nil without the role
-	expiry      *expiry.Process      // nil without the role
+	kafka        kafka.Config
+	recorder     *stock.Recorder
+	desk         *ingest.DeadLetterDesk
+	orderService *orders.Service
+	ingest       *ingest.Service      // nil without the role
+	publication  *publication.Service // nil without the role
+	expiry       *expiry.Process      // nil without the role
 }
 
 // startBroker starts the embedded broker, when this node needs one and no other is named.
@@ -75,12 +77,15 @@ func (n *Node) startWork(ctx context.Context) error {
 	n.recorder = stock.NewRecorder(n.skus, n.policies, stock.Options{AcceptUnknownLocations: n.config.AcceptUnknownLocations, Now: now})
 	n.desk = ingest.NewDeadLetterDesk(n.letters, n.recorder, now, n.log)
 	n.policies.OnChange(n.desk.PolicyChanged)
+	n.orderService = orders.New(orders.Config{Orders: n.orders, SKUs: n.skus, Recorder: n.recorder, Policies: n.policies,
+		Index: n.orderIndex, Tokens: n.tokens, Now: now, Log: n.log})
 	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
 		n.parts.loop("dead letters", n.fail, n.desk.Run)
 	}
 	if n.config.has(RoleExpire) {
 		n.expiry = expiry.New(expiry.Config{Index: n.reservations, SKUs: n.skus, Now: now, Log: n.log})
 		n.parts.loop("expiry", n.fail, n.expiry.Run)
+		n.parts.loop("orders", n.fail, orders.NewProcess(n.orderService, n.orderIndex).Run)
 	}
 	if n.config.has(RolePublish) {
 		if err := n.startPublication(); err != nil {

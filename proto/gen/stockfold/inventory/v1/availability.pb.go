@@ -254,8 +254,10 @@ type GetAvailabilityRequest struct {
 	// 1-100 bytes.
 	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Token of a write that the answer must include; waits until it does or the deadline passes.
-	Token         string      `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
-	Consistency   Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=stockfold.inventory.v1.Consistency" json:"consistency,omitempty"`
+	Token       string      `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	Consistency Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=stockfold.inventory.v1.Consistency" json:"consistency,omitempty"`
+	// A cart's own hold, up to 100 bytes: what it holds of the SKU is available to itself. The answer is then a strong one.
+	ReservationId string `protobuf:"bytes,5,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +318,13 @@ func (x *GetAvailabilityRequest) GetConsistency() Consistency {
 		return x.Consistency
 	}
 	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+func (x *GetAvailabilityRequest) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
 }
 
 type GetAvailabilityResponse struct {
@@ -663,12 +672,13 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\n" +
 	"current_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcurrentAt\x12I\n" +
 	"\ranswered_from\x18\t \x01(\x0e2$.stockfold.inventory.v1.AnsweredFromR\fansweredFrom\x12F\n" +
-	"\x11next_available_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xa1\x01\n" +
+	"\x11next_available_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xc8\x01\n" +
 	"\x16GetAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12E\n" +
-	"\vconsistency\x18\x04 \x01(\x0e2#.stockfold.inventory.v1.ConsistencyR\vconsistency\"c\n" +
+	"\vconsistency\x18\x04 \x01(\x0e2#.stockfold.inventory.v1.ConsistencyR\vconsistency\x12%\n" +
+	"\x0ereservation_id\x18\x05 \x01(\tR\rreservationId\"c\n" +
 	"\x17GetAvailabilityResponse\x12H\n" +
 	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability\"\xa8\x01\n" +
 	"\x1bBatchGetAvailabilityRequest\x12\x12\n" +

@@ -1158,6 +1158,398 @@ func (x *ListReservationsResponse) GetNextPageToken() string {
 	return ""
 }
 
+type ChangeReservationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// Base units that shall be promised from now on, at least 1; leave 0 when decimal is given.
+	Quantity int64  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Decimal  string `protobuf:"bytes,3,opt,name=decimal,proto3" json:"decimal,omitempty"`
+	// Makes a repeated call count once, 1-100 bytes; without it each call counts.
+	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	Actor          string `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ChangeReservationRequest) Reset() {
+	*x = ChangeReservationRequest{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeReservationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeReservationRequest) ProtoMessage() {}
+
+func (x *ChangeReservationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeReservationRequest.ProtoReflect.Descriptor instead.
+func (*ChangeReservationRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ChangeReservationRequest) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ChangeReservationRequest) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *ChangeReservationRequest) GetDecimal() string {
+	if x != nil {
+		return x.Decimal
+	}
+	return ""
+}
+
+func (x *ChangeReservationRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ChangeReservationRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type ChangeReservationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reservation   *Reservation           `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeReservationResponse) Reset() {
+	*x = ChangeReservationResponse{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeReservationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeReservationResponse) ProtoMessage() {}
+
+func (x *ChangeReservationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeReservationResponse.ProtoReflect.Descriptor instead.
+func (*ChangeReservationResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ChangeReservationResponse) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *ChangeReservationResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type ReallocateReservationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// Up to 200 bytes, for the record.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Actor         string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReallocateReservationRequest) Reset() {
+	*x = ReallocateReservationRequest{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReallocateReservationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReallocateReservationRequest) ProtoMessage() {}
+
+func (x *ReallocateReservationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReallocateReservationRequest.ProtoReflect.Descriptor instead.
+func (*ReallocateReservationRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ReallocateReservationRequest) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ReallocateReservationRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReallocateReservationRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type ReallocateReservationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reservation   *Reservation           `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReallocateReservationResponse) Reset() {
+	*x = ReallocateReservationResponse{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReallocateReservationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReallocateReservationResponse) ProtoMessage() {}
+
+func (x *ReallocateReservationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReallocateReservationResponse.ProtoReflect.Descriptor instead.
+func (*ReallocateReservationResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ReallocateReservationResponse) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *ReallocateReservationResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type ListBreaksRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBreaksRequest) Reset() {
+	*x = ListBreaksRequest{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBreaksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBreaksRequest) ProtoMessage() {}
+
+func (x *ListBreaksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBreaksRequest.ProtoReflect.Descriptor instead.
+func (*ListBreaksRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListBreaksRequest) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+type ListBreaksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 100.
+	Breaks        []*ProposedBreak `protobuf:"bytes,1,rep,name=breaks,proto3" json:"breaks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBreaksResponse) Reset() {
+	*x = ListBreaksResponse{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBreaksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBreaksResponse) ProtoMessage() {}
+
+func (x *ListBreaksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBreaksResponse.ProtoReflect.Descriptor instead.
+func (*ListBreaksResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListBreaksResponse) GetBreaks() []*ProposedBreak {
+	if x != nil {
+		return x.Breaks
+	}
+	return nil
+}
+
+type ProposedBreak struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Location      string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProposedBreak) Reset() {
+	*x = ProposedBreak{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProposedBreak) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProposedBreak) ProtoMessage() {}
+
+func (x *ProposedBreak) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProposedBreak.ProtoReflect.Descriptor instead.
+func (*ProposedBreak) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ProposedBreak) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ProposedBreak) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ProposedBreak) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 var File_stockfold_inventory_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
@@ -1247,14 +1639,38 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\x05token\x18\x05 \x01(\tR\x05token\"\x8b\x01\n" +
 	"\x18ListReservationsResponse\x12G\n" +
 	"\freservations\x18\x01 \x03(\v2#.stockfold.inventory.v1.ReservationR\freservations\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xd9\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb6\x01\n" +
+	"\x18ChangeReservationRequest\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x18\n" +
+	"\adecimal\x18\x03 \x01(\tR\adecimal\x12'\n" +
+	"\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKey\x12\x14\n" +
+	"\x05actor\x18\x05 \x01(\tR\x05actor\"x\n" +
+	"\x19ChangeReservationResponse\x12E\n" +
+	"\vreservation\x18\x01 \x01(\v2#.stockfold.inventory.v1.ReservationR\vreservation\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"s\n" +
+	"\x1cReallocateReservationRequest\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\"|\n" +
+	"\x1dReallocateReservationResponse\x12E\n" +
+	"\vreservation\x18\x01 \x01(\v2#.stockfold.inventory.v1.ReservationR\vreservation\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"%\n" +
+	"\x11ListBreaksRequest\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\"S\n" +
+	"\x12ListBreaksResponse\x12=\n" +
+	"\x06breaks\x18\x01 \x03(\v2%.stockfold.inventory.v1.ProposedBreakR\x06breaks\"n\n" +
+	"\rProposedBreak\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity*\xd9\x01\n" +
 	"\x11ReservationStatus\x12\"\n" +
 	"\x1eRESERVATION_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17RESERVATION_STATUS_HELD\x10\x01\x12 \n" +
 	"\x1cRESERVATION_STATUS_CONFIRMED\x10\x02\x12 \n" +
 	"\x1cRESERVATION_STATUS_FULFILLED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_RELEASED\x10\x04\x12\x1e\n" +
-	"\x1aRESERVATION_STATUS_EXPIRED\x10\x052\xc6\x06\n" +
+	"\x1aRESERVATION_STATUS_EXPIRED\x10\x052\xac\t\n" +
 	"\x12ReservationService\x12Z\n" +
 	"\aReserve\x12&.stockfold.inventory.v1.ReserveRequest\x1a'.stockfold.inventory.v1.ReserveResponse\x12{\n" +
 	"\x12ConfirmReservation\x121.stockfold.inventory.v1.ConfirmReservationRequest\x1a2.stockfold.inventory.v1.ConfirmReservationResponse\x12x\n" +
@@ -1262,7 +1678,11 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\x12ReleaseReservation\x121.stockfold.inventory.v1.ReleaseReservationRequest\x1a2.stockfold.inventory.v1.ReleaseReservationResponse\x12x\n" +
 	"\x11FulfilReservation\x120.stockfold.inventory.v1.FulfilReservationRequest\x1a1.stockfold.inventory.v1.FulfilReservationResponse\x12o\n" +
 	"\x0eGetReservation\x12-.stockfold.inventory.v1.GetReservationRequest\x1a..stockfold.inventory.v1.GetReservationResponse\x12u\n" +
-	"\x10ListReservations\x12/.stockfold.inventory.v1.ListReservationsRequest\x1a0.stockfold.inventory.v1.ListReservationsResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x10ListReservations\x12/.stockfold.inventory.v1.ListReservationsRequest\x1a0.stockfold.inventory.v1.ListReservationsResponse\x12x\n" +
+	"\x11ChangeReservation\x120.stockfold.inventory.v1.ChangeReservationRequest\x1a1.stockfold.inventory.v1.ChangeReservationResponse\x12\x84\x01\n" +
+	"\x15ReallocateReservation\x124.stockfold.inventory.v1.ReallocateReservationRequest\x1a5.stockfold.inventory.v1.ReallocateReservationResponse\x12c\n" +
+	"\n" +
+	"ListBreaks\x12).stockfold.inventory.v1.ListBreaksRequest\x1a*.stockfold.inventory.v1.ListBreaksResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_reservation_proto_rawDescOnce sync.Once
@@ -1277,64 +1697,80 @@ func file_stockfold_inventory_v1_reservation_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_stockfold_inventory_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_stockfold_inventory_v1_reservation_proto_goTypes = []any{
-	(ReservationStatus)(0),             // 0: stockfold.inventory.v1.ReservationStatus
-	(*Reservation)(nil),                // 1: stockfold.inventory.v1.Reservation
-	(*ReserveRequest)(nil),             // 2: stockfold.inventory.v1.ReserveRequest
-	(*ReserveResponse)(nil),            // 3: stockfold.inventory.v1.ReserveResponse
-	(*ConfirmReservationRequest)(nil),  // 4: stockfold.inventory.v1.ConfirmReservationRequest
-	(*ConfirmReservationResponse)(nil), // 5: stockfold.inventory.v1.ConfirmReservationResponse
-	(*ExtendReservationRequest)(nil),   // 6: stockfold.inventory.v1.ExtendReservationRequest
-	(*ExtendReservationResponse)(nil),  // 7: stockfold.inventory.v1.ExtendReservationResponse
-	(*ReleaseReservationRequest)(nil),  // 8: stockfold.inventory.v1.ReleaseReservationRequest
-	(*ReleaseReservationResponse)(nil), // 9: stockfold.inventory.v1.ReleaseReservationResponse
-	(*FulfilReservationRequest)(nil),   // 10: stockfold.inventory.v1.FulfilReservationRequest
-	(*FulfilReservationResponse)(nil),  // 11: stockfold.inventory.v1.FulfilReservationResponse
-	(*GetReservationRequest)(nil),      // 12: stockfold.inventory.v1.GetReservationRequest
-	(*GetReservationResponse)(nil),     // 13: stockfold.inventory.v1.GetReservationResponse
-	(*ListReservationsRequest)(nil),    // 14: stockfold.inventory.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),   // 15: stockfold.inventory.v1.ListReservationsResponse
-	(*Split)(nil),                      // 16: stockfold.inventory.v1.Split
-	(*timestamppb.Timestamp)(nil),      // 17: google.protobuf.Timestamp
-	(*SupplyUse)(nil),                  // 18: stockfold.inventory.v1.SupplyUse
+	(ReservationStatus)(0),                // 0: stockfold.inventory.v1.ReservationStatus
+	(*Reservation)(nil),                   // 1: stockfold.inventory.v1.Reservation
+	(*ReserveRequest)(nil),                // 2: stockfold.inventory.v1.ReserveRequest
+	(*ReserveResponse)(nil),               // 3: stockfold.inventory.v1.ReserveResponse
+	(*ConfirmReservationRequest)(nil),     // 4: stockfold.inventory.v1.ConfirmReservationRequest
+	(*ConfirmReservationResponse)(nil),    // 5: stockfold.inventory.v1.ConfirmReservationResponse
+	(*ExtendReservationRequest)(nil),      // 6: stockfold.inventory.v1.ExtendReservationRequest
+	(*ExtendReservationResponse)(nil),     // 7: stockfold.inventory.v1.ExtendReservationResponse
+	(*ReleaseReservationRequest)(nil),     // 8: stockfold.inventory.v1.ReleaseReservationRequest
+	(*ReleaseReservationResponse)(nil),    // 9: stockfold.inventory.v1.ReleaseReservationResponse
+	(*FulfilReservationRequest)(nil),      // 10: stockfold.inventory.v1.FulfilReservationRequest
+	(*FulfilReservationResponse)(nil),     // 11: stockfold.inventory.v1.FulfilReservationResponse
+	(*GetReservationRequest)(nil),         // 12: stockfold.inventory.v1.GetReservationRequest
+	(*GetReservationResponse)(nil),        // 13: stockfold.inventory.v1.GetReservationResponse
+	(*ListReservationsRequest)(nil),       // 14: stockfold.inventory.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),      // 15: stockfold.inventory.v1.ListReservationsResponse
+	(*ChangeReservationRequest)(nil),      // 16: stockfold.inventory.v1.ChangeReservationRequest
+	(*ChangeReservationResponse)(nil),     // 17: stockfold.inventory.v1.ChangeReservationResponse
+	(*ReallocateReservationRequest)(nil),  // 18: stockfold.inventory.v1.ReallocateReservationRequest
+	(*ReallocateReservationResponse)(nil), // 19: stockfold.inventory.v1.ReallocateReservationResponse
+	(*ListBreaksRequest)(nil),             // 20: stockfold.inventory.v1.ListBreaksRequest
+	(*ListBreaksResponse)(nil),            // 21: stockfold.inventory.v1.ListBreaksResponse
+	(*ProposedBreak)(nil),                 // 22: stockfold.inventory.v1.ProposedBreak
+	(*Split)(nil),                         // 23: stockfold.inventory.v1.Split
+	(*timestamppb.Timestamp)(nil),         // 24: google.protobuf.Timestamp
+	(*SupplyUse)(nil),                     // 25: stockfold.inventory.v1.SupplyUse
 }
 var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.Reservation.status:type_name -> stockfold.inventory.v1.ReservationStatus
-	16, // 1: stockfold.inventory.v1.Reservation.splits:type_name -> stockfold.inventory.v1.Split
-	17, // 2: stockfold.inventory.v1.Reservation.expires_at:type_name -> google.protobuf.Timestamp
-	17, // 3: stockfold.inventory.v1.Reservation.placed_at:type_name -> google.protobuf.Timestamp
-	17, // 4: stockfold.inventory.v1.Reservation.promise_at:type_name -> google.protobuf.Timestamp
-	18, // 5: stockfold.inventory.v1.Reservation.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	17, // 6: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
+	23, // 1: stockfold.inventory.v1.Reservation.splits:type_name -> stockfold.inventory.v1.Split
+	24, // 2: stockfold.inventory.v1.Reservation.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 3: stockfold.inventory.v1.Reservation.placed_at:type_name -> google.protobuf.Timestamp
+	24, // 4: stockfold.inventory.v1.Reservation.promise_at:type_name -> google.protobuf.Timestamp
+	25, // 5: stockfold.inventory.v1.Reservation.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	24, // 6: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
 	1,  // 7: stockfold.inventory.v1.ReserveResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 8: stockfold.inventory.v1.ConfirmReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	17, // 9: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 9: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
 	1,  // 10: stockfold.inventory.v1.ExtendReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 11: stockfold.inventory.v1.ReleaseReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	17, // 12: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	24, // 12: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
 	1,  // 13: stockfold.inventory.v1.FulfilReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 14: stockfold.inventory.v1.GetReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 15: stockfold.inventory.v1.ListReservationsResponse.reservations:type_name -> stockfold.inventory.v1.Reservation
-	2,  // 16: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
-	4,  // 17: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
-	6,  // 18: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
-	8,  // 19: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
-	10, // 20: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
-	12, // 21: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
-	14, // 22: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
-	3,  // 23: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
-	5,  // 24: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
-	7,  // 25: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
-	9,  // 26: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
-	11, // 27: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
-	13, // 28: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
-	15, // 29: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
-	23, // [23:30] is the sub-list for method output_type
-	16, // [16:23] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	1,  // 16: stockfold.inventory.v1.ChangeReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 17: stockfold.inventory.v1.ReallocateReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	22, // 18: stockfold.inventory.v1.ListBreaksResponse.breaks:type_name -> stockfold.inventory.v1.ProposedBreak
+	2,  // 19: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
+	4,  // 20: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
+	6,  // 21: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
+	8,  // 22: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
+	10, // 23: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
+	12, // 24: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
+	14, // 25: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
+	16, // 26: stockfold.inventory.v1.ReservationService.ChangeReservation:input_type -> stockfold.inventory.v1.ChangeReservationRequest
+	18, // 27: stockfold.inventory.v1.ReservationService.ReallocateReservation:input_type -> stockfold.inventory.v1.ReallocateReservationRequest
+	20, // 28: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
+	3,  // 29: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
+	5,  // 30: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
+	7,  // 31: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
+	9,  // 32: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
+	11, // 33: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
+	13, // 34: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
+	15, // 35: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
+	17, // 36: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
+	19, // 37: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
+	21, // 38: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
+	29, // [29:39] is the sub-list for method output_type
+	19, // [19:29] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_reservation_proto_init() }
@@ -1349,7 +1785,7 @@ func file_stockfold_inventory_v1_reservation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_reservation_proto_rawDesc), len(file_stockfold_inventory_v1_reservation_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

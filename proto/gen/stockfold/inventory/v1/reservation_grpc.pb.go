@@ -19,13 +19,16 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ReservationService_Reserve_FullMethodName            = "/stockfold.inventory.v1.ReservationService/Reserve"
-	ReservationService_ConfirmReservation_FullMethodName = "/stockfold.inventory.v1.ReservationService/ConfirmReservation"
-	ReservationService_ExtendReservation_FullMethodName  = "/stockfold.inventory.v1.ReservationService/ExtendReservation"
-	ReservationService_ReleaseReservation_FullMethodName = "/stockfold.inventory.v1.ReservationService/ReleaseReservation"
-	ReservationService_FulfilReservation_FullMethodName  = "/stockfold.inventory.v1.ReservationService/FulfilReservation"
-	ReservationService_GetReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/GetReservation"
-	ReservationService_ListReservations_FullMethodName   = "/stockfold.inventory.v1.ReservationService/ListReservations"
+	ReservationService_Reserve_FullMethodName               = "/stockfold.inventory.v1.ReservationService/Reserve"
+	ReservationService_ConfirmReservation_FullMethodName    = "/stockfold.inventory.v1.ReservationService/ConfirmReservation"
+	ReservationService_ExtendReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ExtendReservation"
+	ReservationService_ReleaseReservation_FullMethodName    = "/stockfold.inventory.v1.ReservationService/ReleaseReservation"
+	ReservationService_FulfilReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/FulfilReservation"
+	ReservationService_GetReservation_FullMethodName        = "/stockfold.inventory.v1.ReservationService/GetReservation"
+	ReservationService_ListReservations_FullMethodName      = "/stockfold.inventory.v1.ReservationService/ListReservations"
+	ReservationService_ChangeReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ChangeReservation"
+	ReservationService_ReallocateReservation_FullMethodName = "/stockfold.inventory.v1.ReservationService/ReallocateReservation"
+	ReservationService_ListBreaks_FullMethodName            = "/stockfold.inventory.v1.ReservationService/ListBreaks"
 )
 
 // ReservationServiceClient is the client API for ReservationService service.
@@ -51,6 +54,14 @@ type ReservationServiceClient interface {
 	GetReservation(ctx context.Context, in *GetReservationRequest, opts ...grpc.CallOption) (*GetReservationResponse, error)
 	// ListReservations lists the reservations of a SKU, oldest first.
 	ListReservations(ctx context.Context, in *ListReservationsRequest, opts ...grpc.CallOption) (*ListReservationsResponse, error)
+	// ChangeReservation makes a live reservation hold more or fewer units. More are taken like Reserve takes them:
+	// FAILED_PRECONDITION, INSUFFICIENT_STOCK with metadata "available", its own units included, when it is too much.
+	ChangeReservation(ctx context.Context, in *ChangeReservationRequest, opts ...grpc.CallOption) (*ChangeReservationResponse, error)
+	// ReallocateReservation moves what is promised at locations that the channel does not sell from any more, or that are
+	// oversold, to where units are free. What stands well, or finds nothing free, stays.
+	ReallocateReservation(ctx context.Context, in *ReallocateReservationRequest, opts ...grpc.CallOption) (*ReallocateReservationResponse, error)
+	// ListBreaks proposes which promises of a SKU to break where more is promised than lies there: the youngest hold first.
+	ListBreaks(ctx context.Context, in *ListBreaksRequest, opts ...grpc.CallOption) (*ListBreaksResponse, error)
 }
 
 type reservationServiceClient struct {
@@ -131,6 +142,36 @@ func (c *reservationServiceClient) ListReservations(ctx context.Context, in *Lis
 	return out, nil
 }
 
+func (c *reservationServiceClient) ChangeReservation(ctx context.Context, in *ChangeReservationRequest, opts ...grpc.CallOption) (*ChangeReservationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangeReservationResponse)
+	err := c.cc.Invoke(ctx, ReservationService_ChangeReservation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reservationServiceClient) ReallocateReservation(ctx context.Context, in *ReallocateReservationRequest, opts ...grpc.CallOption) (*ReallocateReservationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReallocateReservationResponse)
+	err := c.cc.Invoke(ctx, ReservationService_ReallocateReservation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reservationServiceClient) ListBreaks(ctx context.Context, in *ListBreaksRequest, opts ...grpc.CallOption) (*ListBreaksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBreaksResponse)
+	err := c.cc.Invoke(ctx, ReservationService_ListBreaks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ReservationServiceServer is the server API for ReservationService service.
 // All implementations must embed UnimplementedReservationServiceServer
 // for forward compatibility.
@@ -154,6 +195,14 @@ type ReservationServiceServer interface {
 	GetReservation(context.Context, *GetReservationRequest) (*GetReservationResponse, error)
 	// ListReservations lists the reservations of a SKU, oldest first.
 	ListReservations(context.Context, *ListReservationsRequest) (*ListReservationsResponse, error)
+	// ChangeReservation makes a live reservation hold more or fewer units. More are taken like Reserve takes them:
+	// FAILED_PRECONDITION, INSUFFICIENT_STOCK with metadata "available", its own units included, when it is too much.
+	ChangeReservation(context.Context, *ChangeReservationRequest) (*ChangeReservationResponse, error)
+	// ReallocateReservation moves what is promised at locations that the channel does not sell from any more, or that are
+	// oversold, to where units are free. What stands well, or finds nothing free, stays.
+	ReallocateReservation(context.Context, *ReallocateReservationRequest) (*ReallocateReservationResponse, error)
+	// ListBreaks proposes which promises of a SKU to break where more is promised than lies there: the youngest hold first.
+	ListBreaks(context.Context, *ListBreaksRequest) (*ListBreaksResponse, error)
 	mustEmbedUnimplementedReservationServiceServer()
 }
 
@@ -184,6 +233,15 @@ func (UnimplementedReservationServiceServer) GetReservation(context.Context, *Ge
 }
 func (UnimplementedReservationServiceServer) ListReservations(context.Context, *ListReservationsRequest) (*ListReservationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReservations not implemented")
+}
+func (UnimplementedReservationServiceServer) ChangeReservation(context.Context, *ChangeReservationRequest) (*ChangeReservationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangeReservation not implemented")
+}
+func (UnimplementedReservationServiceServer) ReallocateReservation(context.Context, *ReallocateReservationRequest) (*ReallocateReservationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReallocateReservation not implemented")
+}
+func (UnimplementedReservationServiceServer) ListBreaks(context.Context, *ListBreaksRequest) (*ListBreaksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBreaks not implemented")
 }
 func (UnimplementedReservationServiceServer) mustEmbedUnimplementedReservationServiceServer() {}
 func (UnimplementedReservationServiceServer) testEmbeddedByValue()                            {}
@@ -332,6 +390,60 @@ func _ReservationService_ListReservations_Handler(srv interface{}, ctx context.C
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReservationService_ChangeReservation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangeReservationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReservationServiceServer).ChangeReservation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReservationService_ChangeReservation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReservationServiceServer).ChangeReservation(ctx, req.(*ChangeReservationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReservationService_ReallocateReservation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReallocateReservationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReservationServiceServer).ReallocateReservation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReservationService_ReallocateReservation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReservationServiceServer).ReallocateReservation(ctx, req.(*ReallocateReservationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReservationService_ListBreaks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBreaksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReservationServiceServer).ListBreaks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReservationService_ListBreaks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReservationServiceServer).ListBreaks(ctx, req.(*ListBreaksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ReservationService_ServiceDesc is the grpc.ServiceDesc for ReservationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -366,6 +478,18 @@ var ReservationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListReservations",
 			Handler:    _ReservationService_ListReservations_Handler,
+		},
+		{
+			MethodName: "ChangeReservation",
+			Handler:    _ReservationService_ChangeReservation_Handler,
+		},
+		{
+			MethodName: "ReallocateReservation",
+			Handler:    _ReservationService_ReallocateReservation_Handler,
+		},
+		{
+			MethodName: "ListBreaks",
+			Handler:    _ReservationService_ListBreaks_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

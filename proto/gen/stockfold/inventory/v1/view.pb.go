@@ -977,6 +977,145 @@ func (x *LocationDocument) GetRecordedAt() int64 {
 	return 0
 }
 
+// OrderDocument is what is listed of an order.
+type OrderDocument struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	OrderId string                 `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	Channel string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	// 1 received, 2 reserved, 3 confirmed, 4 rejected, 5 cancelled, 6 closed, 7 awaited.
+	Status    int32 `protobuf:"varint,3,opt,name=status,proto3" json:"status,omitempty"`
+	Sold      bool  `protobuf:"varint,4,opt,name=sold,proto3" json:"sold,omitempty"`
+	ExpiresAt int64 `protobuf:"varint,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Number of its events, and of those that the SKUs are settled for.
+	Version uint64 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"`
+	Settled uint64 `protobuf:"varint,7,opt,name=settled,proto3" json:"settled,omitempty"`
+	// When its last event was recorded.
+	RecordedAt int64 `protobuf:"varint,8,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// Positions of its first event and of its last.
+	Placed   uint64 `protobuf:"varint,9,opt,name=placed,proto3" json:"placed,omitempty"`
+	Position uint64 `protobuf:"varint,10,opt,name=position,proto3" json:"position,omitempty"`
+	// Version of the last event that may ask something of the SKUs.
+	Asked uint64 `protobuf:"varint,11,opt,name=asked,proto3" json:"asked,omitempty"`
+	// Something of it was sent.
+	Sent          bool `protobuf:"varint,12,opt,name=sent,proto3" json:"sent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderDocument) Reset() {
+	*x = OrderDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderDocument) ProtoMessage() {}
+
+func (x *OrderDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderDocument.ProtoReflect.Descriptor instead.
+func (*OrderDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *OrderDocument) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *OrderDocument) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *OrderDocument) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetSold() bool {
+	if x != nil {
+		return x.Sold
+	}
+	return false
+}
+
+func (x *OrderDocument) GetExpiresAt() int64 {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetSettled() uint64 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetRecordedAt() int64 {
+	if x != nil {
+		return x.RecordedAt
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetPlaced() uint64 {
+	if x != nil {
+		return x.Placed
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetAsked() uint64 {
+	if x != nil {
+		return x.Asked
+	}
+	return 0
+}
+
+func (x *OrderDocument) GetSent() bool {
+	if x != nil {
+		return x.Sent
+	}
+	return false
+}
+
 var File_stockfold_inventory_v1_view_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
@@ -1074,7 +1213,23 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x05known\x18\x06 \x01(\bR\x05known\x12\x1a\n" +
 	"\bposition\x18\a \x01(\x04R\bposition\x12\x1f\n" +
 	"\vrecorded_at\x18\b \x01(\x03R\n" +
-	"recordedAtBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"recordedAt\"\xc2\x02\n" +
+	"\rOrderDocument\x12\x19\n" +
+	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\x05R\x06status\x12\x12\n" +
+	"\x04sold\x18\x04 \x01(\bR\x04sold\x12\x1d\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\x03R\texpiresAt\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\x04R\aversion\x12\x18\n" +
+	"\asettled\x18\a \x01(\x04R\asettled\x12\x1f\n" +
+	"\vrecorded_at\x18\b \x01(\x03R\n" +
+	"recordedAt\x12\x16\n" +
+	"\x06placed\x18\t \x01(\x04R\x06placed\x12\x1a\n" +
+	"\bposition\x18\n" +
+	" \x01(\x04R\bposition\x12\x14\n" +
+	"\x05asked\x18\v \x01(\x04R\x05asked\x12\x12\n" +
+	"\x04sent\x18\f \x01(\bR\x04sentBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_view_proto_rawDescOnce sync.Once
@@ -1088,7 +1243,7 @@ func file_stockfold_inventory_v1_view_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_view_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*AvailabilityDocument)(nil), // 0: stockfold.inventory.v1.AvailabilityDocument
 	(*ItemDocument)(nil),         // 1: stockfold.inventory.v1.ItemDocument
@@ -1100,6 +1255,7 @@ var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*SplitDocument)(nil),        // 7: stockfold.inventory.v1.SplitDocument
 	(*ChannelDocument)(nil),      // 8: stockfold.inventory.v1.ChannelDocument
 	(*LocationDocument)(nil),     // 9: stockfold.inventory.v1.LocationDocument
+	(*OrderDocument)(nil),        // 10: stockfold.inventory.v1.OrderDocument
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	1, // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
@@ -1126,7 +1282,7 @@ func file_stockfold_inventory_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_view_proto_rawDesc), len(file_stockfold_inventory_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
