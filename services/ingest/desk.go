@@ -57,6 +57,9 @@ const (
 // of it, and facts that two of them replay at once count once by their keys. Letters whose location was unknown are replayed by themselves, oldest first, several at once,
 // when the location is defined.
 type DeadLetterDesk struct {
+	// Orders takes in letters about orders; it is set before the desk is used.
+	Orders Orders
+
 	letters  DeadLetters
 	recorder *Recorder
 	now      func() aggregates.Instant

@@ -33,19 +33,9 @@ func facts(r *Recorder, m *Message, epoch int64) ([]stock.Fact, *stock.Rejection
 	if err != nil {
 		return nil, malformed(err)
 	}
-	origin := aggregates.Metadata{
-		CorrelationID: e.correlation,
-		CausationID:   e.causation,
-		Source: aggregates.Source{
-			System: e.source, MessageID: e.id, Sequence: e.sequence,
-			Topic: originTopic(m.Topic, epoch), Partition: m.Partition, Offset: m.Offset,
-		},
-	}
-	if origin.OccurredAt, err = e.occurred(); err != nil {
-		return nil, malformed(err)
-	}
-	if err := checkAttributes(&e); err != nil {
-		return nil, stock.Reject(err)
+	origin, rejection := originOf(m, &e, epoch)
+	if rejection != nil {
+		return nil, rejection
 	}
 	switch e.kind {
 	case TypeMovement:
@@ -55,6 +45,26 @@ func facts(r *Recorder, m *Message, epoch int64) ([]stock.Fact, *stock.Rejection
 	}
 	return nil, &stock.Rejection{Reason: ReasonUnknownType,
 		Message: fmt.Sprintf("type %q is none of %s, %s", clip(e.kind), TypeMovement, TypeSale)}
+}
+
+// originOf is what a message says of where it came from and when it happened.
+func originOf(m *Message, e *event, epoch int64) (origin aggregates.Metadata, rejection *stock.Rejection) {
+	origin = aggregates.Metadata{
+		CorrelationID: e.correlation,
+		CausationID:   e.causation,
+		Source: aggregates.Source{
+			System: e.source, MessageID: e.id, Sequence: e.sequence,
+			Topic: originTopic(m.Topic, epoch), Partition: m.Partition, Offset: m.Offset,
+		},
+	}
+	var err error
+	if origin.OccurredAt, err = e.occurred(); err != nil {
+		return origin, malformed(err)
+	}
+	if err := checkAttributes(e); err != nil {
+		return origin, stock.Reject(err)
+	}
+	return origin, nil
 }
 
 // originTopic names the log that a message came from. The logs that stood under a topic's name one after the other are

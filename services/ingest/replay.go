@@ -100,6 +100,11 @@ func (l *DeadLetter) settle(tried *DeadLetter, v verdict, actor string) bool {
 
 // try records what is left of a letter's facts.
 func (d *DeadLetterDesk) try(ctx context.Context, letter *DeadLetter) verdict {
+	if o, rejection, is := readOrder(letter.message(), 0); rejection != nil {
+		return verdict{rejection: rejection}
+	} else if is {
+		return d.tryOrder(ctx, o)
+	}
 	all, rejection := facts(d.recorder, letter.message(), 0)
 	if rejection != nil {
 		return verdict{rejection: rejection}

@@ -10,10 +10,12 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 )
 
-// Config says what the service works with. Consumer, Recorder, Desk and Offsets must be set.
+// Config says what the service works with. Consumer, Recorder, Desk and Offsets must be set, and Orders when the orders' topic is
+// read.
 type Config struct {
 	Consumer Consumer
 	Recorder *Recorder
+	Orders   Orders
 	Desk     *DeadLetterDesk
 	Offsets  Offsets
 	Now      func() aggregates.Instant // the clock; the system's by default

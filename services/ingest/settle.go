@@ -35,11 +35,27 @@ func (w *worker) advance() {
 
 // conclude decides what follows from an entry's outcome.
 func (w *worker) conclude(e *entry) {
+	if e.order != nil && e.rejection == nil {
+		w.unchain(e)
+	}
 	switch {
 	case e.err != nil: // of a trial, or of keeping it as a dead letter
 		w.fail(e, e.err)
 		return
 	case e.rejection != nil: // it is kept
+		w.finish(e)
+		return
+	case e.refused != nil:
+		e.rejection = e.refused
+		w.flying++
+		w.keep(e)
+		return
+	case e.order != nil:
+		if e.news {
+			w.s.stats.facts.Add(1)
+		} else {
+			w.s.stats.duplicates.Add(1)
+		}
 		w.finish(e)
 		return
 	}

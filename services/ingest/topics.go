@@ -4,12 +4,14 @@ package ingest
 const (
 	TopicMovements = "stockfold.movements.v1" // one Movement per message
 	TopicSales     = "stockfold.sales.v1"     // one Sale per message
+	TopicOrders    = "stockfold.orders.v1"    // one OrderMessage per message
 )
 
 // Types of CloudEvents that the service understands, on either topic, a contract.
 const (
 	TypeMovement = "stockfold.movement.v1" // data is a Movement
 	TypeSale     = "stockfold.sale.v1"     // data is a Sale
+	TypeOrder    = "stockfold.order.v1"    // data is an OrderMessage; on the orders' topic only
 )
 
 // TopicRPC is the origin of a dead letter that came by StockService.RecordMovements.

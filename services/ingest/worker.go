@@ -26,10 +26,11 @@ type worker struct {
 	taken   atomic.Int64 // next, for those beside run
 	readTo  int64        // everything before it is in the window or settled
 
-	flying   int // entries under way
-	facts    int // of them
-	bytes    int // of entries in the window
-	failed   int // entries that wait to be tried again
+	flying   int                      // entries under way
+	facts    int                      // of them
+	bytes    int                      // of entries in the window
+	failed   int                      // entries that wait to be tried again
+	chains   map[string]chan struct{} // of orders with messages under way, the last one's
 	troubled bool
 	ended    error // why there is nothing more to read
 	pause    backoff
@@ -53,6 +54,9 @@ type entry struct {
 	lines     []int32
 	results   []stock.Result
 	rejection *stock.Rejection // to be kept as a dead letter
+	order     *orderMessage    // what it says of an order, instead of facts
+	refused   *stock.Rejection // why the order does not take it
+	news      bool             // the order had not heard of it
 	applied   []int32
 	err       error // of the last try, when it may be tried again
 	defects   int   // tries that failed for no known reason
@@ -193,7 +197,10 @@ func (w *worker) start(ctx context.Context) {
 			w.advance()
 			continue
 		}
-		e.facts, e.rejection = facts(w.s.Recorder, &e.message, w.epoch)
+		var isOrder bool
+		if e.order, e.rejection, isOrder = readOrder(&e.message, w.epoch); !isOrder {
+			e.facts, e.rejection = facts(w.s.Recorder, &e.message, w.epoch)
+		}
 		e.lines = lineNumbers(len(e.facts))
 		w.begin(ctx, e)
 	}
@@ -213,7 +220,7 @@ func (m *Message) size() int {
 
 // begin sends an entry on its way: its facts to their streams, or its message to the dead letters.
 func (w *worker) begin(ctx context.Context, e *entry) {
-	e.state, e.results, e.err = flying, nil, nil
+	e.state, e.results, e.err, e.refused = flying, nil, nil, nil
 	w.flying++
 	w.facts += len(e.facts)
 	if e.rejection == nil && stock.NeedsTrial(e.facts) {
@@ -226,6 +233,8 @@ func (w *worker) begin(ctx context.Context, e *entry) {
 		w.arrive(e)
 	case e.rejection != nil:
 		w.keep(e)
+	case e.order != nil:
+		w.takeOrder(e)
 	default:
 		w.s.Recorder.Submit(e.facts, func(results []stock.Result) {
 			e.results = results

@@ -20,7 +20,7 @@ func (s *Service) change(ctx context.Context, id, actor, key string, contents []
 	if _, err := s.Orders.Do(ctx, id, m, decide); err != nil {
 		return nil, "", about(id, err)
 	}
-	l, position, err := s.drive(ctx, id)
+	l, position, err := s.finish(ctx, id)
 	if err != nil {
 		return nil, "", err
 	}
@@ -36,7 +36,7 @@ func (s *Service) ConfirmOrder(ctx context.Context, r *pb.ConfirmOrderRequest) (
 		return nil, err
 	}
 	// An order that a crash left half reserved is reserved first.
-	if _, _, err := s.drive(ctx, r.OrderId); err != nil {
+	if _, _, err := s.finish(ctx, r.OrderId); err != nil {
 		return nil, err
 	}
 	o, token, err := s.change(ctx, r.OrderId, r.Actor, "confirm", nil,

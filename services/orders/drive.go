@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -23,14 +22,18 @@ const (
 	// inTurn is up to how many reservations an order asks its SKUs one after the other; more are asked at once.
 	inTurn = 8
 	// driveTimeout bounds one go, whoever waits for it.
-	driveTimeout = 30 * time.Second
+	driveTimeout = 10 * time.Second
 )
 
-// drive tells the SKUs what an order wants of them until nothing is left to tell. It goes on when the caller leaves; what it does
-// not finish, Process does.
-func (s *Service) drive(ctx context.Context, id string) (look, uint64, error) {
+// finish drives an order, and goes on when the caller leaves.
+func (s *Service) finish(ctx context.Context, id string) (look, uint64, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), driveTimeout)
 	defer cancel()
+	return s.drive(ctx, id)
+}
+
+// drive tells the SKUs what an order wants of them until nothing is left to tell. What it does not finish, Process does.
+func (s *Service) drive(ctx context.Context, id string) (look, uint64, error) {
 	for range maxRounds {
 		l, position, err := s.see(ctx, id)
 		if err != nil || l.plan.Done() {
@@ -113,26 +116,35 @@ func (s *Service) asking(id string, p *order.Plan, w *order.Want) *ask {
 
 // told asks SKUs, all at once, and waits; each question has its own error then. It returns an error when one is not answered.
 func (s *Service) told(ctx context.Context, id string, wants []order.Want, asks []*ask) error {
-	var waiting sync.WaitGroup
+	type answer struct {
+		of  *ask
+		err error
+	}
+	answers := make(chan answer, len(asks))
 	for i, a := range asks {
-		waiting.Add(1)
 		m := aggregates.Metadata{Actor: actor, CorrelationID: id, IdempotencyKey: key(id, a.request.Version, a.request.ReservationID)}
 		m.Fingerprint = aggregates.Fingerprint(m.IdempotencyKey)
 		done := func(_ commands.Outcome, err error) {
-			a.err = err
-			waiting.Done()
+			answers <- answer{a, err}
 		}
 		if err := s.SKUs.Submit(wants[i].SKU, m, a, done); err != nil {
 			done(commands.Outcome{}, err)
 		}
 	}
-	waiting.Wait() // a command is answered within the bounds of services/commands
+	for range asks {
+		select {
+		case got := <-answers:
+			got.of.err = got.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for i, a := range asks {
 		if a.err != nil && stock.Temporary(a.err) {
 			return fmt.Errorf("SKU %q: %w", wants[i].SKU, a.err)
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // withdraw gives up what the order does not want any more.

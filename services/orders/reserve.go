@@ -46,7 +46,7 @@ func (s *Service) ReserveOrder(ctx context.Context, r *pb.ReserveOrderRequest) (
 	if err != nil {
 		return nil, about(r.OrderId, err)
 	}
-	l, position, err := s.drive(ctx, r.OrderId)
+	l, position, err := s.finish(ctx, r.OrderId)
 	if err != nil {
 		return nil, err
 	}

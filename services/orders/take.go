@@ -28,11 +28,15 @@ const (
 )
 
 // Take takes in what a channel or a warehouse says of an order, and carries it out. origin says of the message where it came from, when it
-// occurred, and its own id. Taking it in again is safe. What is wrong with the message is a *stock.Rejection; other errors say
+// occurred, and its own id. It tells whether that was news; taking it in again is safe. What is wrong with the message is a *stock.Rejection; other errors say
 // nothing about it, and it may be tried again.
-func (s *Service) Take(ctx context.Context, m *pb.OrderMessage, origin aggregates.Metadata) error {
-	_, _, err := s.take(ctx, m, origin)
-	return rejection(err)
+func (s *Service) Take(ctx context.Context, m *pb.OrderMessage, origin aggregates.Metadata) (news bool, err error) {
+	if news, err = s.take(ctx, m, origin); err == nil {
+		limited, cancel := context.WithTimeout(ctx, driveTimeout)
+		defer cancel()
+		_, _, err = s.drive(limited, m.OrderId)
+	}
+	return news, rejection(err)
 }
 
 // RecordOrderMessage takes in a message that comes by call. It returns *validation.Error,
@@ -56,21 +60,25 @@ func (s *Service) RecordOrderMessage(ctx context.Context, r *pb.RecordOrderMessa
 	origin := provenance.Metadata(ctx, r.Message.Actor, r.Message.OrderId)
 	origin.OccurredAt = codec.Instant(r.OccurredAt)
 	origin.Source = aggregates.Source{System: r.Source, MessageID: r.MessageId}
-	l, position, err := s.take(ctx, r.Message, origin)
+	if _, err := s.take(ctx, r.Message, origin); err != nil {
+		return nil, about(r.Message.OrderId, err)
+	}
+	l, position, err := s.finish(ctx, r.Message.OrderId)
 	if err != nil {
 		return nil, about(r.Message.OrderId, err)
 	}
 	return &pb.RecordOrderMessageResponse{Order: message(r.Message.OrderId, &l.view), Token: s.Tokens.Encode(position)}, nil
 }
 
-func (s *Service) take(ctx context.Context, msg *pb.OrderMessage, origin aggregates.Metadata) (look, uint64, error) {
+// take records what a message says on its order's stream.
+func (s *Service) take(ctx context.Context, msg *pb.OrderMessage, origin aggregates.Metadata) (news bool, err error) {
 	decide, err := s.read(ctx, msg, &origin)
 	if err != nil {
-		return look{}, 0, err
+		return false, err
 	}
 	contents, err := proto.MarshalOptions{Deterministic: true}.Marshal(msg)
 	if err != nil {
-		return look{}, 0, fmt.Errorf("order %q: %w", msg.OrderId, err)
+		return false, fmt.Errorf("order %q: %w", msg.OrderId, err)
 	}
 	m := origin
 	m.Actor = msg.Actor
@@ -80,10 +88,8 @@ func (s *Service) take(ctx context.Context, msg *pb.OrderMessage, origin aggrega
 	m.Source.Document = msg.OrderId
 	m.IdempotencyKey = "message:" + fmt.Sprintf("%d:", len(m.Source.System)) + m.Source.System + ":" + m.Source.MessageID
 	m.Fingerprint = aggregates.Fingerprint(string(contents))
-	if _, err := s.Orders.Do(ctx, msg.OrderId, m, decide); err != nil {
-		return look{}, 0, err
-	}
-	return s.drive(ctx, msg.OrderId)
+	outcome, err := s.Orders.Do(ctx, msg.OrderId, m, decide)
+	return outcome.Recorded > 0, err
 }
 
 // rejection is what the refusal of a message amounts to; other errors stay as they are.

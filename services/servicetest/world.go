@@ -178,6 +178,7 @@ func (w *World) config() api.Config {
 	w.Orders = orderservice.New(orderservice.Config{Orders: w.OrderStreams, SKUs: w.SKUs, Recorder: w.Recorder, Policies: w.Policies,
 		Index: w.OrderIndex, Tokens: w.Tokens, Now: w.Now, Log: w.Log})
 	w.Desk = ingest.NewDeadLetterDesk(w.Store.DeadLetters(), w.Recorder, w.Now, w.Log)
+	w.Desk.Orders = w.Orders
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now}),

@@ -57,6 +57,7 @@ func (n *Node) startBroker(context.Context) error {
 		Topics: []broker.Topic{
 			{Name: ingest.TopicMovements, Reader: reader},
 			{Name: ingest.TopicSales, Reader: reader},
+			{Name: ingest.TopicOrders, Reader: reader},
 			{Name: publication.Topic},
 		}})
 	var taken *broker.InUseError
@@ -79,6 +80,7 @@ func (n *Node) startWork(ctx context.Context) error {
 	n.policies.OnChange(n.desk.PolicyChanged)
 	n.orderService = orders.New(orders.Config{Orders: n.orders, SKUs: n.skus, Recorder: n.recorder, Policies: n.policies,
 		Index: n.orderIndex, Tokens: n.tokens, Now: now, Log: n.log})
+	n.desk.Orders = n.orderService
 	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
 		n.parts.loop("dead letters", n.fail, n.desk.Run)
 	}
@@ -140,14 +142,14 @@ func (n *Node) publishInTurn() (func(context.Context) error, error) {
 }
 
 func (n *Node) startIngest() error {
-	consumer, err := kafka.NewConsumer(n.kafka, ingest.Group(n.events.ID()), ingest.TopicMovements, ingest.TopicSales)
+	consumer, err := kafka.NewConsumer(n.kafka, ingest.Group(n.events.ID()), ingest.TopicMovements, ingest.TopicSales, ingest.TopicOrders)
 	if err != nil {
 		return err
 	}
 	n.parts.add("consumer", func(context.Context) error { return consumer.Close() })
-	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
+	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Orders: n.orderService, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
 	n.parts.loop("ingest", n.fail, func(ctx context.Context) error {
-		if err := n.awaitTopics(ctx, n.ingest.NoteTrouble, ingest.TopicMovements, ingest.TopicSales); err != nil {
+		if err := n.awaitTopics(ctx, n.ingest.NoteTrouble, ingest.TopicMovements, ingest.TopicSales, ingest.TopicOrders); err != nil {
 			return err
 		}
 		return n.ingest.Run(ctx)
