@@ -3,6 +3,7 @@ package orders_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,12 +19,15 @@ import (
 // crashing is a store that goes away at one append, before or after it has become durable, and stays away.
 type crashing struct {
 	*pebble.Store
+	mu    sync.Mutex
 	left  int // appends until then; negative: never
 	after bool
 	gone  bool
 }
 
 func (c *crashing) Append(ctx context.Context, stream string, next uint64, events []aggregates.NewEvent) (commands.Appended, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.gone {
 		return commands.Appended{}, commands.ErrUnavailable
 	}
@@ -39,6 +43,18 @@ func (c *crashing) Append(ctx context.Context, stream string, next uint64, event
 		return commands.Appended{}, commands.ErrUnavailable
 	}
 	return c.Store.Append(ctx, stream, next, events)
+}
+
+func (c *crashing) set(left int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = left
+}
+
+func (c *crashing) isGone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
 }
 
 // restarted gives the shop the services that a process started anew would have.
@@ -116,13 +132,13 @@ func crashAt(t *testing.T, x story, step int, after bool) (crashed bool) {
 	for _, sku := range []string{"milk", "tea", "coffee"} {
 		s.Count(sku, 10)
 	}
-	store.left = step
+	store.set(step)
 	for _, do := range x.steps {
-		if err := do(s); err != nil && store.gone {
+		if err := do(s); err != nil && store.isGone() {
 			break
 		}
 	}
-	crashed = store.gone
+	crashed = store.isGone()
 	s.restarted()
 	s.at.Advance(time.Minute)
 	s.sweep()
