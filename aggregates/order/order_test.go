@@ -21,7 +21,6 @@ type world struct {
 	now   aggregates.Instant
 	log   []aggregates.Event
 	metas []aggregates.Metadata
-	keys  int
 	err   error
 }
 
