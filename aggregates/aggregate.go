@@ -60,6 +60,9 @@ type Source struct {
 	Topic     string // Kafka origin; empty when it came by another way
 	Partition int32
 	Offset    int64
+
+	// PartitionKey tells, with System, whose numbers Sequence is one of; empty without a sequence.
+	PartitionKey string
 }
 
 // Metadata goes with every event.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/projections"
@@ -40,7 +41,10 @@ func channelDocument(id string, position uint64) *policies.Channel {
 
 func locationDocument(id string, position uint64) *policies.Location {
 	return &policies.Location{ID: id, Position: position, RecordedAt: 98, State: location.State{Known: true, Disabled: position%2 == 0,
-		Defined: location.Defined{Name: "Name of " + id, Kind: "dc", TimeZone: "UTC"}}}
+		Defined: location.Defined{Name: "Name of " + id, Kind: "dc", TimeZone: "UTC"},
+		Owners: location.NewOwners([]location.Ownership{
+			{Fact: location.OnHand, Sources: []string{"legacy"}}, {Fact: location.OnHand, From: 5, Sources: []string{"erp", "\xff/"}},
+			{Fact: location.Orders, From: aggregates.Instant(position)}})}}
 }
 
 func load(t testing.TB, m policies.ReadModel) (policies.Contents, projections.Progress) {

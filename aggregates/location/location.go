@@ -1,5 +1,5 @@
-// Package location decides what a place that holds stock is, and whether channels may sell from it. It knows
-// nothing of stock.
+// Package location decides what a place that holds stock is, whether channels may sell from it, and which systems are
+// believed about it. It knows nothing of stock.
 package location
 
 import "github.com/stockfold/stockfold/aggregates"
@@ -38,6 +38,7 @@ type State struct {
 	Known bool
 	Defined
 	Disabled bool
+	Owners   *Owners // who is believed about it
 }
 
 // Define decides a location's definition and whether it is enabled. What already is so yields no events.
@@ -67,5 +68,7 @@ func (s *State) Evolve(e aggregates.Event, _ aggregates.Metadata) {
 		s.Disabled = false
 	case *Disabled:
 		s.Disabled = true
+	case *OwnerAssigned:
+		s.Owners = s.Owners.with(e)
 	}
 }

@@ -14,7 +14,8 @@ import (
 //   - A fact that occurred before a recorded count (strictly) is absorbed by the earliest such count: it changes the balance
 //     at its own time, the count takes that back at its as-of time, and the balance now stays. This holds for movements,
 //     each leg of a change of condition, fulfilments, and counts alike.
-//   - Of two counts as of the same instant the one recorded later replaces the other.
+//   - Of two counts as of the same instant the one recorded later replaces the other, unless their source numbers what it
+//     sends, and the one recorded later has the lower number: then it changes nothing (numbering.go).
 //
 // So in whichever order facts arrive, the balance is the latest count plus the movements since, on both axes. Units in
 // transit are not counted.
@@ -25,6 +26,7 @@ type inquiry struct {
 	s       *State
 	history *History
 	open    []question // that neither can answer
+	number  numbered   // of the count that is decided
 }
 
 // absorber returns the count that covers what occurred at a location in a condition.
@@ -97,8 +99,12 @@ func decideCount(q *inquiry, r *Movement, counted int64, at aggregates.Instant) 
 	if !ok {
 		return nil, &OverflowError{Location: r.Location, What: "difference of the count"}
 	}
+	later, asOf := q.superseder(r.Location, r.Condition, at)
+	absorbed := AbsorbedBy{Revision: later.Revision, AsOf: at}
+	if asOf != at || !later.Is() {
+		absorbed = q.absorber(r.Location, r.Condition, at)
+	}
 	return &StockCounted{
-		Location: r.Location, Condition: r.Condition, Counted: counted, Delta: delta,
-		Absorbed: q.absorber(r.Location, r.Condition, at),
+		Location: r.Location, Condition: r.Condition, Counted: counted, Delta: delta, Absorbed: absorbed, Superseded: later,
 	}, nil
 }

@@ -61,6 +61,7 @@ func TestNamesOfEvents(t *testing.T) {
 		"ReservationExpired": &ReservationExpired{}, "OversoldDetected": &OversoldDetected{}, "SafetyStockSet": &SafetyStockSet{},
 		"ReservationReallocated": &ReservationReallocated{}, "ReservationChanged": &ReservationChanged{},
 		"ReservationBarred": &ReservationBarred{}, "ReservationOrdered": &ReservationOrdered{},
+		"ObservationRecorded": &ObservationRecorded{},
 	}
 	for name, e := range want {
 		if e.EventType() != name {

@@ -74,6 +74,8 @@ type (
 		Counted   int64
 		Delta     int64 // change at the as-of time
 		Absorbed  AbsorbedBy
+		// Superseded names the later count of the same numbering that arrived before this one.
+		Superseded SupersededBy
 	}
 
 	StockReceived struct {

@@ -15,6 +15,10 @@ type question struct {
 	location  string
 	condition Condition
 	at        aggregates.Instant
+	number    numbered // of a count; the zero value asks for no superseder
+
+	superseder     SupersededBy
+	supersededAsOf aggregates.Instant
 
 	absorber AbsorbedBy
 	balance  int64
@@ -22,7 +26,7 @@ type question struct {
 }
 
 func (q *question) same(x question) bool {
-	return q.location == x.location && q.condition == x.condition && q.at == x.at
+	return q.location == x.location && q.condition == x.condition && q.at == x.at && q.number == x.number
 }
 
 // newHistory starts a history about open questions and those that an earlier one was about.
@@ -30,7 +34,7 @@ func newHistory(open []question, earlier *History) *History {
 	h := &History{questions: open}
 	if earlier != nil {
 		for _, x := range earlier.questions {
-			h.questions = append(h.questions, question{location: x.location, condition: x.condition, at: x.at})
+			h.questions = append(h.questions, question{location: x.location, condition: x.condition, at: x.at, number: x.number})
 		}
 	}
 	return h
@@ -47,9 +51,11 @@ func (h *History) Add(e aggregates.Event, revision uint64, m aggregates.Metadata
 	}
 	h.next++
 	at := occurred(&m)
+	number := countNumber(e, &m)
 	legs(e, func(l leg) {
 		for i := range h.questions {
 			h.questions[i].add(l, revision, at)
+			h.questions[i].supersede(l, revision, at, number)
 		}
 	})
 }
@@ -72,7 +78,7 @@ func (q *question) add(l leg, revision uint64, at aggregates.Instant) {
 	if l.location != q.location || l.condition != q.condition {
 		return
 	}
-	if l.count && at > q.at && (!q.absorber.Is() || at <= q.absorber.AsOf) {
+	if l.count && at > q.at && !l.replaced(at) && (!q.absorber.Is() || at <= q.absorber.AsOf) {
 		q.absorber = AbsorbedBy{Revision: revision, AsOf: at}
 	}
 	if at < q.at || at == q.at && l.count {

@@ -37,16 +37,17 @@ type countRef struct {
 	asOf      aggregates.Instant
 	revision  uint64
 	condition Condition
+	number    numbered
 }
 
 // record folds one leg of the event with this revision.
-func (j *journal) record(l leg, at aggregates.Instant, revision uint64) {
+func (j *journal) record(l leg, at aggregates.Instant, revision uint64, number numbered) {
 	j.add(entry{at: at, delta: l.delta, condition: l.condition, count: l.count})
 	if l.absorbed.Is() {
 		j.add(entry{at: l.absorbed.AsOf, delta: -l.delta, condition: l.condition, count: true})
 	}
-	if l.count {
-		j.addCount(countRef{asOf: at, revision: revision, condition: l.condition})
+	if l.count && !l.replaced(at) {
+		j.addCount(countRef{asOf: at, revision: revision, condition: l.condition, number: number})
 	}
 }
 
@@ -94,7 +95,7 @@ func (j *journal) addCount(c countRef) {
 		i--
 	}
 	if i > 0 && compareCounts(j.counts[i-1], c) == 0 {
-		j.counts[i-1].revision = c.revision
+		j.counts[i-1].revision, j.counts[i-1].number = c.revision, c.number
 		return
 	}
 	j.counts = slices.Insert(j.counts, i, c)

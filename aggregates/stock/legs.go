@@ -20,6 +20,9 @@ func (l *leg) effect() int64 {
 	return l.delta
 }
 
+// replaced tells of a count that another one as of the same instant, which was recorded before, had replaced already.
+func (l *leg) replaced(at aggregates.Instant) bool { return l.count && l.absorbed.AsOf == at }
+
 // legs yields the physical changes of an event. Units in a condition that this version does not know are not its
 // business.
 func legs(e aggregates.Event, yield func(leg)) {

@@ -43,6 +43,7 @@ type Movement struct {
 	Line          string             // of it; "" for all, when it is rescheduled or cancelled
 	Replayed      bool               // comes from the dead letters, so its offset was never applied, however old it is
 	History       *History
+	Owner         *Owner // systems of record of what it is about; nil: every source is believed
 }
 
 // Moved is the result of a movement.
@@ -52,6 +53,9 @@ type Moved struct {
 	Short     bool  // it left less than is promised for a later date
 	Duplicate bool  // it was recorded before, with this result
 	ByOffset  bool  // a duplicate told by its offset alone: so old that its key, and its result, are forgotten
+
+	Observed   bool // its source is not the system of record: kept as an observation, it moved nothing
+	Superseded bool // a count that its source had already counted anew, by its own numbers; it changed nothing now
 }
 
 // Move decides what a physical fact changes. It is never refused for want of stock. A SKU that nobody knows is
@@ -64,7 +68,10 @@ func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (
 		return Moved{}, nil, err
 	}
 	if first != nil {
-		return Moved{Effect: first.effect, Oversold: first.oversold, Short: first.short, Duplicate: true}, nil, nil
+		return Moved{
+			Effect: first.effect, Oversold: first.oversold, Short: first.short, Duplicate: true, Observed: first.observed,
+			Superseded: first.superseded,
+		}, nil, nil
 	}
 	if !r.Replayed && s.outlived(&m) {
 		return Moved{Duplicate: true, ByOffset: true}, nil, nil
@@ -73,7 +80,13 @@ func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (
 	if err != nil {
 		return Moved{}, nil, err
 	}
+	if r.Owner != nil && !r.Owner.is(m.Source.System) {
+		return Moved{Observed: true}, r.observed(s, quantity), nil
+	}
 	q := inquiry{s: s, history: r.History}
+	if r.Kind == KindCounted {
+		q.number = numberOf(&m.Source)
+	}
 	events, err := r.decide(&q, quantity, occurred(&m), now)
 	if err != nil {
 		return Moved{}, nil, err
@@ -98,10 +111,7 @@ func (r *Movement) units(item *Item) (int64, error) {
 
 // decide resolves the movement against the counts that are recorded.
 func (r *Movement) decide(q *inquiry, quantity int64, at, now aggregates.Instant) ([]aggregates.Event, error) {
-	events := make([]aggregates.Event, 0, 2)
-	if !q.s.Item.Registered {
-		events = append(events, &ItemRegistered{Unit: DefaultUnit, ByDefault: true})
-	}
+	events := q.s.registered(make([]aggregates.Event, 0, 2))
 	var err error
 	if r.Kind == KindSold {
 		events = r.sold(q, events, quantity, at, now)
@@ -172,6 +182,7 @@ func (s *State) conclude(events []aggregates.Event, now aggregates.Instant) (Mov
 	var moved Moved
 	for _, e := range events {
 		moved.Effect += effectOf(e)
+		moved.Superseded = moved.Superseded || superseded(e)
 	}
 	oversold, err := s.consequences(events, now)
 	if err != nil {
@@ -183,4 +194,12 @@ func (s *State) conclude(events []aggregates.Event, now aggregates.Instant) (Mov
 		moved.Oversold = moved.Oversold || !later
 	}
 	return moved, append(events, oversold...), nil
+}
+
+// registered appends what makes a SKU known that nobody registered.
+func (s *State) registered(events []aggregates.Event) []aggregates.Event {
+	if s.Item.Registered {
+		return events
+	}
+	return append(events, &ItemRegistered{Unit: DefaultUnit, ByDefault: true})
 }

@@ -29,6 +29,8 @@ type seenKey struct {
 	origin      int32 // place in State.origins, -1 when there is none
 	oversold    bool
 	short       bool // for a later date
+	observed    bool
+	superseded  bool
 }
 
 // seenFew is up to how many keys are found by looking at each.
@@ -142,6 +144,9 @@ func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
 	}
 	k.oversold = k.oversold || oversold
 	k.short = k.short || short
+	_, observed := e.(*ObservationRecorded)
+	k.observed = k.observed || observed
+	k.superseded = k.superseded || superseded(e)
 	k.effect += effectOf(e)
 	if memory == &s.calls {
 		s.saveResult(k, e)
@@ -155,7 +160,7 @@ func (s *State) memoryFor(e aggregates.Event) *seen {
 	case *ReservationExtended, *ReservationReleased, *ReservationFulfilled, *ReservationChanged, *ReservationReallocated:
 		return &s.calls
 	case *StockCounted, *StockReceived, *StockSold, *StockReturned, *StockAdjusted, *StockConditionChanged,
-		*TransferShipped, *TransferReceived, *SupplyExpected, *SupplyRescheduled, *SupplyCancelled:
+		*TransferShipped, *TransferReceived, *SupplyExpected, *SupplyRescheduled, *SupplyCancelled, *ObservationRecorded:
 		return &s.facts
 	}
 	return nil

@@ -123,6 +123,8 @@ func (w *writer) journal(j *journal) {
 		w.time(x.asOf)
 		w.uint(x.revision)
 		w.byte(byte(x.condition))
+		w.fixed(x.number.numbering)
+		w.text(x.number.sequence)
 	}
 }
 
@@ -197,6 +199,8 @@ func (w *writer) seen(s *seen) {
 		w.int(int64(k.origin))
 		w.bool(k.oversold)
 		w.bool(k.short)
+		w.bool(k.observed)
+		w.bool(k.superseded)
 		w.bool(k.reservation != nil)
 		if k.reservation != nil {
 			w.view(k.reservation)

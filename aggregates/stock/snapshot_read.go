@@ -98,8 +98,8 @@ func (r *reader) journal() *journal {
 		j.entries[i] = entry{at: r.time(), delta: r.int(), condition: r.condition(), count: r.bool()}
 	}
 	j.countFloor = r.time()
-	for range r.count(3) {
-		j.counts = append(j.counts, countRef{asOf: r.time(), revision: r.uint(), condition: r.condition()})
+	for range r.count(12) {
+		j.counts = append(j.counts, countRef{asOf: r.time(), revision: r.uint(), condition: r.condition(), number: numbered{r.fixed(), r.text()}})
 	}
 	return j
 }
@@ -163,6 +163,7 @@ func (r *reader) seen(s *seen, origins int) {
 		k := seenKey{
 			hash: keyHash(r.take(16)), fingerprint: r.fixed(), at: r.time(), revision: r.uint(),
 			effect: r.int(), offset: r.int(), origin: int32(r.int()), oversold: r.bool(), short: r.bool(),
+			observed: r.bool(), superseded: r.bool(),
 		}
 		if r.bool() {
 			k.reservation = r.view()

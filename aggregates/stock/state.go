@@ -23,7 +23,7 @@ type State struct {
 // Evolve folds the event that comes next in the stream.
 func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 	s.Balances.Evolve(e)
-	s.record(e, occurred(&m))
+	s.record(e, &m)
 	s.evolveReservation(e, &m)
 	s.remember(e, &m)
 	s.evolveSupply(e, &m)
@@ -33,19 +33,20 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 }
 
 // record keeps what a later fact, or a fact that comes late, will need to know.
-func (s *State) record(e aggregates.Event, at aggregates.Instant) {
+func (s *State) record(e aggregates.Event, m *aggregates.Metadata) {
 	switch e.(type) {
 	case *ItemRegistered, *SafetyStockSet, *ReservationBarred:
 		return
 	}
 	s.used = true
+	at, number := occurred(m), countNumber(e, m)
 	legs(e, func(l leg) {
 		x := s.At(l.location)
 		if x.journal == nil {
 			x.journal = &journal{}
 		}
 		before := len(x.journal.entries)
-		x.journal.record(l, at, s.Version)
+		x.journal.record(l, at, s.Version, number)
 		s.entries += len(x.journal.entries) - before
 	})
 }

@@ -39,6 +39,9 @@ func (l *Location) AppendBinary(dst []byte) ([]byte, error) {
 		LocationId: l.ID, Name: l.State.Name, Kind: l.State.Kind, TimeZone: l.State.TimeZone,
 		Disabled: l.State.Disabled, Known: l.State.Known, Position: l.Position, RecordedAt: int64(l.RecordedAt),
 	}
+	for _, x := range l.State.Owners.List() {
+		d.Owners = append(d.Owners, &inventoryv1.OwnerDocument{Fact: int32(x.Fact), From: int64(x.From), Sources: x.Sources})
+	}
 	return appendMessage(dst, &d)
 }
 
@@ -48,11 +51,15 @@ func (l *Location) UnmarshalBinary(b []byte) error {
 	if err := d.UnmarshalVT(b); err != nil {
 		return fmt.Errorf("read the document of a location: %w", err)
 	}
+	var owners []location.Ownership
+	for _, x := range d.Owners {
+		owners = append(owners, location.Ownership{Fact: location.Fact(x.Fact), From: aggregates.Instant(x.From), Sources: x.Sources})
+	}
 	*l = Location{
 		ID: d.LocationId, Position: d.Position, RecordedAt: aggregates.Instant(d.RecordedAt),
 		State: location.State{Known: d.Known, Disabled: d.Disabled, Defined: location.Defined{
 			Name: d.Name, Kind: d.Kind, TimeZone: d.TimeZone,
-		}},
+		}, Owners: location.NewOwners(owners)},
 	}
 	return nil
 }

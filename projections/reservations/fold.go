@@ -80,7 +80,7 @@ var ignored = map[string]bool{
 	stock.TypeStockConditionChanged: true, stock.TypeTransferShipped: true, stock.TypeTransferReceived: true,
 	stock.TypeOversoldDetected: true, stock.TypeSafetyStockSet: true, stock.TypeSupplyExpected: true,
 	stock.TypeSupplyRescheduled: true, stock.TypeSupplyCancelled: true, stock.TypeShortfallDetected: true,
-	stock.TypeReservationBarred: true, stock.TypeReservationOrdered: true,
+	stock.TypeReservationBarred: true, stock.TypeReservationOrdered: true, stock.TypeObservationRecorded: true,
 }
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }

@@ -88,7 +88,7 @@ func metadata(p *inventoryv1.Event) aggregates.Metadata {
 	if s := p.Source; s != nil {
 		m.Source = aggregates.Source{
 			System: s.System, Document: s.Document, Line: s.Line, Sequence: s.Sequence, MessageID: s.MessageId,
-			Topic: s.Topic, Partition: s.Partition, Offset: s.Offset,
+			Topic: s.Topic, Partition: s.Partition, Offset: s.Offset, PartitionKey: s.PartitionKey,
 		}
 	}
 	return m
@@ -101,6 +101,7 @@ func toSource(s *aggregates.Source) *inventoryv1.Source {
 	return &inventoryv1.Source{
 		System: s.System, Document: s.Document, Line: s.Line, Sequence: s.Sequence, MessageId: s.MessageID,
 		Topic: s.Topic, Partition: s.Partition, Offset: s.Offset,
+		PartitionKey: s.PartitionKey,
 	}
 }
 

@@ -16,7 +16,8 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 			Decimals: int32(e.Decimals), Category: e.Category, ByDefault: e.ByDefault}}
 	case *stock.StockCounted:
 		p.Payload = &pb.Event_StockCounted{StockCounted: &pb.StockCounted{Location: e.Location,
-			Condition: toCondition(e.Condition), Counted: e.Counted, Delta: e.Delta, AbsorbedBy: toAbsorbed(e.Absorbed)}}
+			Condition: toCondition(e.Condition), Counted: e.Counted, Delta: e.Delta, AbsorbedBy: toAbsorbed(e.Absorbed),
+			SupersededBy: toSuperseded(e.Superseded)}}
 	case *stock.StockReceived:
 		p.Payload = &pb.Event_StockReceived{StockReceived: &pb.StockReceived{Location: e.Location,
 			Condition: toCondition(e.Condition), Quantity: e.Quantity, AbsorbedBy: toAbsorbed(e.Absorbed),
@@ -56,6 +57,10 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 		p.Payload = &pb.Event_LocationEnabled{LocationEnabled: &pb.LocationEnabled{}}
 	case *location.Disabled:
 		p.Payload = &pb.Event_LocationDisabled{LocationDisabled: &pb.LocationDisabled{Reason: e.Reason}}
+	case *location.OwnerAssigned:
+		p.Payload = &pb.Event_OwnerAssigned{OwnerAssigned: toOwnerAssigned(e)}
+	case *stock.ObservationRecorded:
+		p.Payload = &pb.Event_ObservationRecorded{ObservationRecorded: toObservation(e)}
 	default:
 		return setReservation(p, e)
 	}
@@ -103,7 +108,7 @@ func payload(p *pb.Event) aggregates.Event {
 	case *pb.Event_StockCounted:
 		v := x.StockCounted
 		return &stock.StockCounted{Location: v.Location, Condition: fromCondition(v.Condition), Counted: v.Counted,
-			Delta: v.Delta, Absorbed: fromAbsorbed(v.AbsorbedBy)}
+			Delta: v.Delta, Absorbed: fromAbsorbed(v.AbsorbedBy), Superseded: fromSuperseded(v.SupersededBy)}
 	case *pb.Event_StockReceived:
 		v := x.StockReceived
 		return &stock.StockReceived{Location: v.Location, Condition: fromCondition(v.Condition), Quantity: v.Quantity,
@@ -149,6 +154,10 @@ func payload(p *pb.Event) aggregates.Event {
 		return &location.Enabled{}
 	case *pb.Event_LocationDisabled:
 		return &location.Disabled{Reason: x.LocationDisabled.GetReason()}
+	case *pb.Event_OwnerAssigned:
+		return fromOwnerAssigned(x.OwnerAssigned)
+	case *pb.Event_ObservationRecorded:
+		return fromObservation(x.ObservationRecorded)
 	default:
 		return reservation(p)
 	}

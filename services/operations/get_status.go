@@ -76,7 +76,7 @@ func (s *Service) sources() (list []*pb.SourceStatus) {
 	for _, x := range s.Sources() {
 		list = append(list, &pb.SourceStatus{
 			Source: x.Source, Facts: x.Facts, LastDelayMs: x.Last.Milliseconds(), MaxDelayMs: x.Max.Milliseconds(),
-			LastOccurredAt: codec.Timestamp(x.LastOccurredAt),
+			LastOccurredAt: codec.Timestamp(x.LastOccurredAt), Observations: x.Observations, Superseded: x.Superseded,
 		})
 	}
 	return list

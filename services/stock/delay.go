@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
+	domain "github.com/stockfold/stockfold/aggregates/stock"
 )
 
 // MaxSources is for how many sources delays are measured; the ones beyond share the name OtherSources.
@@ -22,6 +23,9 @@ type Delay struct {
 	Last           time.Duration
 	Max            time.Duration
 	LastOccurredAt aggregates.Instant // latest time at which a fact occurred
+
+	Observations int64 // of the facts, those that another system is the system of record of
+	Superseded   int64 // of the facts, counts that the source had made anew, by its own numbers
 }
 
 // Delays measures the delay of every source. The zero value is ready; it is safe for concurrent use.
@@ -30,7 +34,7 @@ type Delays struct {
 	sources map[string]*Delay
 }
 
-func (d *Delays) observe(source string, occurred, recorded aggregates.Instant) {
+func (d *Delays) observe(source string, occurred, recorded aggregates.Instant, moved *domain.Moved) {
 	delay := time.Duration(recorded-occurred) * time.Microsecond
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,6 +43,12 @@ func (d *Delays) observe(source string, occurred, recorded aggregates.Instant) {
 	s.Last = delay
 	s.Max = max(s.Max, delay)
 	s.LastOccurredAt = max(s.LastOccurredAt, occurred)
+	if moved.Observed {
+		s.Observations++
+	}
+	if moved.Superseded {
+		s.Superseded++
+	}
 }
 
 func (d *Delays) of(source string) *Delay {

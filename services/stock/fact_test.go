@@ -230,19 +230,19 @@ func TestOnlyDoubtfulFactsAreTried(t *testing.T) {
 
 func TestDelaysAreMeasuredPerSourceAndBounded(t *testing.T) {
 	var d Delays
-	d.observe("pos", 1_000_000, 3_000_000)
-	d.observe("pos", 2_000_000, 3_500_000)
-	d.observe("erp", 5_000_000, 4_000_000) // its clock is ahead
+	d.observe("pos", 1_000_000, 3_000_000, &domain.Moved{})
+	d.observe("pos", 2_000_000, 3_500_000, &domain.Moved{})
+	d.observe("erp", 5_000_000, 4_000_000, &domain.Moved{Observed: true, Superseded: true}) // its clock is ahead
 	got := d.List()
 	want := []Delay{
-		{Source: "erp", Facts: 1, Last: -time.Second, Max: 0, LastOccurredAt: 5_000_000},
+		{Source: "erp", Facts: 1, Last: -time.Second, Max: 0, LastOccurredAt: 5_000_000, Observations: 1, Superseded: 1},
 		{Source: "pos", Facts: 2, Last: 1500 * time.Millisecond, Max: 2 * time.Second, LastOccurredAt: 2_000_000},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 	for i := range 2 * MaxSources {
-		d.observe(fmt.Sprint("s", i), 0, 1)
+		d.observe(fmt.Sprint("s", i), 0, 1, &domain.Moved{})
 	}
 	list := d.List()
 	if len(list) != MaxSources+1 || list[0].Source != OtherSources || list[0].Facts != MaxSources+2 {

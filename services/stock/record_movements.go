@@ -96,8 +96,11 @@ func (s *Service) admit(ctx context.Context, movements []*pb.Movement) (*admitte
 
 func recorded(r *Result) *pb.MovementResult {
 	status := pb.MovementResult_STATUS_RECORDED
-	if r.Moved.Duplicate {
+	switch {
+	case r.Moved.Duplicate:
 		status = pb.MovementResult_STATUS_DUPLICATE
+	case r.Moved.Observed:
+		status = pb.MovementResult_STATUS_OBSERVED
 	}
 	return &pb.MovementResult{Status: status, Effect: r.Moved.Effect, Oversold: r.Moved.Oversold, Short: r.Moved.Short}
 }

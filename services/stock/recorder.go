@@ -193,6 +193,7 @@ var (
 func (x *recording) Decide(s *domain.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
 	movement := x.fact.Movement
 	movement.History = x.history
+	movement.Owner = x.recorder.owner(&x.fact.Movement, m.OccurredAt)
 	moved, events, err := domain.Move(s, movement, m, now)
 	x.moved, x.at = moved, now
 	if x.trial {
@@ -221,7 +222,7 @@ func (x *recording) finish(out commands.Outcome, err error) {
 	if err == nil {
 		x.result.Moved, x.result.Position = x.moved, out.Position
 		if !x.moved.Duplicate {
-			x.recorder.delays.observe(x.fact.Metadata.Source.System, x.fact.Metadata.OccurredAt, x.at)
+			x.recorder.delays.observe(x.fact.Metadata.Source.System, x.fact.Metadata.OccurredAt, x.at, &x.moved)
 		}
 	}
 	if x.batch.left.Add(-1) == 0 {

@@ -47,6 +47,8 @@ var (
 
 	sourceDelay = describe("source_delay_seconds", "From occurring to being recorded, of a source's last fact.", "source")
 	sourceFacts = describe("source_facts_total", "Facts recorded, by source.", "source")
+	observed    = describe("source_observations_total", "Facts kept as observations: another system is the location's system of record.", "source")
+	superseded  = describe("source_superseded_total", "Counts that their source had made anew, by its own numbers, before they arrived.", "source")
 
 	waiting  = describe("commands_waiting", "Commands waiting in mailboxes.", "kind")
 	decided  = describe("commands_total", "Commands decided, retries and reads included.", "kind")
@@ -117,6 +119,8 @@ func (c collector) collectIngest(ctx context.Context, s sink) {
 	for _, d := range c.recorder.Delays() {
 		s.gauge(sourceDelay, d.Last.Seconds(), d.Source)
 		s.counter(sourceFacts, float64(d.Facts), d.Source)
+		s.counter(observed, float64(d.Observations), d.Source)
+		s.counter(superseded, float64(d.Superseded), d.Source)
 	}
 	if c.ingest == nil {
 		return

@@ -135,6 +135,62 @@ func (SupplyKind) EnumDescriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
+// OwnedFact is a kind of fact that a location has systems of record for.
+type OwnedFact int32
+
+const (
+	OwnedFact_OWNED_FACT_UNSPECIFIED OwnedFact = 0
+	// What lies there: counts, receipts, adjustments, changes of condition, transfers.
+	OwnedFact_OWNED_FACT_ON_HAND OwnedFact = 1
+	// What is on its way there: purchase orders, notices of shipment.
+	OwnedFact_OWNED_FACT_SUPPLY OwnedFact = 2
+	// What customers take and bring back: sales, returns, orders.
+	OwnedFact_OWNED_FACT_ORDERS OwnedFact = 3
+)
+
+// Enum value maps for OwnedFact.
+var (
+	OwnedFact_name = map[int32]string{
+		0: "OWNED_FACT_UNSPECIFIED",
+		1: "OWNED_FACT_ON_HAND",
+		2: "OWNED_FACT_SUPPLY",
+		3: "OWNED_FACT_ORDERS",
+	}
+	OwnedFact_value = map[string]int32{
+		"OWNED_FACT_UNSPECIFIED": 0,
+		"OWNED_FACT_ON_HAND":     1,
+		"OWNED_FACT_SUPPLY":      2,
+		"OWNED_FACT_ORDERS":      3,
+	}
+)
+
+func (x OwnedFact) Enum() *OwnedFact {
+	p := new(OwnedFact)
+	*p = x
+	return p
+}
+
+func (x OwnedFact) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OwnedFact) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_event_proto_enumTypes[2].Descriptor()
+}
+
+func (OwnedFact) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_event_proto_enumTypes[2]
+}
+
+func (x OwnedFact) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OwnedFact.Descriptor instead.
+func (OwnedFact) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
 // Event is one fact of one stream, as it is stored, read back by history and given to auditors.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -213,6 +269,8 @@ type Event struct {
 	//	*Event_ReservationChanged
 	//	*Event_ReservationBarred
 	//	*Event_ReservationOrdered
+	//	*Event_OwnerAssigned
+	//	*Event_ObservationRecorded
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -758,6 +816,24 @@ func (x *Event) GetReservationOrdered() *ReservationOrdered {
 	return nil
 }
 
+func (x *Event) GetOwnerAssigned() *OwnerAssigned {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OwnerAssigned); ok {
+			return x.OwnerAssigned
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetObservationRecorded() *ObservationRecorded {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ObservationRecorded); ok {
+			return x.ObservationRecorded
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -942,6 +1018,14 @@ type Event_ReservationOrdered struct {
 	ReservationOrdered *ReservationOrdered `protobuf:"bytes,89,opt,name=reservation_ordered,json=reservationOrdered,proto3,oneof"`
 }
 
+type Event_OwnerAssigned struct {
+	OwnerAssigned *OwnerAssigned `protobuf:"bytes,63,opt,name=owner_assigned,json=ownerAssigned,proto3,oneof"`
+}
+
+type Event_ObservationRecorded struct {
+	ObservationRecorded *ObservationRecorded `protobuf:"bytes,64,opt,name=observation_recorded,json=observationRecorded,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -1032,6 +1116,10 @@ func (*Event_ReservationBarred) isEvent_Payload() {}
 
 func (*Event_ReservationOrdered) isEvent_Payload() {}
 
+func (*Event_OwnerAssigned) isEvent_Payload() {}
+
+func (*Event_ObservationRecorded) isEvent_Payload() {}
+
 // Source says which system a fact came from and by which message.
 type Source struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1046,9 +1134,11 @@ type Source struct {
 	// The source's own id of the message (CloudEvents id); unique together with system.
 	MessageId string `protobuf:"bytes,5,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// Kafka origin; topic is empty when the fact came by another way.
-	Topic         string `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
-	Partition     int32  `protobuf:"varint,7,opt,name=partition,proto3" json:"partition,omitempty"`
-	Offset        int64  `protobuf:"varint,8,opt,name=offset,proto3" json:"offset,omitempty"`
+	Topic     string `protobuf:"bytes,6,opt,name=topic,proto3" json:"topic,omitempty"`
+	Partition int32  `protobuf:"varint,7,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset    int64  `protobuf:"varint,8,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Whose numbers the sequence is one of, within system: the CloudEvents partitionkey, or the Kafka key. Only with a sequence.
+	PartitionKey  string `protobuf:"bytes,9,opt,name=partition_key,json=partitionKey,proto3" json:"partition_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1137,6 +1227,13 @@ func (x *Source) GetOffset() int64 {
 		return x.Offset
 	}
 	return 0
+}
+
+func (x *Source) GetPartitionKey() string {
+	if x != nil {
+		return x.PartitionKey
+	}
+	return ""
 }
 
 // AbsorbedBy names the count that already covers a late fact: the fact is recorded with no effect on the
@@ -1339,7 +1436,9 @@ type StockCounted struct {
 	// Change that the count makes at its as-of time.
 	Delta int64 `protobuf:"varint,4,opt,name=delta,proto3" json:"delta,omitempty"`
 	// Set when a later count was already recorded: then the balance now does not change.
-	AbsorbedBy    *AbsorbedBy `protobuf:"bytes,5,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	AbsorbedBy *AbsorbedBy `protobuf:"bytes,5,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	// Set when its source had counted again, by its own numbers, before this count arrived: it changes nothing now.
+	SupersededBy  *SupersededBy `protobuf:"bytes,6,opt,name=superseded_by,json=supersededBy,proto3" json:"superseded_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1405,6 +1504,13 @@ func (x *StockCounted) GetDelta() int64 {
 func (x *StockCounted) GetAbsorbedBy() *AbsorbedBy {
 	if x != nil {
 		return x.AbsorbedBy
+	}
+	return nil
+}
+
+func (x *StockCounted) GetSupersededBy() *SupersededBy {
+	if x != nil {
+		return x.SupersededBy
 	}
 	return nil
 }
@@ -4926,11 +5032,278 @@ func (*OrderClosed) Descriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{55}
 }
 
+// SupersededBy names the count of the same source and partition key with a higher sequence, as of no earlier time, that
+// was applied first.
+type SupersededBy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision, in the same stream, of the StockCounted event.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Its sequence, verbatim.
+	Sequence      string `protobuf:"bytes,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupersededBy) Reset() {
+	*x = SupersededBy{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupersededBy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupersededBy) ProtoMessage() {}
+
+func (x *SupersededBy) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupersededBy.ProtoReflect.Descriptor instead.
+func (*SupersededBy) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *SupersededBy) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SupersededBy) GetSequence() string {
+	if x != nil {
+		return x.Sequence
+	}
+	return ""
+}
+
+// OwnerAssigned names the systems of record of a location for one kind of fact, for what occurs from an instant on until
+// the next assignment of that kind.
+type OwnerAssigned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Fact  OwnedFact              `protobuf:"varint,1,opt,name=fact,proto3,enum=stockfold.inventory.v1.OwnedFact" json:"fact,omitempty"`
+	// Unset: from the beginning of time.
+	From *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// None: from then on every source is believed.
+	Sources []string `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	// The assignment from this instant no longer holds, as if it had never been made; sources are those it named.
+	Withdrawn     bool `protobuf:"varint,4,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnerAssigned) Reset() {
+	*x = OwnerAssigned{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnerAssigned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnerAssigned) ProtoMessage() {}
+
+func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnerAssigned.ProtoReflect.Descriptor instead.
+func (*OwnerAssigned) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *OwnerAssigned) GetFact() OwnedFact {
+	if x != nil {
+		return x.Fact
+	}
+	return OwnedFact_OWNED_FACT_UNSPECIFIED
+}
+
+func (x *OwnerAssigned) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *OwnerAssigned) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *OwnerAssigned) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+// ObservationRecorded keeps what a source said that is not the location's system of record. It moves no stock.
+type ObservationRecorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the fact that it would have been, e.g. "StockCounted".
+	Movement  string    `protobuf:"bytes,1,opt,name=movement,proto3" json:"movement,omitempty"`
+	Location  string    `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Condition Condition `protobuf:"varint,3,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	// Of a change of condition: the condition after it.
+	To Condition `protobuf:"varint,4,opt,name=to,proto3,enum=stockfold.inventory.v1.Condition" json:"to,omitempty"`
+	// What was counted or moved, in base units; signed when adjusted.
+	Quantity int64 `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Where a transfer went, or came from.
+	Other         string `protobuf:"bytes,6,opt,name=other,proto3" json:"other,omitempty"`
+	TransferId    string `protobuf:"bytes,7,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	Channel       string `protobuf:"bytes,8,opt,name=channel,proto3" json:"channel,omitempty"`
+	ReservationId string `protobuf:"bytes,9,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Reason        string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The systems of record when it was decided, and since when, by occurred time; unset: from the beginning of time.
+	Owners        []string               `protobuf:"bytes,11,rep,name=owners,proto3" json:"owners,omitempty"`
+	OwnedSince    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=owned_since,json=ownedSince,proto3" json:"owned_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObservationRecorded) Reset() {
+	*x = ObservationRecorded{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObservationRecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObservationRecorded) ProtoMessage() {}
+
+func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObservationRecorded.ProtoReflect.Descriptor instead.
+func (*ObservationRecorded) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ObservationRecorded) GetMovement() string {
+	if x != nil {
+		return x.Movement
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetCondition() Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+func (x *ObservationRecorded) GetTo() Condition {
+	if x != nil {
+		return x.To
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+func (x *ObservationRecorded) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *ObservationRecorded) GetOther() string {
+	if x != nil {
+		return x.Other
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ObservationRecorded) GetOwners() []string {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+func (x *ObservationRecorded) GetOwnedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OwnedSince
+	}
+	return nil
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\"\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99$\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -4994,8 +5367,10 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x17reservation_reallocated\x18V \x01(\v2..stockfold.inventory.v1.ReservationReallocatedH\x00R\x16reservationReallocated\x12]\n" +
 	"\x13reservation_changed\x18W \x01(\v2*.stockfold.inventory.v1.ReservationChangedH\x00R\x12reservationChanged\x12Z\n" +
 	"\x12reservation_barred\x18X \x01(\v2).stockfold.inventory.v1.ReservationBarredH\x00R\x11reservationBarred\x12]\n" +
-	"\x13reservation_ordered\x18Y \x01(\v2*.stockfold.inventory.v1.ReservationOrderedH\x00R\x12reservationOrderedB\t\n" +
-	"\apayload\"\xd7\x01\n" +
+	"\x13reservation_ordered\x18Y \x01(\v2*.stockfold.inventory.v1.ReservationOrderedH\x00R\x12reservationOrdered\x12N\n" +
+	"\x0eowner_assigned\x18? \x01(\v2%.stockfold.inventory.v1.OwnerAssignedH\x00R\rownerAssigned\x12`\n" +
+	"\x14observation_recorded\x18@ \x01(\v2+.stockfold.inventory.v1.ObservationRecordedH\x00R\x13observationRecordedB\t\n" +
+	"\apayload\"\xfc\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
@@ -5005,7 +5380,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"message_id\x18\x05 \x01(\tR\tmessageId\x12\x14\n" +
 	"\x05topic\x18\x06 \x01(\tR\x05topic\x12\x1c\n" +
 	"\tpartition\x18\a \x01(\x05R\tpartition\x12\x16\n" +
-	"\x06offset\x18\b \x01(\x03R\x06offset\"Y\n" +
+	"\x06offset\x18\b \x01(\x03R\x06offset\x12#\n" +
+	"\rpartition_key\x18\t \x01(\tR\fpartitionKey\"Y\n" +
 	"\n" +
 	"AbsorbedBy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12/\n" +
@@ -5019,14 +5395,15 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\bdecimals\x18\x03 \x01(\x05R\bdecimals\x12\x1a\n" +
 	"\bcategory\x18\x04 \x01(\tR\bcategory\x12\x1d\n" +
 	"\n" +
-	"by_default\x18\x05 \x01(\bR\tbyDefault\"\xe0\x01\n" +
+	"by_default\x18\x05 \x01(\bR\tbyDefault\"\xab\x02\n" +
 	"\fStockCounted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12?\n" +
 	"\tcondition\x18\x02 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x18\n" +
 	"\acounted\x18\x03 \x01(\x03R\acounted\x12\x14\n" +
 	"\x05delta\x18\x04 \x01(\x03R\x05delta\x12C\n" +
 	"\vabsorbed_by\x18\x05 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\x8b\x02\n" +
+	"absorbedBy\x12I\n" +
+	"\rsuperseded_by\x18\x06 \x01(\v2$.stockfold.inventory.v1.SupersededByR\fsupersededBy\"\x8b\x02\n" +
 	"\rStockReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12?\n" +
 	"\tcondition\x18\x02 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1a\n" +
@@ -5307,7 +5684,31 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\rOrderHoldLost\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\"\r\n" +
-	"\vOrderClosed*\x8a\x01\n" +
+	"\vOrderClosed\"F\n" +
+	"\fSupersededBy\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\tR\bsequence\"\xae\x01\n" +
+	"\rOwnerAssigned\x125\n" +
+	"\x04fact\x18\x01 \x01(\x0e2!.stockfold.inventory.v1.OwnedFactR\x04fact\x12.\n" +
+	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12\x18\n" +
+	"\asources\x18\x03 \x03(\tR\asources\x12\x1c\n" +
+	"\twithdrawn\x18\x04 \x01(\bR\twithdrawn\"\xc2\x03\n" +
+	"\x13ObservationRecorded\x12\x1a\n" +
+	"\bmovement\x18\x01 \x01(\tR\bmovement\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12?\n" +
+	"\tcondition\x18\x03 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x121\n" +
+	"\x02to\x18\x04 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\x02to\x12\x1a\n" +
+	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12\x14\n" +
+	"\x05other\x18\x06 \x01(\tR\x05other\x12\x1f\n" +
+	"\vtransfer_id\x18\a \x01(\tR\n" +
+	"transferId\x12\x18\n" +
+	"\achannel\x18\b \x01(\tR\achannel\x12%\n" +
+	"\x0ereservation_id\x18\t \x01(\tR\rreservationId\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x12\x16\n" +
+	"\x06owners\x18\v \x03(\tR\x06owners\x12;\n" +
+	"\vowned_since\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"ownedSince*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -5319,7 +5720,12 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x17SUPPLY_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aSUPPLY_KIND_PURCHASE_ORDER\x10\x01\x12\x1f\n" +
 	"\x1bSUPPLY_KIND_SHIPPING_NOTICE\x10\x02\x12\x18\n" +
-	"\x14SUPPLY_KIND_TRANSFER\x10\x03BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x14SUPPLY_KIND_TRANSFER\x10\x03*m\n" +
+	"\tOwnedFact\x12\x1a\n" +
+	"\x16OWNED_FACT_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12OWNED_FACT_ON_HAND\x10\x01\x12\x15\n" +
+	"\x11OWNED_FACT_SUPPLY\x10\x02\x12\x15\n" +
+	"\x11OWNED_FACT_ORDERS\x10\x03BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_event_proto_rawDescOnce sync.Once
@@ -5333,193 +5739,205 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_event_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
-	(*Event)(nil),                  // 2: stockfold.inventory.v1.Event
-	(*Source)(nil),                 // 3: stockfold.inventory.v1.Source
-	(*AbsorbedBy)(nil),             // 4: stockfold.inventory.v1.AbsorbedBy
-	(*Split)(nil),                  // 5: stockfold.inventory.v1.Split
-	(*ItemRegistered)(nil),         // 6: stockfold.inventory.v1.ItemRegistered
-	(*StockCounted)(nil),           // 7: stockfold.inventory.v1.StockCounted
-	(*StockReceived)(nil),          // 8: stockfold.inventory.v1.StockReceived
-	(*StockSold)(nil),              // 9: stockfold.inventory.v1.StockSold
-	(*StockReturned)(nil),          // 10: stockfold.inventory.v1.StockReturned
-	(*StockAdjusted)(nil),          // 11: stockfold.inventory.v1.StockAdjusted
-	(*StockConditionChanged)(nil),  // 12: stockfold.inventory.v1.StockConditionChanged
-	(*TransferShipped)(nil),        // 13: stockfold.inventory.v1.TransferShipped
-	(*TransferReceived)(nil),       // 14: stockfold.inventory.v1.TransferReceived
-	(*ReservationPlaced)(nil),      // 15: stockfold.inventory.v1.ReservationPlaced
-	(*ReservationConfirmed)(nil),   // 16: stockfold.inventory.v1.ReservationConfirmed
-	(*ReservationExtended)(nil),    // 17: stockfold.inventory.v1.ReservationExtended
-	(*ReservationFulfilled)(nil),   // 18: stockfold.inventory.v1.ReservationFulfilled
-	(*FulfilledSplit)(nil),         // 19: stockfold.inventory.v1.FulfilledSplit
-	(*ReservationReleased)(nil),    // 20: stockfold.inventory.v1.ReservationReleased
-	(*ReservationExpired)(nil),     // 21: stockfold.inventory.v1.ReservationExpired
-	(*OversoldDetected)(nil),       // 22: stockfold.inventory.v1.OversoldDetected
-	(*SafetyStockSet)(nil),         // 23: stockfold.inventory.v1.SafetyStockSet
-	(*ChannelDefined)(nil),         // 24: stockfold.inventory.v1.ChannelDefined
-	(*LocationDefined)(nil),        // 25: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),        // 26: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),       // 27: stockfold.inventory.v1.LocationDisabled
-	(*SupplyChange)(nil),           // 28: stockfold.inventory.v1.SupplyChange
-	(*SupplyUse)(nil),              // 29: stockfold.inventory.v1.SupplyUse
-	(*SupplyExpected)(nil),         // 30: stockfold.inventory.v1.SupplyExpected
-	(*SupplyRescheduled)(nil),      // 31: stockfold.inventory.v1.SupplyRescheduled
-	(*SupplyCancelled)(nil),        // 32: stockfold.inventory.v1.SupplyCancelled
-	(*ShortfallDetected)(nil),      // 33: stockfold.inventory.v1.ShortfallDetected
-	(*BrokenPromise)(nil),          // 34: stockfold.inventory.v1.BrokenPromise
-	(*ReservationReallocated)(nil), // 35: stockfold.inventory.v1.ReservationReallocated
-	(*ReservationChanged)(nil),     // 36: stockfold.inventory.v1.ReservationChanged
-	(*ReservationBarred)(nil),      // 37: stockfold.inventory.v1.ReservationBarred
-	(*ReservationOrdered)(nil),     // 38: stockfold.inventory.v1.ReservationOrdered
-	(*OrderReceived)(nil),          // 39: stockfold.inventory.v1.OrderReceived
-	(*OrderedLine)(nil),            // 40: stockfold.inventory.v1.OrderedLine
-	(*OrderShortage)(nil),          // 41: stockfold.inventory.v1.OrderShortage
-	(*OrderReserved)(nil),          // 42: stockfold.inventory.v1.OrderReserved
-	(*OrderRejected)(nil),          // 43: stockfold.inventory.v1.OrderRejected
-	(*OrderConfirmed)(nil),         // 44: stockfold.inventory.v1.OrderConfirmed
-	(*OrderExtended)(nil),          // 45: stockfold.inventory.v1.OrderExtended
-	(*OrderLineFulfilled)(nil),     // 46: stockfold.inventory.v1.OrderLineFulfilled
-	(*OrderLineDelivered)(nil),     // 47: stockfold.inventory.v1.OrderLineDelivered
-	(*OrderLineChanged)(nil),       // 48: stockfold.inventory.v1.OrderLineChanged
-	(*OrderLineCut)(nil),           // 49: stockfold.inventory.v1.OrderLineCut
-	(*OrderCancelled)(nil),         // 50: stockfold.inventory.v1.OrderCancelled
-	(*OrderLineReturned)(nil),      // 51: stockfold.inventory.v1.OrderLineReturned
-	(*OrderReturnInspected)(nil),   // 52: stockfold.inventory.v1.OrderReturnInspected
-	(*OrderSettled)(nil),           // 53: stockfold.inventory.v1.OrderSettled
-	(*OrderOversold)(nil),          // 54: stockfold.inventory.v1.OrderOversold
-	(*PromiseBreak)(nil),           // 55: stockfold.inventory.v1.PromiseBreak
-	(*OrderHoldLost)(nil),          // 56: stockfold.inventory.v1.OrderHoldLost
-	(*OrderClosed)(nil),            // 57: stockfold.inventory.v1.OrderClosed
-	(*timestamppb.Timestamp)(nil),  // 58: google.protobuf.Timestamp
+	(OwnedFact)(0),                 // 2: stockfold.inventory.v1.OwnedFact
+	(*Event)(nil),                  // 3: stockfold.inventory.v1.Event
+	(*Source)(nil),                 // 4: stockfold.inventory.v1.Source
+	(*AbsorbedBy)(nil),             // 5: stockfold.inventory.v1.AbsorbedBy
+	(*Split)(nil),                  // 6: stockfold.inventory.v1.Split
+	(*ItemRegistered)(nil),         // 7: stockfold.inventory.v1.ItemRegistered
+	(*StockCounted)(nil),           // 8: stockfold.inventory.v1.StockCounted
+	(*StockReceived)(nil),          // 9: stockfold.inventory.v1.StockReceived
+	(*StockSold)(nil),              // 10: stockfold.inventory.v1.StockSold
+	(*StockReturned)(nil),          // 11: stockfold.inventory.v1.StockReturned
+	(*StockAdjusted)(nil),          // 12: stockfold.inventory.v1.StockAdjusted
+	(*StockConditionChanged)(nil),  // 13: stockfold.inventory.v1.StockConditionChanged
+	(*TransferShipped)(nil),        // 14: stockfold.inventory.v1.TransferShipped
+	(*TransferReceived)(nil),       // 15: stockfold.inventory.v1.TransferReceived
+	(*ReservationPlaced)(nil),      // 16: stockfold.inventory.v1.ReservationPlaced
+	(*ReservationConfirmed)(nil),   // 17: stockfold.inventory.v1.ReservationConfirmed
+	(*ReservationExtended)(nil),    // 18: stockfold.inventory.v1.ReservationExtended
+	(*ReservationFulfilled)(nil),   // 19: stockfold.inventory.v1.ReservationFulfilled
+	(*FulfilledSplit)(nil),         // 20: stockfold.inventory.v1.FulfilledSplit
+	(*ReservationReleased)(nil),    // 21: stockfold.inventory.v1.ReservationReleased
+	(*ReservationExpired)(nil),     // 22: stockfold.inventory.v1.ReservationExpired
+	(*OversoldDetected)(nil),       // 23: stockfold.inventory.v1.OversoldDetected
+	(*SafetyStockSet)(nil),         // 24: stockfold.inventory.v1.SafetyStockSet
+	(*ChannelDefined)(nil),         // 25: stockfold.inventory.v1.ChannelDefined
+	(*LocationDefined)(nil),        // 26: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),        // 27: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),       // 28: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),           // 29: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),              // 30: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),         // 31: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),      // 32: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),        // 33: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),      // 34: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),          // 35: stockfold.inventory.v1.BrokenPromise
+	(*ReservationReallocated)(nil), // 36: stockfold.inventory.v1.ReservationReallocated
+	(*ReservationChanged)(nil),     // 37: stockfold.inventory.v1.ReservationChanged
+	(*ReservationBarred)(nil),      // 38: stockfold.inventory.v1.ReservationBarred
+	(*ReservationOrdered)(nil),     // 39: stockfold.inventory.v1.ReservationOrdered
+	(*OrderReceived)(nil),          // 40: stockfold.inventory.v1.OrderReceived
+	(*OrderedLine)(nil),            // 41: stockfold.inventory.v1.OrderedLine
+	(*OrderShortage)(nil),          // 42: stockfold.inventory.v1.OrderShortage
+	(*OrderReserved)(nil),          // 43: stockfold.inventory.v1.OrderReserved
+	(*OrderRejected)(nil),          // 44: stockfold.inventory.v1.OrderRejected
+	(*OrderConfirmed)(nil),         // 45: stockfold.inventory.v1.OrderConfirmed
+	(*OrderExtended)(nil),          // 46: stockfold.inventory.v1.OrderExtended
+	(*OrderLineFulfilled)(nil),     // 47: stockfold.inventory.v1.OrderLineFulfilled
+	(*OrderLineDelivered)(nil),     // 48: stockfold.inventory.v1.OrderLineDelivered
+	(*OrderLineChanged)(nil),       // 49: stockfold.inventory.v1.OrderLineChanged
+	(*OrderLineCut)(nil),           // 50: stockfold.inventory.v1.OrderLineCut
+	(*OrderCancelled)(nil),         // 51: stockfold.inventory.v1.OrderCancelled
+	(*OrderLineReturned)(nil),      // 52: stockfold.inventory.v1.OrderLineReturned
+	(*OrderReturnInspected)(nil),   // 53: stockfold.inventory.v1.OrderReturnInspected
+	(*OrderSettled)(nil),           // 54: stockfold.inventory.v1.OrderSettled
+	(*OrderOversold)(nil),          // 55: stockfold.inventory.v1.OrderOversold
+	(*PromiseBreak)(nil),           // 56: stockfold.inventory.v1.PromiseBreak
+	(*OrderHoldLost)(nil),          // 57: stockfold.inventory.v1.OrderHoldLost
+	(*OrderClosed)(nil),            // 58: stockfold.inventory.v1.OrderClosed
+	(*SupersededBy)(nil),           // 59: stockfold.inventory.v1.SupersededBy
+	(*OwnerAssigned)(nil),          // 60: stockfold.inventory.v1.OwnerAssigned
+	(*ObservationRecorded)(nil),    // 61: stockfold.inventory.v1.ObservationRecorded
+	(*timestamppb.Timestamp)(nil),  // 62: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	58,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	58,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	3,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
-	6,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
-	7,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
-	8,   // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
-	9,   // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
-	10,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
-	11,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
-	12,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
-	13,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
-	14,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
-	15,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
-	16,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
-	17,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
-	18,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
-	20,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
-	21,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
-	22,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
-	23,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
-	30,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
-	31,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
-	32,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
-	33,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
-	24,  // 24: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
-	25,  // 25: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
-	26,  // 26: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
-	27,  // 27: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
-	39,  // 28: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
-	42,  // 29: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
-	43,  // 30: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
-	44,  // 31: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
-	46,  // 32: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
-	50,  // 33: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
-	57,  // 34: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
-	48,  // 35: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
-	49,  // 36: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
-	51,  // 37: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
-	52,  // 38: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
-	47,  // 39: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
-	53,  // 40: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
-	54,  // 41: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
-	56,  // 42: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
-	45,  // 43: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
-	35,  // 44: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
-	36,  // 45: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
-	37,  // 46: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
-	38,  // 47: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
-	58,  // 48: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 49: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	4,   // 50: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 51: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	4,   // 52: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	28,  // 53: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	4,   // 54: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 55: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	4,   // 56: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 57: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	4,   // 58: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 59: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 60: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	4,   // 61: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	4,   // 62: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	4,   // 63: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	58,  // 64: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	28,  // 65: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 66: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	4,   // 67: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	28,  // 68: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	5,   // 69: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	58,  // 70: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	58,  // 71: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	29,  // 72: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	58,  // 73: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	5,   // 74: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	58,  // 75: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	58,  // 76: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	58,  // 77: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	5,   // 78: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	58,  // 79: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	19,  // 80: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	58,  // 81: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	58,  // 82: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	4,   // 83: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 84: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	58,  // 85: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	58,  // 86: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	5,   // 87: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	58,  // 88: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	58,  // 89: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	58,  // 90: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 91: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	58,  // 92: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 93: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	58,  // 94: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	28,  // 95: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 96: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	58,  // 97: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	28,  // 98: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 99: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	28,  // 100: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	58,  // 101: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	34,  // 102: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	58,  // 103: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	5,   // 104: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	5,   // 105: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	58,  // 106: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	5,   // 107: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	5,   // 108: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	58,  // 109: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	40,  // 110: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	58,  // 111: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	41,  // 112: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	41,  // 113: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	58,  // 114: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 115: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 116: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	55,  // 117: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	118, // [118:118] is the sub-list for method output_type
-	118, // [118:118] is the sub-list for method input_type
-	118, // [118:118] is the sub-list for extension type_name
-	118, // [118:118] is the sub-list for extension extendee
-	0,   // [0:118] is the sub-list for field type_name
+	62,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	62,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	4,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
+	7,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
+	8,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
+	9,   // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
+	10,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
+	11,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
+	12,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
+	13,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
+	14,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
+	15,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
+	16,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
+	17,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
+	18,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
+	19,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
+	21,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
+	22,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
+	23,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
+	24,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
+	31,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
+	32,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
+	33,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
+	34,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
+	25,  // 24: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
+	26,  // 25: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
+	27,  // 26: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
+	28,  // 27: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
+	40,  // 28: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
+	43,  // 29: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
+	44,  // 30: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
+	45,  // 31: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
+	47,  // 32: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
+	51,  // 33: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
+	58,  // 34: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
+	49,  // 35: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
+	50,  // 36: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
+	52,  // 37: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
+	53,  // 38: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
+	48,  // 39: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
+	54,  // 40: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
+	55,  // 41: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
+	57,  // 42: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
+	46,  // 43: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
+	36,  // 44: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
+	37,  // 45: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
+	38,  // 46: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
+	39,  // 47: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
+	60,  // 48: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
+	61,  // 49: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
+	62,  // 50: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 51: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 52: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	59,  // 53: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 54: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 55: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	29,  // 56: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	5,   // 57: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 58: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 59: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 60: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 61: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 62: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 63: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	5,   // 64: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 65: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 66: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	62,  // 67: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	29,  // 68: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 69: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 70: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	29,  // 71: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 72: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	62,  // 73: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	62,  // 74: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	30,  // 75: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	62,  // 76: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	6,   // 77: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	62,  // 78: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	62,  // 79: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	62,  // 80: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	6,   // 81: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	62,  // 82: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	20,  // 83: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	62,  // 84: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	62,  // 85: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	5,   // 86: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 87: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	62,  // 88: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	62,  // 89: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 90: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	62,  // 91: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	62,  // 92: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	62,  // 93: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 94: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	62,  // 95: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 96: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	62,  // 97: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	29,  // 98: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 99: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	62,  // 100: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	29,  // 101: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 102: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	29,  // 103: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	62,  // 104: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	35,  // 105: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	62,  // 106: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 107: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	6,   // 108: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	62,  // 109: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	6,   // 110: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	6,   // 111: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	62,  // 112: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	41,  // 113: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	62,  // 114: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	42,  // 115: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	42,  // 116: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	62,  // 117: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 118: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 119: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	56,  // 120: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	2,   // 121: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	62,  // 122: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 123: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 124: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	62,  // 125: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	126, // [126:126] is the sub-list for method output_type
+	126, // [126:126] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -5573,14 +5991,16 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_ReservationChanged)(nil),
 		(*Event_ReservationBarred)(nil),
 		(*Event_ReservationOrdered)(nil),
+		(*Event_OwnerAssigned)(nil),
+		(*Event_ObservationRecorded)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   56,
+			NumEnums:      3,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -915,8 +915,12 @@ type SourceStatus struct {
 	LastDelayMs    int64                  `protobuf:"varint,3,opt,name=last_delay_ms,json=lastDelayMs,proto3" json:"last_delay_ms,omitempty"`
 	MaxDelayMs     int64                  `protobuf:"varint,4,opt,name=max_delay_ms,json=maxDelayMs,proto3" json:"max_delay_ms,omitempty"`
 	LastOccurredAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_occurred_at,json=lastOccurredAt,proto3" json:"last_occurred_at,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of its facts, those kept as observations because another system is the location's system of record, and the counts
+	// that it had superseded by its own numbers.
+	Observations  int64 `protobuf:"varint,6,opt,name=observations,proto3" json:"observations,omitempty"`
+	Superseded    int64 `protobuf:"varint,7,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SourceStatus) Reset() {
@@ -982,6 +986,20 @@ func (x *SourceStatus) GetLastOccurredAt() *timestamppb.Timestamp {
 		return x.LastOccurredAt
 	}
 	return nil
+}
+
+func (x *SourceStatus) GetObservations() int64 {
+	if x != nil {
+		return x.Observations
+	}
+	return 0
+}
+
+func (x *SourceStatus) GetSuperseded() int64 {
+	if x != nil {
+		return x.Superseded
+	}
+	return 0
 }
 
 var File_stockfold_inventory_v1_operations_proto protoreflect.FileDescriptor
@@ -1060,14 +1078,18 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"nextOffset\x12\x1d\n" +
 	"\n" +
 	"end_offset\x18\x04 \x01(\x03R\tendOffset\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xc8\x01\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\x8c\x02\n" +
 	"\fSourceStatus\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
 	"\x05facts\x18\x02 \x01(\x03R\x05facts\x12\"\n" +
 	"\rlast_delay_ms\x18\x03 \x01(\x03R\vlastDelayMs\x12 \n" +
 	"\fmax_delay_ms\x18\x04 \x01(\x03R\n" +
 	"maxDelayMs\x12D\n" +
-	"\x10last_occurred_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastOccurredAt*\x91\x01\n" +
+	"\x10last_occurred_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0elastOccurredAt\x12\"\n" +
+	"\fobservations\x18\x06 \x01(\x03R\fobservations\x12\x1e\n" +
+	"\n" +
+	"superseded\x18\a \x01(\x03R\n" +
+	"superseded*\x91\x01\n" +
 	"\x0fDeadLetterState\x12!\n" +
 	"\x1dDEAD_LETTER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEAD_LETTER_STATE_OPEN\x10\x01\x12\x1e\n" +

@@ -794,6 +794,16 @@ func (m *SourceStatus) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Superseded != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Superseded))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Observations != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Observations))
+		i--
+		dAtA[i] = 0x30
+	}
 	if m.LastOccurredAt != nil {
 		size, err := (*timestamppb.Timestamp)(m.LastOccurredAt).MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -1159,6 +1169,12 @@ func (m *SourceStatus) SizeVT() (n int) {
 	if m.LastOccurredAt != nil {
 		l = (*timestamppb.Timestamp)(m.LastOccurredAt).SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.Observations != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Observations))
+	}
+	if m.Superseded != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Superseded))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -3320,6 +3336,44 @@ func (m *SourceStatus) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Observations", wireType)
+			}
+			m.Observations = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Observations |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Superseded", wireType)
+			}
+			m.Superseded = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Superseded |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -1223,7 +1223,7 @@ var File_stockfold_inventory_v1_policy_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"#stockfold/inventory/v1/policy.proto\x12\x16stockfold.inventory.v1\"\xc0\x01\n" +
+	"#stockfold/inventory/v1/policy.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/owner.proto\"\xc0\x01\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1301,7 +1301,7 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
 	"\x14ListChannelsResponse\x12;\n" +
 	"\bchannels\x18\x01 \x03(\v2\x1f.stockfold.inventory.v1.ChannelR\bchannels\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x9c\a\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc5\t\n" +
 	"\rPolicyService\x12Z\n" +
 	"\aPutItem\x12&.stockfold.inventory.v1.PutItemRequest\x1a'.stockfold.inventory.v1.PutItemResponse\x12Z\n" +
 	"\aGetItem\x12&.stockfold.inventory.v1.GetItemRequest\x1a'.stockfold.inventory.v1.GetItemResponse\x12`\n" +
@@ -1313,7 +1313,11 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"PutChannel\x12).stockfold.inventory.v1.PutChannelRequest\x1a*.stockfold.inventory.v1.PutChannelResponse\x12c\n" +
 	"\n" +
 	"GetChannel\x12).stockfold.inventory.v1.GetChannelRequest\x1a*.stockfold.inventory.v1.GetChannelResponse\x12i\n" +
-	"\fListChannels\x12+.stockfold.inventory.v1.ListChannelsRequest\x1a,.stockfold.inventory.v1.ListChannelsResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\fListChannels\x12+.stockfold.inventory.v1.ListChannelsRequest\x1a,.stockfold.inventory.v1.ListChannelsResponse\x12`\n" +
+	"\tPutOwners\x12(.stockfold.inventory.v1.PutOwnersRequest\x1a).stockfold.inventory.v1.PutOwnersResponse\x12`\n" +
+	"\tGetOwners\x12(.stockfold.inventory.v1.GetOwnersRequest\x1a).stockfold.inventory.v1.GetOwnersResponse\x12c\n" +
+	"\n" +
+	"ListOwners\x12).stockfold.inventory.v1.ListOwnersRequest\x1a*.stockfold.inventory.v1.ListOwnersResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_policy_proto_rawDescOnce sync.Once
@@ -1351,6 +1355,12 @@ var file_stockfold_inventory_v1_policy_proto_goTypes = []any{
 	(*GetChannelResponse)(nil),    // 19: stockfold.inventory.v1.GetChannelResponse
 	(*ListChannelsRequest)(nil),   // 20: stockfold.inventory.v1.ListChannelsRequest
 	(*ListChannelsResponse)(nil),  // 21: stockfold.inventory.v1.ListChannelsResponse
+	(*PutOwnersRequest)(nil),      // 22: stockfold.inventory.v1.PutOwnersRequest
+	(*GetOwnersRequest)(nil),      // 23: stockfold.inventory.v1.GetOwnersRequest
+	(*ListOwnersRequest)(nil),     // 24: stockfold.inventory.v1.ListOwnersRequest
+	(*PutOwnersResponse)(nil),     // 25: stockfold.inventory.v1.PutOwnersResponse
+	(*GetOwnersResponse)(nil),     // 26: stockfold.inventory.v1.GetOwnersResponse
+	(*ListOwnersResponse)(nil),    // 27: stockfold.inventory.v1.ListOwnersResponse
 }
 var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	1,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
@@ -1375,17 +1385,23 @@ var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	16, // 19: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
 	18, // 20: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
 	20, // 21: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
-	5,  // 22: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
-	7,  // 23: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
-	9,  // 24: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
-	11, // 25: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
-	13, // 26: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
-	15, // 27: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
-	17, // 28: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
-	19, // 29: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
-	21, // 30: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
-	22, // [22:31] is the sub-list for method output_type
-	13, // [13:22] is the sub-list for method input_type
+	22, // 22: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
+	23, // 23: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
+	24, // 24: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
+	5,  // 25: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
+	7,  // 26: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
+	9,  // 27: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
+	11, // 28: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
+	13, // 29: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
+	15, // 30: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
+	17, // 31: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
+	19, // 32: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
+	21, // 33: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
+	25, // 34: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
+	26, // 35: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
+	27, // 36: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
+	25, // [25:37] is the sub-list for method output_type
+	13, // [13:25] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -1396,6 +1412,7 @@ func file_stockfold_inventory_v1_policy_proto_init() {
 	if File_stockfold_inventory_v1_policy_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_owner_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

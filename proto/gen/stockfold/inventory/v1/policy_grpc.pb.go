@@ -28,6 +28,9 @@ const (
 	PolicyService_PutChannel_FullMethodName    = "/stockfold.inventory.v1.PolicyService/PutChannel"
 	PolicyService_GetChannel_FullMethodName    = "/stockfold.inventory.v1.PolicyService/GetChannel"
 	PolicyService_ListChannels_FullMethodName  = "/stockfold.inventory.v1.PolicyService/ListChannels"
+	PolicyService_PutOwners_FullMethodName     = "/stockfold.inventory.v1.PolicyService/PutOwners"
+	PolicyService_GetOwners_FullMethodName     = "/stockfold.inventory.v1.PolicyService/GetOwners"
+	PolicyService_ListOwners_FullMethodName    = "/stockfold.inventory.v1.PolicyService/ListOwners"
 )
 
 // PolicyServiceClient is the client API for PolicyService service.
@@ -58,6 +61,14 @@ type PolicyServiceClient interface {
 	GetChannel(ctx context.Context, in *GetChannelRequest, opts ...grpc.CallOption) (*GetChannelResponse, error)
 	// ListChannels lists the channels, in bytewise order of id.
 	ListChannels(ctx context.Context, in *ListChannelsRequest, opts ...grpc.CallOption) (*ListChannelsResponse, error)
+	// PutOwners says which systems are believed about a location, per kind of fact and from which time on; it replaces all
+	// that was said before. Facts that others report there are kept as observations and move no stock. It concerns what
+	// is recorded from then on. NOT_FOUND, UNKNOWN_LOCATION.
+	PutOwners(ctx context.Context, in *PutOwnersRequest, opts ...grpc.CallOption) (*PutOwnersResponse, error)
+	// GetOwners returns who is believed about a location; nobody is named: everybody is. NOT_FOUND, UNKNOWN_LOCATION.
+	GetOwners(ctx context.Context, in *GetOwnersRequest, opts ...grpc.CallOption) (*GetOwnersResponse, error)
+	// ListOwners lists the locations that have systems of record, in bytewise order of id.
+	ListOwners(ctx context.Context, in *ListOwnersRequest, opts ...grpc.CallOption) (*ListOwnersResponse, error)
 }
 
 type policyServiceClient struct {
@@ -158,6 +169,36 @@ func (c *policyServiceClient) ListChannels(ctx context.Context, in *ListChannels
 	return out, nil
 }
 
+func (c *policyServiceClient) PutOwners(ctx context.Context, in *PutOwnersRequest, opts ...grpc.CallOption) (*PutOwnersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutOwnersResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutOwners_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) GetOwners(ctx context.Context, in *GetOwnersRequest, opts ...grpc.CallOption) (*GetOwnersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetOwnersResponse)
+	err := c.cc.Invoke(ctx, PolicyService_GetOwners_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) ListOwners(ctx context.Context, in *ListOwnersRequest, opts ...grpc.CallOption) (*ListOwnersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOwnersResponse)
+	err := c.cc.Invoke(ctx, PolicyService_ListOwners_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PolicyServiceServer is the server API for PolicyService service.
 // All implementations must embed UnimplementedPolicyServiceServer
 // for forward compatibility.
@@ -186,6 +227,14 @@ type PolicyServiceServer interface {
 	GetChannel(context.Context, *GetChannelRequest) (*GetChannelResponse, error)
 	// ListChannels lists the channels, in bytewise order of id.
 	ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error)
+	// PutOwners says which systems are believed about a location, per kind of fact and from which time on; it replaces all
+	// that was said before. Facts that others report there are kept as observations and move no stock. It concerns what
+	// is recorded from then on. NOT_FOUND, UNKNOWN_LOCATION.
+	PutOwners(context.Context, *PutOwnersRequest) (*PutOwnersResponse, error)
+	// GetOwners returns who is believed about a location; nobody is named: everybody is. NOT_FOUND, UNKNOWN_LOCATION.
+	GetOwners(context.Context, *GetOwnersRequest) (*GetOwnersResponse, error)
+	// ListOwners lists the locations that have systems of record, in bytewise order of id.
+	ListOwners(context.Context, *ListOwnersRequest) (*ListOwnersResponse, error)
 	mustEmbedUnimplementedPolicyServiceServer()
 }
 
@@ -222,6 +271,15 @@ func (UnimplementedPolicyServiceServer) GetChannel(context.Context, *GetChannelR
 }
 func (UnimplementedPolicyServiceServer) ListChannels(context.Context, *ListChannelsRequest) (*ListChannelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListChannels not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutOwners(context.Context, *PutOwnersRequest) (*PutOwnersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutOwners not implemented")
+}
+func (UnimplementedPolicyServiceServer) GetOwners(context.Context, *GetOwnersRequest) (*GetOwnersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetOwners not implemented")
+}
+func (UnimplementedPolicyServiceServer) ListOwners(context.Context, *ListOwnersRequest) (*ListOwnersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOwners not implemented")
 }
 func (UnimplementedPolicyServiceServer) mustEmbedUnimplementedPolicyServiceServer() {}
 func (UnimplementedPolicyServiceServer) testEmbeddedByValue()                       {}
@@ -406,6 +464,60 @@ func _PolicyService_ListChannels_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PolicyService_PutOwners_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutOwnersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutOwners(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutOwners_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutOwners(ctx, req.(*PutOwnersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_GetOwners_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOwnersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).GetOwners(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_GetOwners_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).GetOwners(ctx, req.(*GetOwnersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_ListOwners_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOwnersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).ListOwners(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_ListOwners_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).ListOwners(ctx, req.(*ListOwnersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PolicyService_ServiceDesc is the grpc.ServiceDesc for PolicyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -448,6 +560,18 @@ var PolicyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListChannels",
 			Handler:    _PolicyService_ListChannels_Handler,
+		},
+		{
+			MethodName: "PutOwners",
+			Handler:    _PolicyService_PutOwners_Handler,
+		},
+		{
+			MethodName: "GetOwners",
+			Handler:    _PolicyService_GetOwners_Handler,
+		},
+		{
+			MethodName: "ListOwners",
+			Handler:    _PolicyService_ListOwners_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -32,6 +32,8 @@ const (
 	MovementResult_STATUS_DUPLICATE MovementResult_Status = 2
 	// Kept as a dead letter; reason says why.
 	MovementResult_STATUS_DEAD_LETTERED MovementResult_Status = 3
+	// Recorded now as an observation: another system says what lies there. It moves no stock.
+	MovementResult_STATUS_OBSERVED MovementResult_Status = 4
 )
 
 // Enum value maps for MovementResult_Status.
@@ -41,12 +43,14 @@ var (
 		1: "STATUS_RECORDED",
 		2: "STATUS_DUPLICATE",
 		3: "STATUS_DEAD_LETTERED",
+		4: "STATUS_OBSERVED",
 	}
 	MovementResult_Status_value = map[string]int32{
 		"STATUS_UNSPECIFIED":   0,
 		"STATUS_RECORDED":      1,
 		"STATUS_DUPLICATE":     2,
 		"STATUS_DEAD_LETTERED": 3,
+		"STATUS_OBSERVED":      4,
 	}
 )
 
@@ -1765,19 +1769,20 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\tmovements\x18\x01 \x03(\v2 .stockfold.inventory.v1.MovementR\tmovements\"q\n" +
 	"\x17RecordMovementsResponse\x12@\n" +
 	"\aresults\x18\x01 \x03(\v2&.stockfold.inventory.v1.MovementResultR\aresults\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token\"\xc6\x02\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"\xdb\x02\n" +
 	"\x0eMovementResult\x12E\n" +
 	"\x06status\x18\x01 \x01(\x0e2-.stockfold.inventory.v1.MovementResult.StatusR\x06status\x12\x16\n" +
 	"\x06effect\x18\x02 \x01(\x03R\x06effect\x12$\n" +
 	"\x0edead_letter_id\x18\x03 \x01(\tR\fdeadLetterId\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1a\n" +
 	"\boversold\x18\x05 \x01(\bR\boversold\x12\x14\n" +
-	"\x05short\x18\x14 \x01(\bR\x05short\"e\n" +
+	"\x05short\x18\x14 \x01(\bR\x05short\"z\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATUS_RECORDED\x10\x01\x12\x14\n" +
 	"\x10STATUS_DUPLICATE\x10\x02\x12\x18\n" +
-	"\x14STATUS_DEAD_LETTERED\x10\x03\"9\n" +
+	"\x14STATUS_DEAD_LETTERED\x10\x03\x12\x13\n" +
+	"\x0fSTATUS_OBSERVED\x10\x04\"9\n" +
 	"\x0fGetStockRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\"G\n" +

@@ -884,9 +884,11 @@ type LocationDocument struct {
 	TimeZone   string                 `protobuf:"bytes,4,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	Disabled   bool                   `protobuf:"varint,5,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// False when it was enabled or disabled without ever being defined.
-	Known         bool   `protobuf:"varint,6,opt,name=known,proto3" json:"known,omitempty"`
-	Position      uint64 `protobuf:"varint,7,opt,name=position,proto3" json:"position,omitempty"`
-	RecordedAt    int64  `protobuf:"varint,8,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	Known      bool   `protobuf:"varint,6,opt,name=known,proto3" json:"known,omitempty"`
+	Position   uint64 `protobuf:"varint,7,opt,name=position,proto3" json:"position,omitempty"`
+	RecordedAt int64  `protobuf:"varint,8,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// In order of fact, then of time.
+	Owners        []*OwnerDocument `protobuf:"bytes,9,rep,name=owners,proto3" json:"owners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -977,6 +979,75 @@ func (x *LocationDocument) GetRecordedAt() int64 {
 	return 0
 }
 
+func (x *LocationDocument) GetOwners() []*OwnerDocument {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+// OwnerDocument is who says one kind of fact of a location from an instant on.
+type OwnerDocument struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 on hand, 2 supply, 3 orders.
+	Fact          int32    `protobuf:"varint,1,opt,name=fact,proto3" json:"fact,omitempty"`
+	From          int64    `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	Sources       []string `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnerDocument) Reset() {
+	*x = OwnerDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnerDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnerDocument) ProtoMessage() {}
+
+func (x *OwnerDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnerDocument.ProtoReflect.Descriptor instead.
+func (*OwnerDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *OwnerDocument) GetFact() int32 {
+	if x != nil {
+		return x.Fact
+	}
+	return 0
+}
+
+func (x *OwnerDocument) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *OwnerDocument) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
 // OrderDocument is what is listed of an order.
 type OrderDocument struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1004,7 +1075,7 @@ type OrderDocument struct {
 
 func (x *OrderDocument) Reset() {
 	*x = OrderDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1087,7 @@ func (x *OrderDocument) String() string {
 func (*OrderDocument) ProtoMessage() {}
 
 func (x *OrderDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1100,7 @@ func (x *OrderDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDocument.ProtoReflect.Descriptor instead.
 func (*OrderDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OrderDocument) GetOrderId() string {
@@ -1202,7 +1273,7 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x06buffer\x18\x05 \x01(\x03R\x06buffer\x12\x1a\n" +
 	"\bposition\x18\x06 \x01(\x04R\bposition\x12\x1f\n" +
 	"\vrecorded_at\x18\a \x01(\x03R\n" +
-	"recordedAt\"\xe7\x01\n" +
+	"recordedAt\"\xa6\x02\n" +
 	"\x10LocationDocument\x12\x1f\n" +
 	"\vlocation_id\x18\x01 \x01(\tR\n" +
 	"locationId\x12\x12\n" +
@@ -1213,7 +1284,12 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x05known\x18\x06 \x01(\bR\x05known\x12\x1a\n" +
 	"\bposition\x18\a \x01(\x04R\bposition\x12\x1f\n" +
 	"\vrecorded_at\x18\b \x01(\x03R\n" +
-	"recordedAt\"\xc2\x02\n" +
+	"recordedAt\x12=\n" +
+	"\x06owners\x18\t \x03(\v2%.stockfold.inventory.v1.OwnerDocumentR\x06owners\"Q\n" +
+	"\rOwnerDocument\x12\x12\n" +
+	"\x04fact\x18\x01 \x01(\x05R\x04fact\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x03R\x04from\x12\x18\n" +
+	"\asources\x18\x03 \x03(\tR\asources\"\xc2\x02\n" +
 	"\rOrderDocument\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
@@ -1243,7 +1319,7 @@ func file_stockfold_inventory_v1_view_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_view_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*AvailabilityDocument)(nil), // 0: stockfold.inventory.v1.AvailabilityDocument
 	(*ItemDocument)(nil),         // 1: stockfold.inventory.v1.ItemDocument
@@ -1255,20 +1331,22 @@ var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*SplitDocument)(nil),        // 7: stockfold.inventory.v1.SplitDocument
 	(*ChannelDocument)(nil),      // 8: stockfold.inventory.v1.ChannelDocument
 	(*LocationDocument)(nil),     // 9: stockfold.inventory.v1.LocationDocument
-	(*OrderDocument)(nil),        // 10: stockfold.inventory.v1.OrderDocument
+	(*OwnerDocument)(nil),        // 10: stockfold.inventory.v1.OwnerDocument
+	(*OrderDocument)(nil),        // 11: stockfold.inventory.v1.OrderDocument
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
-	1, // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
-	2, // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
-	4, // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
-	3, // 3: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
-	7, // 4: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
-	6, // 5: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	1,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
+	2,  // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
+	4,  // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
+	3,  // 3: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
+	7,  // 4: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
+	6,  // 5: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
+	10, // 6: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
@@ -1282,7 +1360,7 @@ func file_stockfold_inventory_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_view_proto_rawDesc), len(file_stockfold_inventory_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

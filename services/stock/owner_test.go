@@ -1,0 +1,118 @@
+package stock_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stockfold/stockfold/proto/codec"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/servicetest"
+)
+
+func putOwners(t *testing.T, w *servicetest.World, location string, list ...*pb.Ownership) {
+	t.Helper()
+	_, err := w.PolicyClient().PutOwners(t.Context(), &pb.PutOwnersRequest{Owners: &pb.Owners{LocationId: location, Ownerships: list}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func statusOf(t *testing.T, w *servicetest.World, m *pb.Movement) string {
+	t.Helper()
+	return record(t, w, m).Results[0].Status.String()
+}
+
+// A legacy ERP hands over to a new one half an hour ago: each is believed of its own time, whenever it reports it.
+func TestOwnershipMovesFromOneSystemToAnother(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Location("berlin")
+	w.Location("hamburg")
+	putOwners(t, w, "berlin",
+		&pb.Ownership{Fact: pb.OwnedFact_OWNED_FACT_ON_HAND, Sources: []string{"legacy"}},
+		&pb.Ownership{Fact: pb.OwnedFact_OWNED_FACT_ON_HAND, Sources: []string{"erp"}, From: codec.Timestamp(w.Now().Add(-30 * time.Minute))})
+	count := func(source string, ago time.Duration, quantity int64) *pb.Movement {
+		return fact(w, "milk", quantity, func(m *pb.Movement) {
+			m.Source, m.OccurredAt, m.Kind = source, codec.Timestamp(w.Now().Add(-ago)), &pb.Movement_Counted_{Counted: &pb.Movement_Counted{}}
+		})
+	}
+	for _, x := range []struct {
+		movement *pb.Movement
+		want     string
+	}{
+		{count("legacy", 50*time.Minute, 10), "STATUS_RECORDED"},
+		{count("erp", 45*time.Minute, 99), "STATUS_OBSERVED"},    // not its time yet
+		{count("erp", 20*time.Minute, 12), "STATUS_RECORDED"},    // its first own
+		{count("legacy", 10*time.Minute, 99), "STATUS_OBSERVED"}, // still running
+		{count("legacy", 40*time.Minute, 11), "STATUS_RECORDED"}, // late, of its own time
+		{count("shop", time.Minute, 99), "STATUS_OBSERVED"},
+		{fact(w, "milk", 2, func(m *pb.Movement) { // sales are others' business
+			m.Source, m.OccurredAt, m.Kind = "pos", codec.Timestamp(w.Now().Add(-time.Minute)), &pb.Movement_Sold_{Sold: &pb.Movement_Sold{}}
+		}), "STATUS_RECORDED"},
+		{fact(w, "milk", 5, func(m *pb.Movement) { m.Location = "hamburg" }), "STATUS_RECORDED"},
+	} {
+		if got := statusOf(t, w, x.movement); got != x.want {
+			t.Errorf("%v: %s, want %s", x.movement, got, x.want)
+		}
+		if again := statusOf(t, w, x.movement); again != "STATUS_DUPLICATE" {
+			t.Errorf("%v again: %s", x.movement, again)
+		}
+	}
+	if s := getStock(t, w, "milk", record(t, w, fact(w, "other", 1, func(m *pb.Movement) { m.Location = "hamburg" })).Token); len(s.Locations) != 2 || s.Locations[0].Sellable != 10 {
+		t.Errorf("stock %v", s)
+	}
+	observed := map[string]int64{}
+	for _, d := range w.Recorder.Delays() {
+		observed[d.Source] = d.Observations
+	}
+	if observed["legacy"] != 1 || observed["erp"] != 1 || observed["shop"] != 1 || observed["pos"] != 0 {
+		t.Errorf("observations counted: %v", observed)
+	}
+	wantObservation(t, w)
+}
+
+// wantObservation looks an observation up in the history.
+func wantObservation(t *testing.T, w *servicetest.World) {
+	t.Helper()
+	answer, err := w.HistoryClient().ListEvents(t.Context(), &pb.ListEventsRequest{Sku: "milk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range answer.Events {
+		if o := e.GetObservationRecorded(); o != nil && e.Source.System == "legacy" {
+			if o.Movement != "StockCounted" || o.Quantity != 99 || len(o.Owners) != 1 || o.Owners[0] != "erp" || o.OwnedSince == nil || e.OccurredAt == nil {
+				t.Errorf("observation %v", e)
+			}
+			return
+		}
+	}
+	t.Error("the history shows no observation of the legacy system")
+}
+
+func TestSalesAndReturnsHaveOwnersOfTheirOwn(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Location("berlin")
+	w.Count("milk", 10)
+	putOwners(t, w, "berlin", &pb.Ownership{Fact: pb.OwnedFact_OWNED_FACT_ORDERS, Sources: []string{"till-1", "till-2"}})
+	sale := func(source string, returned bool) *pb.Movement {
+		return fact(w, "milk", 1, func(m *pb.Movement) {
+			m.Source, m.OccurredAt, m.Kind = source, codec.Timestamp(w.Now()), &pb.Movement_Sold_{Sold: &pb.Movement_Sold{}}
+			if returned {
+				m.Kind = &pb.Movement_Returned_{Returned: &pb.Movement_Returned{}}
+			}
+		})
+	}
+	for want, movements := range map[string][]*pb.Movement{
+		"STATUS_RECORDED": {sale("till-1", false), sale("till-2", false), sale("till-2", true), fact(w, "milk", 1, nil)},
+		"STATUS_OBSERVED": {sale("till-3", false), sale("till-3", true), sale("till", false)},
+	} {
+		for _, m := range movements {
+			if got := statusOf(t, w, m); got != want {
+				t.Errorf("%v: %s, want %s", m, got, want)
+			}
+		}
+	}
+	putOwners(t, w, "berlin")
+	if got := statusOf(t, w, sale("till-3", false)); got != "STATUS_RECORDED" {
+		t.Errorf("once everybody is believed again: %s", got)
+	}
+}
