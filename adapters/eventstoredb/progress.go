@@ -16,6 +16,7 @@ type progressDocument struct {
 	SavedAt       int64  `json:"savedAtMicros,string"`
 	AppliedBelow  int64  `json:"appliedBelow,string"`
 	AppliedBefore int64  `json:"appliedBeforeMicros,string"`
+	Numbers       []byte `json:"numbers,omitempty"`
 }
 
 func offsetStream(topic string, partition int32) string {
@@ -28,7 +29,8 @@ func (s *Store) SaveOffset(ctx context.Context, topic string, partition int32, p
 		return err
 	}
 	return s.fillJSON(ctx, fmt.Sprintf("save the progress of %s/%d", topic, partition), offsetStream(topic, partition), "ProgressSaved", progressDocument{
-		Next: p.Next, Epoch: p.Epoch, LogID: escape(p.LogID), SavedAt: int64(p.SavedAt), AppliedBelow: p.AppliedBelow, AppliedBefore: int64(p.AppliedBefore)})
+		Next: p.Next, Epoch: p.Epoch, LogID: escape(p.LogID), SavedAt: int64(p.SavedAt), AppliedBelow: p.AppliedBelow, AppliedBefore: int64(p.AppliedBefore),
+		Numbers: []byte(p.Numbers)})
 }
 
 // LoadOffset is ingest.Offsets'.
@@ -39,7 +41,8 @@ func (s *Store) LoadOffset(ctx context.Context, topic string, partition int32) (
 		return p, false, err
 	}
 	return ingest.Progress{Next: d.Next, Epoch: d.Epoch, LogID: unescape(d.LogID), SavedAt: aggregates.Instant(d.SavedAt),
-		AppliedBelow: d.AppliedBelow, AppliedBefore: aggregates.Instant(d.AppliedBefore)}, true, nil
+		AppliedBelow: d.AppliedBelow, AppliedBefore: aggregates.Instant(d.AppliedBefore),
+		Numbers: string(d.Numbers)}, true, nil
 }
 
 // checkpointDocument is how far a process has come, as it is stored.

@@ -11,8 +11,12 @@ import (
 	"github.com/stockfold/stockfold/services/ingest"
 )
 
-// progressVersion is the first byte of the stored progress of a partition.
-const progressVersion = 1
+// The first byte of the stored progress of a partition: with numbers of sources, or without. What has none is written as
+// earlier versions can read it.
+const (
+	progressVersion  = 1
+	progressNumbered = 2
+)
 
 func offsetKey(topic string, partition int32) []byte {
 	return binary.BigEndian.AppendUint32(appendNamed(nil, spaceOffset, topic), uint32(partition))
@@ -28,8 +32,15 @@ func (s *Store) SaveOffset(ctx context.Context, topic string, partition int32, p
 
 func encodeProgress(p ingest.Progress) []byte {
 	b := []byte{progressVersion}
+	if p.Numbers != "" {
+		b[0] = progressNumbered
+	}
 	for _, x := range []int64{p.Next, p.Epoch, int64(p.SavedAt), p.AppliedBelow, int64(p.AppliedBefore)} {
 		b = binary.AppendVarint(b, x)
+	}
+	if p.Numbers != "" {
+		b = binary.AppendUvarint(b, uint64(len(p.Numbers)))
+		b = append(b, p.Numbers...)
 	}
 	return append(b, p.LogID...)
 }
@@ -47,9 +58,10 @@ func (s *Store) LoadOffset(ctx context.Context, topic string, partition int32) (
 }
 
 func parseProgress(b []byte) (p ingest.Progress, ok bool) {
-	if len(b) == 0 || b[0] != progressVersion {
+	if len(b) == 0 || b[0] != progressVersion && b[0] != progressNumbered {
 		return p, false
 	}
+	numbered := b[0] == progressNumbered
 	b = b[1:]
 	for _, field := range []*int64{&p.Next, &p.Epoch, (*int64)(&p.SavedAt), &p.AppliedBelow, (*int64)(&p.AppliedBefore)} {
 		x, n := binary.Varint(b)
@@ -57,6 +69,13 @@ func parseProgress(b []byte) (p ingest.Progress, ok bool) {
 			return p, false
 		}
 		*field, b = x, b[n:]
+	}
+	if numbered {
+		size, n := binary.Uvarint(b)
+		if n <= 0 || size > uint64(len(b)-n) {
+			return p, false
+		}
+		p.Numbers, b = string(b[n:n+int(size)]), b[n+int(size):]
 	}
 	p.LogID = string(b)
 	return p, true

@@ -42,6 +42,7 @@ func offsetSaved(f *fixture) {
 		{Next: 1}, {}, {Next: 1<<63 - 1, Epoch: 1 << 40},
 		{Next: 7, Epoch: 2, LogID: "log-\x00/ä", SavedAt: 1_490_000_000_000_001, AppliedBelow: 5, AppliedBefore: 1_480_000_000_000_003},
 		{Next: 3, AppliedBelow: 1 << 50}, {Next: 9, LogID: "another"},
+		{Next: 11, LogID: "\x02log", Numbers: "\x01\x00\xff numbers"}, {Next: 12, Numbers: "n"},
 	} {
 		f.saveOffset(topic, 3, p)
 		f.offset(topic, 3, p, true)

@@ -10,6 +10,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
 	"github.com/stockfold/stockfold/services/validation"
@@ -27,12 +28,18 @@ type Store interface {
 type Service struct {
 	pb.UnimplementedHistoryServiceServer
 	store Store
+	gaps  Gaps
 }
 
 var _ pb.HistoryServiceServer = (*Service)(nil)
 
+// Gaps lists the open gaps in the numbers of sources, the oldest first, and whether there are more; *ingest.DeadLetterDesk does.
+type Gaps interface {
+	OpenGaps(ctx context.Context, limit int) (list []ingest.Gap, more bool, err error)
+}
+
 // New returns the service over a store.
-func New(store Store) *Service { return &Service{store: store} }
+func New(store Store, gaps Gaps) *Service { return &Service{store: store, gaps: gaps} }
 
 // ListEvents returns a page of the events of a SKU. It returns *validation.Error, *refusals.UnknownSKU and the errors of
 // the store.
@@ -47,7 +54,33 @@ func (s *Service) ListEvents(ctx context.Context, r *pb.ListEventsRequest) (*pb.
 	if len(p.answer.Events) == 0 && r.PageToken == "" {
 		return nil, &refusals.UnknownSKU{SKU: r.Sku}
 	}
-	return &p.answer, nil
+	return &p.answer, s.addGaps(ctx, &p.answer)
+}
+
+// Bounds of the gaps that a page tells of.
+const (
+	maxGaps   = 100   // told
+	gapsAsked = 1_000 // looked at
+)
+
+// addGaps tells of open gaps in the numbers of the sources of a page's events.
+func (s *Service) addGaps(ctx context.Context, answer *pb.ListEventsResponse) error {
+	sources := map[string]bool{}
+	for _, e := range answer.Events {
+		if e.Source.GetSequence() != "" {
+			sources[e.Source.System] = true
+		}
+	}
+	if len(sources) == 0 {
+		return nil
+	}
+	gaps, _, err := s.gaps.OpenGaps(ctx, gapsAsked)
+	for i := range gaps {
+		if sources[gaps[i].System] && len(answer.Gaps) < maxGaps {
+			answer.Gaps = append(answer.Gaps, gaps[i].Message())
+		}
+	}
+	return err
 }
 
 // page is one page in the making.

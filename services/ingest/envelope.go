@@ -26,6 +26,7 @@ type event struct {
 	sequence    string // extension
 	correlation string // extension correlationid
 	causation   string // extension causationid
+	partition   string // extension partitionkey
 	data        []byte
 }
 
@@ -106,6 +107,8 @@ func (e *event) attribute(name string) *string {
 		return &e.correlation
 	case "causationid":
 		return &e.causation
+	case "partitionkey":
+		return &e.partition
 	}
 	return nil
 }

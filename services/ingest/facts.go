@@ -26,22 +26,63 @@ type Recorder = stock.Recorder
 // facts reads the facts of a message. What is wrong with it is a *stock.Rejection. The facts of a sale belong
 // together.
 func facts(r *Recorder, m *Message, epoch int64) ([]stock.Fact, *stock.Rejection) {
+	list, _, rejection := numberedFacts(r, m, epoch)
+	return list, rejection
+}
+
+// numberedFacts tells as well what number the source gave the message, which it may have though nothing in it can be applied.
+func numberedFacts(r *Recorder, m *Message, epoch int64) ([]stock.Fact, number, *stock.Rejection) {
 	if m.Topic == TopicRPC {
-		return rpcFact(r, m)
+		list, rejection := rpcFact(r, m)
+		return list, number{}, rejection
 	}
 	e, err := decodeEvent(m)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, number{}, malformed(err)
 	}
-	origin, rejection := originOf(m, &e, epoch)
+	list, rejection := eventFacts(r, m, &e, epoch)
+	return list, numberOf(m, &e), rejection
+}
+
+// number is the sequence that a source gave a message, and whose it is.
+type number struct {
+	numbering
+	n  int64
+	ok bool // there is one, and it can be counted with
+}
+
+// numberOf reads the number of an event. Texts that are too long to be kept are no one's.
+func numberOf(m *Message, e *event) number {
+	n, ok := aggregates.SequenceNumber(e.sequence)
+	of := numbering{e.source, partitionKey(m, e)}
+	return number{of, n, ok && e.source != "" && max(len(of.system), len(of.key), len(e.sequence)) <= validation.MaxID}
+}
+
+// partitionKey is whose numbers a sequence is one of: what the event says, or the key under which the message came; of a key
+// that is no text of ours, its fingerprint.
+func partitionKey(m *Message, e *event) string {
+	if e.partition != "" || len(m.Key) == 0 {
+		return e.partition
+	}
+	key := string(m.Key)
+	var c validation.Checker
+	if c.Text("key", key, validation.MaxID); c.Err() != nil {
+		return fmt.Sprintf("%016x", aggregates.Fingerprint(key))
+	}
+	return key
+}
+
+// eventFacts reads the facts of an event.
+func eventFacts(r *Recorder, m *Message, e *event, epoch int64) ([]stock.Fact, *stock.Rejection) {
+	origin, rejection := originOf(m, e, epoch)
 	if rejection != nil {
 		return nil, rejection
 	}
 	switch e.kind {
 	case TypeMovement:
-		return movementFact(r, &e, origin)
+		return movementFact(r, e, origin)
 	case TypeSale:
-		return saleFacts(r, &e, origin)
+		return saleFacts(r, e, origin)
 	}
 	return nil, &stock.Rejection{Reason: ReasonUnknownType,
 		Message: fmt.Sprintf("type %q is none of %s, %s", clip(e.kind), TypeMovement, TypeSale)}
@@ -57,11 +98,14 @@ func originOf(m *Message, e *event, epoch int64) (origin aggregates.Metadata, re
 			Topic: originTopic(m.Topic, epoch), Partition: m.Partition, Offset: m.Offset,
 		},
 	}
+	if e.sequence != "" {
+		origin.Source.PartitionKey = partitionKey(m, e)
+	}
 	var err error
 	if origin.OccurredAt, err = e.occurred(); err != nil {
 		return origin, malformed(err)
 	}
-	if err := checkAttributes(e); err != nil {
+	if err := checkAttributes(e, &origin.Source); err != nil {
 		return origin, stock.Reject(err)
 	}
 	return origin, nil
@@ -80,11 +124,12 @@ func malformed(err error) *stock.Rejection {
 	return &stock.Rejection{Reason: ReasonMalformed, Message: err.Error()}
 }
 
-func checkAttributes(e *event) error {
+func checkAttributes(e *event, s *aggregates.Source) error {
 	var c validation.Checker
 	c.ID("id", e.id)
 	c.ID("source", e.source)
 	c.Text("sequence", e.sequence, validation.MaxID)
+	c.Text("partitionkey", s.PartitionKey, validation.MaxID)
 	c.Text("correlationid", e.correlation, validation.MaxID)
 	c.Text("causationid", e.causation, validation.MaxID)
 	return c.Err()

@@ -24,23 +24,24 @@ type orderMessage struct {
 }
 
 // readOrder reads a message of the orders' topic; is is false when it is about something else.
-func readOrder(m *Message, epoch int64) (o *orderMessage, rejection *stock.Rejection, is bool) {
+func readOrder(m *Message, epoch int64) (o *orderMessage, n number, rejection *stock.Rejection, is bool) {
 	if topic, _, _ := strings.Cut(m.Topic, "#"); topic != TopicOrders {
-		return nil, nil, false
+		return nil, n, nil, false
 	}
 	e, err := decodeEvent(m)
 	if err != nil || e.kind != TypeOrder {
-		return nil, nil, false
+		return nil, n, nil, false
 	}
+	n = numberOf(m, &e)
 	origin, rejection := originOf(m, &e, epoch)
 	if rejection != nil {
-		return nil, rejection, true
+		return nil, n, rejection, true
 	}
 	o = &orderMessage{message: &pb.OrderMessage{}, origin: origin}
 	if err := decodeReference(e.data, o.message); err != nil {
-		return nil, malformed(err), true
+		return nil, n, malformed(err), true
 	}
-	return o, nil, true
+	return o, n, nil, true
 }
 
 // takeOrder takes in an entry's message about an order, beside what else is under way but after an earlier one of the same order:

@@ -34,7 +34,14 @@ func (s *Service) session(ctx context.Context, p Partition) (moved bool, err err
 	if err != nil {
 		return false, err
 	}
-	w := newWorker(s, p, progress)
+	n, err := loadSequences(progress.Numbers)
+	if err != nil {
+		return false, err
+	}
+	if err := s.tellAgain(ctx, n, p, progress.Epoch); err != nil {
+		return false, err
+	}
+	w := newWorker(s, p, progress, n)
 	s.note(w.at, func(st *PartitionStatus) { st.Next, st.Error = progress.Next, alarm })
 	w.alarm = alarm
 	err = w.run(ctx)

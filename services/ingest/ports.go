@@ -92,6 +92,9 @@ type Progress struct {
 	// log that has lost its end since; both 0 otherwise.
 	AppliedBelow  int64
 	AppliedBefore aggregates.Instant
+
+	// Numbers are those that sources gave the messages up to Next, or beyond, in a form of the service's own.
+	Numbers string
 }
 
 // Offsets keeps the progress of partitions; it is the truth, what a broker knows is advisory. Saving need not be

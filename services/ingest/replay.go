@@ -43,7 +43,7 @@ func (d *DeadLetterDesk) begin(ctx context.Context, id, actor string) (letter De
 			return false, nil
 		case l.State != Open:
 			return false, &StateError{ID: id, State: l.State}
-		case l.Reason == ReasonMessagesLost, l.Reason == ReasonLogReplaced:
+		case l.Reason == ReasonMessagesLost, l.Reason == ReasonLogReplaced, l.Reason == ReasonSequenceGap:
 			return false, &NotReplayableError{ID: id, Reason: l.Reason}
 		}
 		l.Attempts++
@@ -100,7 +100,7 @@ func (l *DeadLetter) settle(tried *DeadLetter, v verdict, actor string) bool {
 
 // try records what is left of a letter's facts.
 func (d *DeadLetterDesk) try(ctx context.Context, letter *DeadLetter) verdict {
-	if o, rejection, is := readOrder(letter.message(), 0); rejection != nil {
+	if o, _, rejection, is := readOrder(letter.message(), 0); rejection != nil {
 		return verdict{rejection: rejection}
 	} else if is {
 		return d.tryOrder(ctx, o)

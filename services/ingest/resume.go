@@ -34,7 +34,7 @@ func resolve(p Progress, known bool, b Bounds) (Progress, *incident) {
 	}
 	switch {
 	case b.LogID != "" && b.LogID != p.LogID, b.LogID == "" && b.End < p.Next:
-		return Progress{Next: b.Start, Epoch: p.Epoch + 1, LogID: b.LogID}, &incident{rejection: stock.Rejection{
+		return Progress{Next: b.Start, Epoch: p.Epoch + 1, LogID: b.LogID, Numbers: p.Numbers}, &incident{rejection: stock.Rejection{
 			Reason: ReasonLogReplaced,
 			Message: fmt.Sprintf("the log was replaced by another one; offset %d was next, the new log has offsets %d to %d and is read "+
 				"from its start; messages of the old one that were not read are lost", p.Next, b.Start, b.End),
@@ -43,6 +43,7 @@ func resolve(p Progress, known bool, b Bounds) (Progress, *incident) {
 		return Progress{
 				Next: b.Start, Epoch: p.Epoch + 1, LogID: p.LogID,
 				AppliedBelow: p.Next, AppliedBefore: p.SavedAt.Add(-clockSlack),
+				Numbers: p.Numbers,
 			}, &incident{rejection: stock.Rejection{
 				Reason: ReasonLogReplaced,
 				Message: fmt.Sprintf("the log lost its end: offset %d was next, it now ends at %d; it is read again from its start, "+

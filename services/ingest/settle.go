@@ -38,6 +38,11 @@ func (w *worker) conclude(e *entry) {
 	if e.order != nil && e.rejection == nil {
 		w.unchain(e)
 	}
+	if e.untold != nil {
+		w.fail(e, e.untold)
+		return
+	}
+	w.told(e)
 	switch {
 	case e.err != nil: // of a trial, or of keeping it as a dead letter
 		w.fail(e, e.err)
@@ -67,6 +72,7 @@ func (w *worker) conclude(e *entry) {
 		e.rejection, e.applied = v.rejection, v.applied
 		w.flying++
 		w.facts += len(e.facts)
+		e.open.Store(1)
 		w.keep(e)
 	default:
 		w.count(e.results)
@@ -141,16 +147,22 @@ func (w *worker) durable() int64 {
 
 // save saves the progress in our store, and hands it on for the log to know. When that fails, it is tried with the next
 // tick.
-func (w *worker) save(ctx context.Context) {
+func (w *worker) save(ctx context.Context, last bool) {
 	next := w.durable()
-	if next == w.saved.Next {
+	if next == w.saved.Next && !(last && w.numbers.changed) {
 		return
 	}
 	p := w.saved
 	p.Next, p.SavedAt = next, w.s.Now()
+	if !w.withNumbers(&p, last) {
+		return
+	}
 	if err := w.s.Offsets.SaveOffset(ctx, w.at.topic, w.at.partition, p); err != nil {
 		w.s.Log.Warn("progress cannot be saved, will try again", "topic", w.at.topic, "partition", w.at.partition, "error", err)
 		return
+	}
+	if w.saved.Numbers != p.Numbers {
+		w.numbers.changed, w.keptAt = false, time.Now()
 	}
 	w.saved = p
 	w.s.note(w.at, func(st *PartitionStatus) { st.Next = next })
@@ -203,7 +215,7 @@ func (w *worker) drain() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), finalTime)
 	defer cancel()
-	w.save(ctx)
+	w.save(ctx, true)
 	select {
 	case next := <-w.commits:
 		w.commitNow(ctx, next)

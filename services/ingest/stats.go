@@ -19,10 +19,11 @@ type Stats struct {
 	Replaced   uint64            // logs found replaced or cut at their end: an alarm
 	Kept       map[string]uint64 // dead letters kept, by reason
 	Replayed   uint64            // dead letters applied by a replay
+	Unfollowed uint64            // gaps in the numbers of sources that were not followed for a bound
 }
 
 type counters struct {
-	messages, facts, duplicates, retries, lost, replaced, replayed atomic.Uint64
+	messages, facts, duplicates, retries, lost, replaced, replayed, unfollowed atomic.Uint64
 
 	mu      sync.Mutex
 	reasons map[string]uint64
@@ -67,6 +68,7 @@ func (s *Service) Stats() Stats {
 	all := s.Desk.Stats()
 	c := &s.stats
 	all.Messages, all.Facts, all.Duplicates = c.messages.Load(), c.facts.Load(), c.duplicates.Load()
+	all.Unfollowed = c.unfollowed.Load()
 	all.Retries, all.Lost, all.Replaced = c.retries.Load(), c.lost.Load(), c.replaced.Load()
 	return all
 }

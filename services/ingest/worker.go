@@ -37,6 +37,8 @@ type worker struct {
 	retry    *time.Timer
 
 	saved   Progress
+	numbers *sequences
+	keptAt  time.Time  // when numbers were last saved
 	commits chan int64 // the newest offset that the log is to know
 
 	keeping     sync.WaitGroup
@@ -53,6 +55,9 @@ type entry struct {
 	facts     []stock.Fact
 	lines     []int32
 	results   []stock.Result
+	tidings   *tidings // of a gap that the message's number opens or changes, until they are told
+	untold    error    // why they were not told
+	open      atomic.Int32
 	rejection *stock.Rejection // to be kept as a dead letter
 	order     *orderMessage    // what it says of an order, instead of facts
 	refused   *stock.Rejection // why the order does not take it
@@ -71,12 +76,12 @@ const (
 	settled
 )
 
-func newWorker(s *Service, p Partition, from Progress) *worker {
+func newWorker(s *Service, p Partition, from Progress, n *sequences) *worker {
 	retry := time.NewTimer(0)
 	retry.Stop()
 	w := &worker{
 		s: s, p: p, at: place{p.Topic(), p.ID()}, epoch: from.Epoch, next: from.Next, readTo: from.Next, saved: from,
-		retry: retry, commits: make(chan int64, 1), signal: make(chan struct{}, 1),
+		numbers: n, retry: retry, commits: make(chan int64, 1), signal: make(chan struct{}, 1),
 	}
 	w.taken.Store(w.next)
 	return w
@@ -132,7 +137,7 @@ func (w *worker) run(ctx context.Context) error {
 		case <-w.retry.C:
 			w.tryAgain(ctx)
 		case <-save.C:
-			w.save(ctx)
+			w.save(ctx, false)
 		case <-ctx.Done():
 			stop()
 			w.drain()
@@ -165,7 +170,7 @@ func (w *worker) empty(ctx context.Context) bool {
 	if len(w.window) > 0 || len(w.pending) > 0 {
 		return false
 	}
-	w.save(ctx)
+	w.save(ctx, true)
 	return w.saved.Next == w.readTo
 }
 
@@ -197,10 +202,12 @@ func (w *worker) start(ctx context.Context) {
 			w.advance()
 			continue
 		}
+		var n number
 		var isOrder bool
-		if e.order, e.rejection, isOrder = readOrder(&e.message, w.epoch); !isOrder {
-			e.facts, e.rejection = facts(w.s.Recorder, &e.message, w.epoch)
+		if e.order, n, e.rejection, isOrder = readOrder(&e.message, w.epoch); !isOrder {
+			e.facts, n, e.rejection = numberedFacts(w.s.Recorder, &e.message, w.epoch)
 		}
+		w.follow(e, n)
 		e.lines = lineNumbers(len(e.facts))
 		w.begin(ctx, e)
 	}
@@ -223,6 +230,8 @@ func (w *worker) begin(ctx context.Context, e *entry) {
 	e.state, e.results, e.err, e.refused = flying, nil, nil, nil
 	w.flying++
 	w.facts += len(e.facts)
+	e.open.Store(1)
+	w.tell(e)
 	if e.rejection == nil && stock.NeedsTrial(e.facts) {
 		if err := w.s.Recorder.Try(ctx, e.facts); err != nil {
 			e.rejection, e.err = stock.Reject(err), unlessRejected(err)
@@ -253,8 +262,12 @@ func (w *worker) keep(e *entry) {
 	})
 }
 
-// arrive hands an entry whose outcome is known back to run. It is called from anywhere and does not block.
+// arrive hands an entry whose outcome is known back to run, once its gap is told of, too. It is called from anywhere and does
+// not block.
 func (w *worker) arrive(e *entry) {
+	if e.open.Add(-1) > 0 {
+		return
+	}
 	w.mu.Lock()
 	w.finished = append(w.finished, e)
 	w.mu.Unlock()

@@ -10,6 +10,9 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
+// maxGaps is how many open gaps the status lists.
+const maxGaps = 100
+
 // logTopic stands for the message log as a whole in the status, where it is in trouble.
 const logTopic = "(message log)"
 
@@ -48,7 +51,14 @@ func (s *Service) askStore(ctx context.Context, answer *pb.GetStatusResponse) er
 	if err != nil {
 		return err
 	}
-	answer.StorePosition, answer.OpenDeadLetters = end, open
+	gaps, more, err := s.Desk.OpenGaps(ctx, maxGaps)
+	if err != nil {
+		return err
+	}
+	answer.StorePosition, answer.OpenDeadLetters, answer.MoreGaps = end, open, more
+	for i := range gaps {
+		answer.Gaps = append(answer.Gaps, gaps[i].Message())
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ type Desk interface {
 	Replay(ctx context.Context, id, actor string) (ingest.DeadLetter, error)
 	Discard(ctx context.Context, id, reason, actor string) (ingest.DeadLetter, error)
 	CountOpen(ctx context.Context) (int64, error)
+	OpenGaps(ctx context.Context, limit int) (gaps []ingest.Gap, more bool, err error)
 }
 
 // Projection tells how far a read model has come.

@@ -43,6 +43,9 @@ var (
 	ingestDoubles = describe("ingest_duplicates_total", "Facts of messages that were recorded before.")
 	ingestLost    = describe("ingest_lost_total", "Messages that a log deleted before they were read.")
 	letters       = describe("dead_letters_open", "Dead letters that wait for somebody.")
+	gapsOpen      = describe("sequence_gaps_open", "Open gaps in the numbers of sources, of all replicas, up to 1000.")
+	gapsMissing   = describe("sequence_numbers_missing", "Messages of a source that its own numbers show to be missing.", "source")
+	gapsLeft      = describe("sequence_gaps_unfollowed_total", "Gaps in the numbers of sources that are not followed for a bound.")
 	lettersKept   = describe("dead_letters_kept_total", "Dead letters kept, by reason.", "reason")
 
 	sourceDelay = describe("source_delay_seconds", "From occurring to being recorded, of a source's last fact.", "source")
@@ -116,6 +119,7 @@ func (c collector) collectIngest(ctx context.Context, s sink) {
 	if n, err := c.desk.CountOpen(ctx); err == nil {
 		s.gauge(letters, float64(n))
 	}
+	c.collectGaps(ctx, s)
 	for _, d := range c.recorder.Delays() {
 		s.gauge(sourceDelay, d.Last.Seconds(), d.Source)
 		s.counter(sourceFacts, float64(d.Facts), d.Source)
@@ -133,8 +137,27 @@ func (c collector) collectIngest(ctx context.Context, s sink) {
 	s.counter(ingestFacts, float64(x.Facts))
 	s.counter(ingestDoubles, float64(x.Duplicates))
 	s.counter(ingestLost, float64(x.Lost))
+	s.counter(gapsLeft, float64(x.Unfollowed))
 	for reason, n := range x.Kept {
 		s.counter(lettersKept, float64(n), reason)
+	}
+}
+
+// gapsCounted is how many open gaps a scrape looks at.
+const gapsCounted = 1_000
+
+func (c collector) collectGaps(ctx context.Context, s sink) {
+	gaps, _, err := c.desk.OpenGaps(ctx, gapsCounted)
+	if err != nil {
+		return
+	}
+	s.gauge(gapsOpen, float64(len(gaps)))
+	missing := map[string]int64{}
+	for i := range gaps {
+		missing[gaps[i].System] += gaps[i].Missing
+	}
+	for source, n := range missing {
+		s.gauge(gapsMissing, float64(n), source)
 	}
 }
 

@@ -145,6 +145,8 @@ type ListEventsResponse struct {
 	Events []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	// Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Open gaps in the numbers of the sources that these events come from, the oldest 100.
+	Gaps          []*SequenceGap `protobuf:"bytes,3,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -193,11 +195,18 @@ func (x *ListEventsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListEventsResponse) GetGaps() []*SequenceGap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
 var File_stockfold_inventory_v1_history_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\n" +
-	"$stockfold/inventory/v1/history.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\"\xf8\x01\n" +
+	"$stockfold/inventory/v1/history.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\x1a'stockfold/inventory/v1/operations.proto\"\xf8\x01\n" +
 	"\x11ListEventsRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12E\n" +
 	"\x05order\x18\x02 \x01(\x0e2/.stockfold.inventory.v1.ListEventsRequest.OrderR\x05order\x12\x1b\n" +
@@ -207,10 +216,11 @@ const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\x05Order\x12\x15\n" +
 	"\x11ORDER_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ORDER_NEWEST_FIRST\x10\x01\x12\x16\n" +
-	"\x12ORDER_OLDEST_FIRST\x10\x02\"s\n" +
+	"\x12ORDER_OLDEST_FIRST\x10\x02\"\xac\x01\n" +
 	"\x12ListEventsResponse\x125\n" +
 	"\x06events\x18\x01 \x03(\v2\x1d.stockfold.inventory.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2u\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x127\n" +
+	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2u\n" +
 	"\x0eHistoryService\x12c\n" +
 	"\n" +
 	"ListEvents\x12).stockfold.inventory.v1.ListEventsRequest\x1a*.stockfold.inventory.v1.ListEventsResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
@@ -234,17 +244,19 @@ var file_stockfold_inventory_v1_history_proto_goTypes = []any{
 	(*ListEventsRequest)(nil),    // 1: stockfold.inventory.v1.ListEventsRequest
 	(*ListEventsResponse)(nil),   // 2: stockfold.inventory.v1.ListEventsResponse
 	(*Event)(nil),                // 3: stockfold.inventory.v1.Event
+	(*SequenceGap)(nil),          // 4: stockfold.inventory.v1.SequenceGap
 }
 var file_stockfold_inventory_v1_history_proto_depIdxs = []int32{
 	0, // 0: stockfold.inventory.v1.ListEventsRequest.order:type_name -> stockfold.inventory.v1.ListEventsRequest.Order
 	3, // 1: stockfold.inventory.v1.ListEventsResponse.events:type_name -> stockfold.inventory.v1.Event
-	1, // 2: stockfold.inventory.v1.HistoryService.ListEvents:input_type -> stockfold.inventory.v1.ListEventsRequest
-	2, // 3: stockfold.inventory.v1.HistoryService.ListEvents:output_type -> stockfold.inventory.v1.ListEventsResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 2: stockfold.inventory.v1.ListEventsResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
+	1, // 3: stockfold.inventory.v1.HistoryService.ListEvents:input_type -> stockfold.inventory.v1.ListEventsRequest
+	2, // 4: stockfold.inventory.v1.HistoryService.ListEvents:output_type -> stockfold.inventory.v1.ListEventsResponse
+	4, // [4:5] is the sub-list for method output_type
+	3, // [3:4] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_history_proto_init() }
@@ -253,6 +265,7 @@ func file_stockfold_inventory_v1_history_proto_init() {
 		return
 	}
 	file_stockfold_inventory_v1_event_proto_init()
+	file_stockfold_inventory_v1_operations_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

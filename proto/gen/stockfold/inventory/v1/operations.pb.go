@@ -658,8 +658,12 @@ type GetStatusResponse struct {
 	Partitions      []*PartitionStatus  `protobuf:"bytes,5,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	OpenDeadLetters int64               `protobuf:"varint,6,opt,name=open_dead_letters,json=openDeadLetters,proto3" json:"open_dead_letters,omitempty"`
 	Sources         []*SourceStatus     `protobuf:"bytes,7,rep,name=sources,proto3" json:"sources,omitempty"`
-	// Why the event store cannot be read now, when it cannot: store_position, open_dead_letters and lags are 0 then, and not known.
-	StoreError    string `protobuf:"bytes,8,opt,name=store_error,json=storeError,proto3" json:"store_error,omitempty"`
+	// Why the event store cannot be read now, when it cannot: store_position, open_dead_letters and lags are 0 then, and not known, nor are gaps.
+	StoreError string `protobuf:"bytes,8,opt,name=store_error,json=storeError,proto3" json:"store_error,omitempty"`
+	// Open gaps in the numbers that sources give their messages, of all replicas, the oldest 100.
+	Gaps []*SequenceGap `protobuf:"bytes,9,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	// There are more.
+	MoreGaps      bool `protobuf:"varint,10,opt,name=more_gaps,json=moreGaps,proto3" json:"more_gaps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -750,6 +754,135 @@ func (x *GetStatusResponse) GetStoreError() string {
 	return ""
 }
 
+func (x *GetStatusResponse) GetGaps() []*SequenceGap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetMoreGaps() bool {
+	if x != nil {
+		return x.MoreGaps
+	}
+	return false
+}
+
+// SequenceGap is a run of numbers that a source gave its messages and that did not come, or not all of them. It is open
+// until they have, or until its dead letter is discarded.
+type SequenceGap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose numbers they are, with the partition key: the CloudEvents partitionkey, or the Kafka key.
+	Source       string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	PartitionKey string `protobuf:"bytes,2,opt,name=partition_key,json=partitionKey,proto3" json:"partition_key,omitempty"`
+	// Where its messages come in.
+	Topic     string `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"`
+	Partition int32  `protobuf:"varint,4,opt,name=partition,proto3" json:"partition,omitempty"`
+	// First and last number missing still, and how many are.
+	First   int64 `protobuf:"varint,5,opt,name=first,proto3" json:"first,omitempty"`
+	Last    int64 `protobuf:"varint,6,opt,name=last,proto3" json:"last,omitempty"`
+	Missing int64 `protobuf:"varint,7,opt,name=missing,proto3" json:"missing,omitempty"`
+	// When the message came that showed it.
+	Since *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	// Tells of it, also once it is filled; reason SEQUENCE_GAP.
+	DeadLetterId  string `protobuf:"bytes,9,opt,name=dead_letter_id,json=deadLetterId,proto3" json:"dead_letter_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SequenceGap) Reset() {
+	*x = SequenceGap{}
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SequenceGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SequenceGap) ProtoMessage() {}
+
+func (x *SequenceGap) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SequenceGap.ProtoReflect.Descriptor instead.
+func (*SequenceGap) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SequenceGap) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *SequenceGap) GetPartitionKey() string {
+	if x != nil {
+		return x.PartitionKey
+	}
+	return ""
+}
+
+func (x *SequenceGap) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *SequenceGap) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *SequenceGap) GetFirst() int64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *SequenceGap) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *SequenceGap) GetMissing() int64 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
+func (x *SequenceGap) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *SequenceGap) GetDeadLetterId() string {
+	if x != nil {
+		return x.DeadLetterId
+	}
+	return ""
+}
+
 type ProjectionStatus struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -766,7 +899,7 @@ type ProjectionStatus struct {
 
 func (x *ProjectionStatus) Reset() {
 	*x = ProjectionStatus{}
-	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +911,7 @@ func (x *ProjectionStatus) String() string {
 func (*ProjectionStatus) ProtoMessage() {}
 
 func (x *ProjectionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +924,7 @@ func (x *ProjectionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectionStatus.ProtoReflect.Descriptor instead.
 func (*ProjectionStatus) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProjectionStatus) GetName() string {
@@ -844,7 +977,7 @@ type PartitionStatus struct {
 
 func (x *PartitionStatus) Reset() {
 	*x = PartitionStatus{}
-	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +989,7 @@ func (x *PartitionStatus) String() string {
 func (*PartitionStatus) ProtoMessage() {}
 
 func (x *PartitionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +1002,7 @@ func (x *PartitionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionStatus.ProtoReflect.Descriptor instead.
 func (*PartitionStatus) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{11}
+	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PartitionStatus) GetTopic() string {
@@ -925,7 +1058,7 @@ type SourceStatus struct {
 
 func (x *SourceStatus) Reset() {
 	*x = SourceStatus{}
-	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -937,7 +1070,7 @@ func (x *SourceStatus) String() string {
 func (*SourceStatus) ProtoMessage() {}
 
 func (x *SourceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_operations_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -950,7 +1083,7 @@ func (x *SourceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceStatus.ProtoReflect.Descriptor instead.
 func (*SourceStatus) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{12}
+	return file_stockfold_inventory_v1_operations_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SourceStatus) GetSource() string {
@@ -1051,7 +1184,7 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\x19DiscardDeadLetterResponse\x12C\n" +
 	"\vdead_letter\x18\x01 \x01(\v2\".stockfold.inventory.v1.DeadLetterR\n" +
 	"deadLetter\"\x12\n" +
-	"\x10GetStatusRequest\"\xb1\x03\n" +
+	"\x10GetStatusRequest\"\x87\x04\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x129\n" +
 	"\n" +
@@ -1064,7 +1197,20 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\x11open_dead_letters\x18\x06 \x01(\x03R\x0fopenDeadLetters\x12>\n" +
 	"\asources\x18\a \x03(\v2$.stockfold.inventory.v1.SourceStatusR\asources\x12\x1f\n" +
 	"\vstore_error\x18\b \x01(\tR\n" +
-	"storeError\"\x85\x01\n" +
+	"storeError\x127\n" +
+	"\x04gaps\x18\t \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps\x12\x1b\n" +
+	"\tmore_gaps\x18\n" +
+	" \x01(\bR\bmoreGaps\"\x9a\x02\n" +
+	"\vSequenceGap\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12#\n" +
+	"\rpartition_key\x18\x02 \x01(\tR\fpartitionKey\x12\x14\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\x12\x1c\n" +
+	"\tpartition\x18\x04 \x01(\x05R\tpartition\x12\x14\n" +
+	"\x05first\x18\x05 \x01(\x03R\x05first\x12\x12\n" +
+	"\x04last\x18\x06 \x01(\x03R\x04last\x12\x18\n" +
+	"\amissing\x18\a \x01(\x03R\amissing\x120\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12$\n" +
+	"\x0edead_letter_id\x18\t \x01(\tR\fdeadLetterId\"\x85\x01\n" +
 	"\x10ProjectionStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x10\n" +
@@ -1114,7 +1260,7 @@ func file_stockfold_inventory_v1_operations_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_operations_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_operations_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_stockfold_inventory_v1_operations_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_stockfold_inventory_v1_operations_proto_goTypes = []any{
 	(DeadLetterState)(0),              // 0: stockfold.inventory.v1.DeadLetterState
 	(*DeadLetter)(nil),                // 1: stockfold.inventory.v1.DeadLetter
@@ -1127,38 +1273,41 @@ var file_stockfold_inventory_v1_operations_proto_goTypes = []any{
 	(*DiscardDeadLetterResponse)(nil), // 8: stockfold.inventory.v1.DiscardDeadLetterResponse
 	(*GetStatusRequest)(nil),          // 9: stockfold.inventory.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),         // 10: stockfold.inventory.v1.GetStatusResponse
-	(*ProjectionStatus)(nil),          // 11: stockfold.inventory.v1.ProjectionStatus
-	(*PartitionStatus)(nil),           // 12: stockfold.inventory.v1.PartitionStatus
-	(*SourceStatus)(nil),              // 13: stockfold.inventory.v1.SourceStatus
-	(*timestamppb.Timestamp)(nil),     // 14: google.protobuf.Timestamp
+	(*SequenceGap)(nil),               // 11: stockfold.inventory.v1.SequenceGap
+	(*ProjectionStatus)(nil),          // 12: stockfold.inventory.v1.ProjectionStatus
+	(*PartitionStatus)(nil),           // 13: stockfold.inventory.v1.PartitionStatus
+	(*SourceStatus)(nil),              // 14: stockfold.inventory.v1.SourceStatus
+	(*timestamppb.Timestamp)(nil),     // 15: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_operations_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.DeadLetter.state:type_name -> stockfold.inventory.v1.DeadLetterState
 	2,  // 1: stockfold.inventory.v1.DeadLetter.headers:type_name -> stockfold.inventory.v1.Header
-	14, // 2: stockfold.inventory.v1.DeadLetter.received_at:type_name -> google.protobuf.Timestamp
-	14, // 3: stockfold.inventory.v1.DeadLetter.last_tried_at:type_name -> google.protobuf.Timestamp
+	15, // 2: stockfold.inventory.v1.DeadLetter.received_at:type_name -> google.protobuf.Timestamp
+	15, // 3: stockfold.inventory.v1.DeadLetter.last_tried_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: stockfold.inventory.v1.ListDeadLettersRequest.state:type_name -> stockfold.inventory.v1.DeadLetterState
 	1,  // 5: stockfold.inventory.v1.ListDeadLettersResponse.dead_letters:type_name -> stockfold.inventory.v1.DeadLetter
 	1,  // 6: stockfold.inventory.v1.ReplayDeadLetterResponse.dead_letter:type_name -> stockfold.inventory.v1.DeadLetter
 	1,  // 7: stockfold.inventory.v1.DiscardDeadLetterResponse.dead_letter:type_name -> stockfold.inventory.v1.DeadLetter
-	14, // 8: stockfold.inventory.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
-	11, // 9: stockfold.inventory.v1.GetStatusResponse.projections:type_name -> stockfold.inventory.v1.ProjectionStatus
-	12, // 10: stockfold.inventory.v1.GetStatusResponse.partitions:type_name -> stockfold.inventory.v1.PartitionStatus
-	13, // 11: stockfold.inventory.v1.GetStatusResponse.sources:type_name -> stockfold.inventory.v1.SourceStatus
-	14, // 12: stockfold.inventory.v1.SourceStatus.last_occurred_at:type_name -> google.protobuf.Timestamp
-	3,  // 13: stockfold.inventory.v1.OperationsService.ListDeadLetters:input_type -> stockfold.inventory.v1.ListDeadLettersRequest
-	5,  // 14: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:input_type -> stockfold.inventory.v1.ReplayDeadLetterRequest
-	7,  // 15: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:input_type -> stockfold.inventory.v1.DiscardDeadLetterRequest
-	9,  // 16: stockfold.inventory.v1.OperationsService.GetStatus:input_type -> stockfold.inventory.v1.GetStatusRequest
-	4,  // 17: stockfold.inventory.v1.OperationsService.ListDeadLetters:output_type -> stockfold.inventory.v1.ListDeadLettersResponse
-	6,  // 18: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:output_type -> stockfold.inventory.v1.ReplayDeadLetterResponse
-	8,  // 19: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:output_type -> stockfold.inventory.v1.DiscardDeadLetterResponse
-	10, // 20: stockfold.inventory.v1.OperationsService.GetStatus:output_type -> stockfold.inventory.v1.GetStatusResponse
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	15, // 8: stockfold.inventory.v1.GetStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	12, // 9: stockfold.inventory.v1.GetStatusResponse.projections:type_name -> stockfold.inventory.v1.ProjectionStatus
+	13, // 10: stockfold.inventory.v1.GetStatusResponse.partitions:type_name -> stockfold.inventory.v1.PartitionStatus
+	14, // 11: stockfold.inventory.v1.GetStatusResponse.sources:type_name -> stockfold.inventory.v1.SourceStatus
+	11, // 12: stockfold.inventory.v1.GetStatusResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
+	15, // 13: stockfold.inventory.v1.SequenceGap.since:type_name -> google.protobuf.Timestamp
+	15, // 14: stockfold.inventory.v1.SourceStatus.last_occurred_at:type_name -> google.protobuf.Timestamp
+	3,  // 15: stockfold.inventory.v1.OperationsService.ListDeadLetters:input_type -> stockfold.inventory.v1.ListDeadLettersRequest
+	5,  // 16: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:input_type -> stockfold.inventory.v1.ReplayDeadLetterRequest
+	7,  // 17: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:input_type -> stockfold.inventory.v1.DiscardDeadLetterRequest
+	9,  // 18: stockfold.inventory.v1.OperationsService.GetStatus:input_type -> stockfold.inventory.v1.GetStatusRequest
+	4,  // 19: stockfold.inventory.v1.OperationsService.ListDeadLetters:output_type -> stockfold.inventory.v1.ListDeadLettersResponse
+	6,  // 20: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:output_type -> stockfold.inventory.v1.ReplayDeadLetterResponse
+	8,  // 21: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:output_type -> stockfold.inventory.v1.DiscardDeadLetterResponse
+	10, // 22: stockfold.inventory.v1.OperationsService.GetStatus:output_type -> stockfold.inventory.v1.GetStatusResponse
+	19, // [19:23] is the sub-list for method output_type
+	15, // [15:19] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_operations_proto_init() }
@@ -1172,7 +1321,7 @@ func file_stockfold_inventory_v1_operations_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_operations_proto_rawDesc), len(file_stockfold_inventory_v1_operations_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
