@@ -32,6 +32,12 @@ func NewPolicy(channel string, sites []string, buffer, holdSeconds int64) *Polic
 	return p
 }
 
+// Sells tells whether a location is one of the policy's sites.
+func (p *Policy) Sells(location string) bool {
+	_, ok := p.rank[location]
+	return ok
+}
+
 // Free is what a channel could take at one location.
 type Free struct {
 	Location string

@@ -7,8 +7,8 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 )
 
-// Step of what can be promised: from At on, up to the next step, Quantity.
-type Step struct {
+// PromiseStep of what can be promised: from At on, up to the next step, Quantity.
+type PromiseStep struct {
 	At       aggregates.Instant
 	Quantity int64 // base units, never negative
 }
@@ -35,14 +35,14 @@ func (b *Balances) FreeAt(p *Policy, now, at aggregates.Instant, list []Free) []
 // Promisable returns the ATP from now to a horizon: the first step is now, every other one a date from which more can be
 // promised than before; it never falls. What is promised beyond the horizon is respected all the same. At most so many
 // steps are returned, the earliest.
-func (b *Balances) Promisable(p *Policy, now, horizon aggregates.Instant, most int) []Step {
-	steps := []Step{{At: now, Quantity: b.AvailableAt(p, now, now)}}
+func (b *Balances) Promisable(p *Policy, now, horizon aggregates.Instant, most int) []PromiseStep {
+	steps := []PromiseStep{{At: now, Quantity: b.AvailableAt(p, now, now)}}
 	for _, due := range b.arrivals(p, now) {
 		if due > horizon || len(steps) >= most {
 			break
 		}
 		if quantity := b.AvailableAt(p, now, due); quantity > steps[len(steps)-1].Quantity {
-			steps = append(steps, Step{At: due, Quantity: quantity})
+			steps = append(steps, PromiseStep{At: due, Quantity: quantity})
 		}
 	}
 	return steps

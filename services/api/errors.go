@@ -49,6 +49,7 @@ const (
 	ReasonTooMuchSupply       = "TOO_MANY_SUPPLY_LINES"
 	ReasonTooManyReservations = "TOO_MANY_RESERVATIONS"
 	ReasonTooManyWatches      = "TOO_MANY_WATCHES"
+	ReasonTooManyEvents       = "TOO_MANY_EVENTS"
 	ReasonOverloaded          = "OVERLOADED"
 	ReasonContended           = "CONTENDED"
 	ReasonStoreUnavailable    = "STORE_UNAVAILABLE"
@@ -252,6 +253,8 @@ func trouble(err error) (problem, bool) {
 			"location": e.Location, "limit": strconv.Itoa(e.Limit)}}, true
 	case *stock.TooManySupplyError:
 		return problem{code: codes.ResourceExhausted, reason: ReasonTooMuchSupply, metadata: map[string]string{"document": e.Document}}, true
+	case *refusals.TooManyEvents:
+		return problem{code: codes.ResourceExhausted, reason: ReasonTooManyEvents}, true
 	case *commands.ConflictError:
 		return again(codes.Aborted, ReasonContended, retrySoon, contendedText), true
 	case *notReadyError:

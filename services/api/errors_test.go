@@ -70,6 +70,7 @@ var table = map[string]told{
 	"refusals.UnknownChannel":     {&refusals.UnknownChannel{Channel: "c"}, codes.NotFound, "UNKNOWN_CHANNEL", "channel=c", "", false},
 	"refusals.UnknownLocations":   {&refusals.UnknownLocations{Locations: []string{"l", "m"}}, codes.NotFound, "UNKNOWN_LOCATION", "count=2 location=l", "", false},
 	"refusals.UnknownReservation": {&refusals.UnknownReservation{ReservationID: "r"}, codes.NotFound, "UNKNOWN_RESERVATION", "reservation_id=r", "", false},
+	"refusals.TooManyEvents":      {&refusals.TooManyEvents{Stream: "sku-s", Limit: 5}, codes.ResourceExhausted, "TOO_MANY_EVENTS", "", "", false},
 	"stock.ErrUnknownSKU":         {stock.ErrUnknownSKU, codes.NotFound, "UNKNOWN_SKU", "", "", false},
 	"stock.ErrUnknownReservation": {stock.ErrUnknownReservation, codes.NotFound, "UNKNOWN_RESERVATION", "", "", false},
 	"reservations.ErrNotFound":    {reservations.ErrNotFound, codes.NotFound, "UNKNOWN_RESERVATION", "", "", false},

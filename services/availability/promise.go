@@ -49,7 +49,7 @@ type lookAhead struct {
 	channel  string
 	horizon  aggregates.Instant // 0 for the farthest
 
-	steps    []stock.Step
+	steps    []stock.PromiseStep
 	overdue  int64
 	decimals int
 	known    bool

@@ -27,19 +27,24 @@ type Store interface {
 // Service implements the contract's HistoryService.
 type Service struct {
 	pb.UnimplementedHistoryServiceServer
-	store Store
-	gaps  Gaps
+	store   Store
+	letters Letters
+	now     func() aggregates.Instant
 }
 
 var _ pb.HistoryServiceServer = (*Service)(nil)
 
-// Gaps lists the open gaps in the numbers of sources, the oldest first, and whether there are more; *ingest.DeadLetterDesk does.
-type Gaps interface {
+// Letters knows what could not be applied, and what is missing; *ingest.DeadLetterDesk does. Lists have the oldest first, and tell
+// whether there are more.
+type Letters interface {
 	OpenGaps(ctx context.Context, limit int) (list []ingest.Gap, more bool, err error)
+	List(ctx context.Context, q ingest.Query) (letters []ingest.DeadLetter, more bool, err error)
 }
 
-// New returns the service over a store.
-func New(store Store, gaps Gaps) *Service { return &Service{store: store, gaps: gaps} }
+// New returns the service over a store. now is the clock.
+func New(store Store, letters Letters, now func() aggregates.Instant) *Service {
+	return &Service{store: store, letters: letters, now: now}
+}
 
 // ListEvents returns a page of the events of a SKU. It returns *validation.Error, *refusals.UnknownSKU and the errors of
 // the store.
@@ -74,7 +79,7 @@ func (s *Service) addGaps(ctx context.Context, answer *pb.ListEventsResponse) er
 	if len(sources) == 0 {
 		return nil
 	}
-	gaps, _, err := s.gaps.OpenGaps(ctx, gapsAsked)
+	gaps, _, err := s.letters.OpenGaps(ctx, gapsAsked)
 	for i := range gaps {
 		if sources[gaps[i].System] && len(answer.Gaps) < maxGaps {
 			answer.Gaps = append(answer.Gaps, gaps[i].Message())

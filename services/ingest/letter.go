@@ -69,3 +69,9 @@ func (d *DeadLetterDesk) KeepMovement(ctx context.Context, m *pb.Movement, r *st
 }
 
 var _ stock.Rejects = (*DeadLetterDesk)(nil)
+
+// Names tells whether a letter is about a SKU: it is its key, or a text in its message, as JSON writes texts.
+func (l *DeadLetter) Names(sku string) bool {
+	quoted, err := json.Marshal(sku)
+	return string(l.Key) == sku || err == nil && bytes.Contains(l.Value, quoted) || bytes.Contains(l.Value, []byte(`"`+sku+`"`))
+}

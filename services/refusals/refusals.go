@@ -50,6 +50,17 @@ func (e *UnknownReservation) Error() string {
 	return fmt.Sprintf("there is no reservation %q", e.ReservationID)
 }
 
+// TooManyEvents says that a stream has more events than one call reads.
+type TooManyEvents struct {
+	Stream string
+	Limit  int
+}
+
+func (e *TooManyEvents) Error() string {
+	return fmt.Sprintf("stream %q has more than the %d events that one call reads; ask for an earlier instant, or page through the history",
+		e.Stream, e.Limit)
+}
+
 // ErrStopping says that the service is about to stop; another replica, or the same one in a moment, can serve.
 var ErrStopping = errors.New("service is stopping")
 

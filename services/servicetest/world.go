@@ -185,7 +185,7 @@ func (w *World) config() api.Config {
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
 		Policy: policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Directory: w.Policies,
 			Items: w.View, Tokens: w.Tokens}),
-		History: history.New(w.Store, w.Desk),
+		History: history.New(w.Store, w.Desk, w.Now),
 		Orders:  w.Orders,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex}, Version: "test", StartedAt: w.Now().Time()}),

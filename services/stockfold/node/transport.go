@@ -35,7 +35,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		Stock:       stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
 		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Directory: n.policies,
 			Items: n.availability, Tokens: n.tokens}),
-		History:    history.New(n.events, n.desk),
+		History:    history.New(n.events, n.desk, now),
 		Operations: operations.New(n.operations()),
 		Orders:     n.orderService,
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,

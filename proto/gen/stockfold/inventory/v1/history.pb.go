@@ -206,7 +206,7 @@ var File_stockfold_inventory_v1_history_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\n" +
-	"$stockfold/inventory/v1/history.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\x1a'stockfold/inventory/v1/operations.proto\"\xf8\x01\n" +
+	"$stockfold/inventory/v1/history.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\x1a$stockfold/inventory/v1/explain.proto\x1a'stockfold/inventory/v1/operations.proto\"\xf8\x01\n" +
 	"\x11ListEventsRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12E\n" +
 	"\x05order\x18\x02 \x01(\x0e2/.stockfold.inventory.v1.ListEventsRequest.OrderR\x05order\x12\x1b\n" +
@@ -220,10 +220,11 @@ const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\x12ListEventsResponse\x125\n" +
 	"\x06events\x18\x01 \x03(\v2\x1d.stockfold.inventory.v1.EventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x127\n" +
-	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2u\n" +
+	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2\xf5\x01\n" +
 	"\x0eHistoryService\x12c\n" +
 	"\n" +
-	"ListEvents\x12).stockfold.inventory.v1.ListEventsRequest\x1a*.stockfold.inventory.v1.ListEventsResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"ListEvents\x12).stockfold.inventory.v1.ListEventsRequest\x1a*.stockfold.inventory.v1.ListEventsResponse\x12~\n" +
+	"\x13ExplainAvailability\x122.stockfold.inventory.v1.ExplainAvailabilityRequest\x1a3.stockfold.inventory.v1.ExplainAvailabilityResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_history_proto_rawDescOnce sync.Once
@@ -240,20 +241,24 @@ func file_stockfold_inventory_v1_history_proto_rawDescGZIP() []byte {
 var file_stockfold_inventory_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_stockfold_inventory_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_stockfold_inventory_v1_history_proto_goTypes = []any{
-	(ListEventsRequest_Order)(0), // 0: stockfold.inventory.v1.ListEventsRequest.Order
-	(*ListEventsRequest)(nil),    // 1: stockfold.inventory.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),   // 2: stockfold.inventory.v1.ListEventsResponse
-	(*Event)(nil),                // 3: stockfold.inventory.v1.Event
-	(*SequenceGap)(nil),          // 4: stockfold.inventory.v1.SequenceGap
+	(ListEventsRequest_Order)(0),        // 0: stockfold.inventory.v1.ListEventsRequest.Order
+	(*ListEventsRequest)(nil),           // 1: stockfold.inventory.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),          // 2: stockfold.inventory.v1.ListEventsResponse
+	(*Event)(nil),                       // 3: stockfold.inventory.v1.Event
+	(*SequenceGap)(nil),                 // 4: stockfold.inventory.v1.SequenceGap
+	(*ExplainAvailabilityRequest)(nil),  // 5: stockfold.inventory.v1.ExplainAvailabilityRequest
+	(*ExplainAvailabilityResponse)(nil), // 6: stockfold.inventory.v1.ExplainAvailabilityResponse
 }
 var file_stockfold_inventory_v1_history_proto_depIdxs = []int32{
 	0, // 0: stockfold.inventory.v1.ListEventsRequest.order:type_name -> stockfold.inventory.v1.ListEventsRequest.Order
 	3, // 1: stockfold.inventory.v1.ListEventsResponse.events:type_name -> stockfold.inventory.v1.Event
 	4, // 2: stockfold.inventory.v1.ListEventsResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
 	1, // 3: stockfold.inventory.v1.HistoryService.ListEvents:input_type -> stockfold.inventory.v1.ListEventsRequest
-	2, // 4: stockfold.inventory.v1.HistoryService.ListEvents:output_type -> stockfold.inventory.v1.ListEventsResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
+	5, // 4: stockfold.inventory.v1.HistoryService.ExplainAvailability:input_type -> stockfold.inventory.v1.ExplainAvailabilityRequest
+	2, // 5: stockfold.inventory.v1.HistoryService.ListEvents:output_type -> stockfold.inventory.v1.ListEventsResponse
+	6, // 6: stockfold.inventory.v1.HistoryService.ExplainAvailability:output_type -> stockfold.inventory.v1.ExplainAvailabilityResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
 	3, // [3:3] is the sub-list for extension extendee
 	0, // [0:3] is the sub-list for field type_name
@@ -265,6 +270,7 @@ func file_stockfold_inventory_v1_history_proto_init() {
 		return
 	}
 	file_stockfold_inventory_v1_event_proto_init()
+	file_stockfold_inventory_v1_explain_proto_init()
 	file_stockfold_inventory_v1_operations_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

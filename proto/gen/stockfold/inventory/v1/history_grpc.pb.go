@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	HistoryService_ListEvents_FullMethodName = "/stockfold.inventory.v1.HistoryService/ListEvents"
+	HistoryService_ListEvents_FullMethodName          = "/stockfold.inventory.v1.HistoryService/ListEvents"
+	HistoryService_ExplainAvailability_FullMethodName = "/stockfold.inventory.v1.HistoryService/ExplainAvailability"
 )
 
 // HistoryServiceClient is the client API for HistoryService service.
@@ -30,6 +31,10 @@ const (
 type HistoryServiceClient interface {
 	// ListEvents returns the events of one SKU, read from its stream. NOT_FOUND, UNKNOWN_SKU when there are none.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
+	// ExplainAvailability tells how the ATS of a SKU on a channel comes about, now or at a past instant: the steps of the
+	// sum, the events behind each number, live reservations, and what may be missing. It reads the SKU's whole stream.
+	// NOT_FOUND, UNKNOWN_CHANNEL; RESOURCE_EXHAUSTED, TOO_MANY_EVENTS beyond 1,000,000 events.
+	ExplainAvailability(ctx context.Context, in *ExplainAvailabilityRequest, opts ...grpc.CallOption) (*ExplainAvailabilityResponse, error)
 }
 
 type historyServiceClient struct {
@@ -50,6 +55,16 @@ func (c *historyServiceClient) ListEvents(ctx context.Context, in *ListEventsReq
 	return out, nil
 }
 
+func (c *historyServiceClient) ExplainAvailability(ctx context.Context, in *ExplainAvailabilityRequest, opts ...grpc.CallOption) (*ExplainAvailabilityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainAvailabilityResponse)
+	err := c.cc.Invoke(ctx, HistoryService_ExplainAvailability_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // HistoryServiceServer is the server API for HistoryService service.
 // All implementations must embed UnimplementedHistoryServiceServer
 // for forward compatibility.
@@ -58,6 +73,10 @@ func (c *historyServiceClient) ListEvents(ctx context.Context, in *ListEventsReq
 type HistoryServiceServer interface {
 	// ListEvents returns the events of one SKU, read from its stream. NOT_FOUND, UNKNOWN_SKU when there are none.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
+	// ExplainAvailability tells how the ATS of a SKU on a channel comes about, now or at a past instant: the steps of the
+	// sum, the events behind each number, live reservations, and what may be missing. It reads the SKU's whole stream.
+	// NOT_FOUND, UNKNOWN_CHANNEL; RESOURCE_EXHAUSTED, TOO_MANY_EVENTS beyond 1,000,000 events.
+	ExplainAvailability(context.Context, *ExplainAvailabilityRequest) (*ExplainAvailabilityResponse, error)
 	mustEmbedUnimplementedHistoryServiceServer()
 }
 
@@ -70,6 +89,9 @@ type UnimplementedHistoryServiceServer struct{}
 
 func (UnimplementedHistoryServiceServer) ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListEvents not implemented")
+}
+func (UnimplementedHistoryServiceServer) ExplainAvailability(context.Context, *ExplainAvailabilityRequest) (*ExplainAvailabilityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainAvailability not implemented")
 }
 func (UnimplementedHistoryServiceServer) mustEmbedUnimplementedHistoryServiceServer() {}
 func (UnimplementedHistoryServiceServer) testEmbeddedByValue()                        {}
@@ -110,6 +132,24 @@ func _HistoryService_ListEvents_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HistoryService_ExplainAvailability_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainAvailabilityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).ExplainAvailability(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_ExplainAvailability_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).ExplainAvailability(ctx, req.(*ExplainAvailabilityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // HistoryService_ServiceDesc is the grpc.ServiceDesc for HistoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -120,6 +160,10 @@ var HistoryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListEvents",
 			Handler:    _HistoryService_ListEvents_Handler,
+		},
+		{
+			MethodName: "ExplainAvailability",
+			Handler:    _HistoryService_ExplainAvailability_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
