@@ -225,7 +225,7 @@ func (x *explained) cause(c *pb.Cause) string {
 	}
 	text += ", " + clock(c.OccurredAt)
 	if c.DelayMs >= 1000 {
-		text += ", recorded " + (time.Duration(c.DelayMs) * time.Millisecond).Round(time.Second).String() + " later"
+		text += ", recorded " + late(time.Duration(c.DelayMs)*time.Millisecond) + " later"
 	}
 	return text + fmt.Sprintf(" (event %d)", c.Revision)
 }
@@ -280,6 +280,21 @@ func plural(n int64, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// late says how long something took, so that it can be read aloud.
+func late(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= 2*day:
+		return plural(int64(d/day), "day")
+	case d >= 2*time.Hour:
+		return plural(int64(d/time.Hour), "hour")
+	case d >= 2*time.Minute:
+		return plural(int64(d/time.Minute), "minute")
+	default:
+		return plural(int64(d/time.Second), "second")
+	}
 }
 
 func clock(t *timestamppb.Timestamp) string { return t.AsTime().Format("2006-01-02 15:04:05 UTC") }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -40,7 +41,7 @@ func TestAnExplanationCanBeReadAloud(t *testing.T) {
 
 At berlin
          12.50  on hand, sellable
-                counted 13.00, StockCounted by wms, document C-1, number 17, 2026-01-05 12:01:00 UTC, recorded 1m30s later (event 3)
+                counted 13.00, StockCounted by wms, document C-1, number 17, 2026-01-05 12:01:00 UTC, recorded 90 seconds later (event 3)
                 1 change since, -0.50 together; the latest:
                   -0.50: StockSold by pos, document R-1 line 2, 2026-01-05 12:02:00 UTC (event 5)
                 2 facts came late and changed nothing: a count covers what occurred before it
@@ -66,6 +67,17 @@ Read from 9 events of the SKU; the last is ReservationPlaced, 2026-01-05 12:50:0
 `
 	if got := x.text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestDelaysCanBeReadAloud(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Second: "1 second", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 90 * time.Minute: "90 minutes",
+		47*time.Hour + time.Minute: "47 hours", 86763 * time.Hour: "3615 days",
+	} {
+		if got := late(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
 	}
 }
 
