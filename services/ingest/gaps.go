@@ -10,6 +10,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/commands"
 )
 
 // ReasonSequenceGap is of a letter that holds no message: numbers of a source did not come. It is open until they have, or
@@ -95,30 +96,50 @@ func (d *DeadLetterDesk) tell(ctx context.Context, x *tidings) error {
 		return err
 	}
 	defer unlock()
-	before, err := d.letters.Get(ctx, x.letter.ID)
-	known := err == nil
-	switch {
-	case err != nil && !errors.Is(err, ErrNoDeadLetter):
-		return fmt.Errorf("look up dead letter %s: %w", x.letter.ID, err)
-	case known && (before.State != Open || before.number(headerVersion) >= x.version):
+	for range maxChanges {
+		letter, known, err := d.told(ctx, x)
+		if letter == nil || err != nil {
+			return err
+		}
+		switch _, err := d.letters.Put(ctx, *letter); {
+		case errors.Is(err, ErrLetterChanged):
+			continue // somebody discarded it, or another replica told more
+		case err != nil:
+			return fmt.Errorf("store dead letter %s: %w", letter.ID, err)
+		}
+		if !known {
+			d.miss(letter)
+		}
 		return nil
 	}
-	letter := x.letter
-	letter.State, letter.Attempts, letter.LastTriedAt = Open, 1, d.now()
-	letter.ReceivedAt = letter.LastTriedAt
-	if letter.number(headerMissing) == 0 {
-		letter.State, letter.Note = Replayed, "all that was missing has come"
+	return fmt.Errorf("%w: others changed dead letter %s %d times meanwhile", commands.ErrUnavailable, x.letter.ID, maxChanges)
+}
+
+// told is a gap's letter as tidings make it, over the version that is stored; nil when they make no difference to it.
+func (d *DeadLetterDesk) told(ctx context.Context, x *tidings) (letter *DeadLetter, known bool, err error) {
+	before, err := d.letters.Get(ctx, x.letter.ID)
+	known = err == nil
+	switch {
+	case err != nil && !errors.Is(err, ErrNoDeadLetter):
+		return nil, false, fmt.Errorf("look up dead letter %s: %w", x.letter.ID, err)
+	case known && (before.State != Open || before.number(headerVersion) >= x.version):
+		return nil, known, nil
 	}
-	if err := d.letters.Put(ctx, letter); err != nil {
-		return fmt.Errorf("store dead letter %s: %w", letter.ID, err)
+	now := x.letter
+	now.State, now.Attempts, now.LastTriedAt, now.Version = Open, 1, d.now(), before.Version
+	now.ReceivedAt = now.LastTriedAt
+	if now.number(headerMissing) == 0 {
+		now.State, now.Note = Replayed, "all that was missing has come"
 	}
-	if !known {
-		if n := d.stats.kept(letter.Reason, letter.ReceivedAt); n > 0 {
-			d.log.Warn("messages of a source are missing", "gaps", n, "last", letter.ID, "message", letter.Message,
-				"topic", letter.Topic, "partition", letter.Partition)
-		}
+	return &now, known, nil
+}
+
+// miss counts and logs a gap that is new.
+func (d *DeadLetterDesk) miss(letter *DeadLetter) {
+	if n := d.stats.kept(letter.Reason, letter.ReceivedAt); n > 0 {
+		d.log.Warn("messages of a source are missing", "gaps", n, "last", letter.ID, "message", letter.Message,
+			"topic", letter.Topic, "partition", letter.Partition)
 	}
-	return nil
 }
 
 // number reads a number in a gap's letter, 0 when there is none.
