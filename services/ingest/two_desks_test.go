@@ -237,4 +237,3 @@ func TestReplicasThatReplayTheSameLettersApplyEachOnce(t *testing.T) {
 		t.Errorf("%d messages are on the streams, want %d", len(seen), letters)
 	}
 }
-
