@@ -9,10 +9,10 @@ type ChangeRequest struct {
 	Decimal       string // instead of Quantity: in the item's unit, e.g. "5.5"
 }
 
-// Change makes a live reservation hold so many units: more are taken like Reserve takes them, under the same guard, all or
-// none; fewer are given back last choice first. A retry, by key, yields the first result; a quantity that is already
+// Change makes a live reservation hold so many units: more are taken like Reserve takes them, for the date that it is promised
+// for and under the same guard, all or none; fewer are given back last choice first. A retry, by key, yields the first result; a quantity that is already
 // so yields no events. It returns ErrUnknownReservation, *NotLiveError, *InsufficientError whose numbers are those of the whole
-// reservation, *KeyReusedError, *OverflowError, or what is wrong with the quantity.
+// reservation, *KeyReusedError, *OverflowError, *TooManyDatesError, or what is wrong with the quantity.
 func Change(s *State, r ChangeRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
 	if first, done, err := s.again(&m); done || err != nil {
 		return first, nil, err
@@ -38,7 +38,7 @@ func Change(s *State, r ChangeRequest, m aggregates.Metadata, p *Policy, now agg
 // changed makes the event after which a live reservation holds a positive quantity, nil when it does already.
 func (s *State) changed(held *reservation, quantity int64, p *Policy, now aggregates.Instant) (*ReservationChanged, error) {
 	remaining := held.remaining()
-	e := &ReservationChanged{ReservationID: held.id, ExpiresAt: held.until}
+	e := &ReservationChanged{ReservationID: held.id, ExpiresAt: held.until, PromiseAt: held.promiseAt}
 	switch {
 	case quantity == remaining:
 		return nil, nil
@@ -46,9 +46,9 @@ func (s *State) changed(held *reservation, quantity int64, p *Policy, now aggreg
 		e.Removed = held.pickLast(remaining - quantity)
 		return e, nil
 	}
-	added, err := s.promise(quantity-remaining, p, now)
+	added, err := s.promiseMore(quantity-remaining, p, now, held.promiseAt)
 	if short, ok := err.(*InsufficientError); ok {
-		return nil, &InsufficientError{Requested: quantity, Available: addUp(short.Available, remaining)}
+		return nil, &InsufficientError{Requested: quantity, Available: addUp(short.Available, remaining), PromiseAt: short.PromiseAt}
 	}
 	e.Added = added
 	return e, err
@@ -62,6 +62,6 @@ func (s *State) AvailableTo(id string, p *Policy, now aggregates.Instant) int64 
 		return s.Available(p, now)
 	}
 	without := s.Balances.Clone()
-	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true})
+	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true, PromiseAt: held.promiseAt})
 	return without.Available(p, now)
 }

@@ -148,6 +148,12 @@ func (b *Balances) promiseLater(e aggregates.Event) {
 				b.at(x.ReservedAt).promise(e.PromiseAt, -x.Quantity, e.ExpiresAt)
 			}
 		}
+	case *ReservationReallocated:
+		b.date(e.PromiseAt, e.From, -1, e.ExpiresAt)
+		b.date(e.PromiseAt, e.To, +1, e.ExpiresAt)
+	case *ReservationChanged:
+		b.date(e.PromiseAt, e.Removed, -1, e.ExpiresAt)
+		b.date(e.PromiseAt, e.Added, +1, e.ExpiresAt)
 	}
 }
 

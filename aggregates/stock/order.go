@@ -59,7 +59,8 @@ type Break struct {
 // first location: they oversell it, and Breaks proposes which other promises to break, the youngest hold first.
 //
 // It returns *InsufficientError when a line is refused and Partial is not set (or none is accepted), ErrUnknownSKU,
-// ErrUnknownReservation when there is none to take over, *KeyReusedError when the id is another's, *NotLiveError when the reservation has ended, *NoSiteError, *TooManyError, *OverflowError.
+// ErrUnknownReservation when there is none to take over, *KeyReusedError when the id is another's, *NotLiveError when the
+// reservation has ended, *NoSiteError, *TooManyError, *TooManyDatesError, *OverflowError. What is taken over stays promised for its date.
 func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
 	result, events, err := s.order(r, m, p, now)
 	if result.Accepted != nil {
@@ -73,11 +74,11 @@ func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggre
 
 // availableTo is what there is for an order, its own hold included.
 func (s *State) availableTo(r OrderRequest, p *Policy, now aggregates.Instant) int64 {
-	available := s.Available(p.at(r.Location), now)
-	if held := s.reservations[r.ReservationID]; held != nil && held.live(now) {
-		available = addUp(available, held.remaining())
+	held := s.reservations[r.ReservationID]
+	if held == nil || !held.live(now) {
+		return s.Available(p.at(r.Location), now)
 	}
-	return available
+	return addUp(s.AvailableAt(p.at(r.Location), now, max(now, held.promiseAt)), held.remaining())
 }
 
 func (s *State) order(r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
@@ -111,7 +112,7 @@ func (s *State) askedAgain(held *reservation, r OrderRequest, now aggregates.Ins
 	}
 	for _, x := range held.splits {
 		if b := s.At(x.Location); b.Oversold(now) {
-			result.Oversold = append(result.Oversold, OversoldDetected{Location: x.Location, OnHand: b.OnHand[Sellable], Reserved: b.Live(now)})
+			result.Oversold = append(result.Oversold, OversoldDetected{Location: x.Location, OnHand: b.OnHand[Sellable], Reserved: b.DueNow(now)})
 		}
 	}
 	result.Breaks = s.breaks(result.Oversold, held.id, now)
@@ -130,6 +131,7 @@ func (s *State) withdraw(held *reservation, r OrderRequest, m aggregates.Metadat
 	}
 	view, events, err := held.after(&m, &ReservationReleased{
 		ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true, Reason: r.Reason,
+		PromiseAt: held.promiseAt,
 	})
 	return Ordered{Reservation: view}, events, err
 }
@@ -143,7 +145,7 @@ func (s *State) placeOrdered(r OrderRequest, m aggregates.Metadata, p *Policy, n
 		}
 		events = append(events, &ItemRegistered{Unit: DefaultUnit, ByDefault: true})
 	}
-	accepted, quantity, splits, err := s.take(r, 0, p, now)
+	accepted, quantity, splits, err := s.take(r, 0, p, now, 0)
 	if err != nil {
 		return Ordered{Accepted: accepted}, nil, err
 	}
@@ -156,7 +158,7 @@ func (s *State) placeOrdered(r OrderRequest, m aggregates.Metadata, p *Policy, n
 // adjust brings a live reservation to what is wanted.
 func (s *State) adjust(held *reservation, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
 	remaining := held.remaining()
-	accepted, quantity, added, err := s.take(r, remaining, p, now)
+	accepted, quantity, added, err := s.take(r, remaining, p, now, held.promiseAt)
 	if err != nil {
 		return Ordered{Accepted: accepted}, nil, err
 	}
@@ -167,16 +169,16 @@ func (s *State) adjust(held *reservation, r OrderRequest, m aggregates.Metadata,
 	}
 	switch {
 	case len(added) > 0:
-		apply(&ReservationChanged{ReservationID: held.id, Added: added, ExpiresAt: held.until})
+		apply(&ReservationChanged{ReservationID: held.id, Added: added, ExpiresAt: held.until, PromiseAt: held.promiseAt})
 	case quantity < remaining:
-		apply(&ReservationChanged{ReservationID: held.id, Removed: held.pickLast(remaining - quantity), ExpiresAt: held.until})
+		apply(&ReservationChanged{ReservationID: held.id, Removed: held.pickLast(remaining - quantity), ExpiresAt: held.until, PromiseAt: held.promiseAt})
 	}
 	switch end := r.end(); {
 	case next.until == 0 || end == next.until:
 	case end == 0:
-		apply(&ReservationConfirmed{ReservationID: held.id, ExpiredAt: next.until, Splits: next.splits})
+		apply(&ReservationConfirmed{ReservationID: held.id, ExpiredAt: next.until, Splits: next.splits, PromiseAt: held.promiseAt})
 	default:
-		apply(&ReservationExtended{ReservationID: held.id, From: next.until, ExpiresAt: end, Splits: next.splits})
+		apply(&ReservationExtended{ReservationID: held.id, From: next.until, ExpiresAt: end, Splits: next.splits, PromiseAt: held.promiseAt})
 	}
 	return s.concludeOrder(&next, r, added, events, accepted, m, now)
 }
@@ -188,17 +190,19 @@ func (s *State) concludeOrder(next *reservation, r OrderRequest, added []Split, 
 	result := Ordered{Reservation: next.view(), Accepted: accepted}
 	events = append(events, mark)
 	if r.Sold {
-		result.Oversold = s.oversoldBy(added, now)
-		result.Breaks = s.breaks(result.Oversold, r.ReservationID, now)
-		for i := range result.Oversold {
-			events = append(events, &result.Oversold[i])
+		oversold, shortfalls := s.oversoldBy(added, events, next.promiseAt > now, now)
+		result.Oversold, result.Breaks = oversold, s.breaks(oversold, r.ReservationID, now)
+		for i := range oversold {
+			events = append(events, &oversold[i])
 		}
+		events = append(events, shortfalls...)
 	}
 	return result, events, nil
 }
 
-// take decides which lines are accepted, how many units that makes, and where those come from that the order does not have yet.
-func (s *State) take(r OrderRequest, has int64, p *Policy, now aggregates.Instant) (accepted []bool, quantity int64, added []Split, err error) {
+// take decides which lines are accepted, how many units that makes, and where those come from that the order does not have yet,
+// for the date that it is promised for, 0 for now.
+func (s *State) take(r OrderRequest, has int64, p *Policy, now, date aggregates.Instant) (accepted []bool, quantity int64, added []Split, err error) {
 	p = p.at(r.Location)
 	var wanted int64
 	for _, x := range r.Lines {
@@ -211,16 +215,20 @@ func (s *State) take(r OrderRequest, has int64, p *Policy, now aggregates.Instan
 		return nil, 0, nil, &QuantityError{Quantity: wanted, Min: 1, Max: MaxQuantity}
 	}
 	if r.Sold {
-		added, err = s.oversell(wanted-has, p, now)
+		added, err = s.oversell(wanted-has, p, now, date)
 		return nil, wanted, added, err
 	}
-	available := addUp(s.Available(p, now), has)
+	available := addUp(s.AvailableAt(p, now, max(now, date)), has)
 	accepted, quantity = accept(r.Lines, available, r.Partial)
 	if quantity == 0 {
-		return accepted, 0, nil, &InsufficientError{Requested: wanted, Available: available}
+		short := &InsufficientError{Requested: wanted, Available: available}
+		if date > now {
+			short.PromiseAt = date
+		}
+		return accepted, 0, nil, short
 	}
 	if quantity > has {
-		added, err = s.promise(quantity-has, p, now)
+		added, err = s.promiseMore(quantity-has, p, now, date)
 	}
 	return accepted, quantity, added, err
 }
@@ -266,8 +274,8 @@ func (p *Policy) at(location string) *Policy {
 	return NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds)
 }
 
-// oversell finds where units come from that are sold already.
-func (s *State) oversell(quantity int64, p *Policy, now aggregates.Instant) (splits []Split, err error) {
+// oversell finds where units come from that are sold already, for a date, 0 for now.
+func (s *State) oversell(quantity int64, p *Policy, now, date aggregates.Instant) (splits []Split, err error) {
 	switch {
 	case quantity <= 0:
 		return nil, nil
@@ -282,14 +290,16 @@ func (s *State) oversell(quantity int64, p *Policy, now aggregates.Instant) (spl
 			splits = addSplit(splits, Split{Location: location, Quantity: most})
 		}
 	}
-	free := s.Free(p, now, nil)
+	at := max(now, date)
+	free := s.FreeAt(p, now, at, nil)
 	slices.SortFunc(free, byRank)
 	for _, x := range free {
 		take(x.Location, x.Quantity)
 	}
 	for _, site := range p.Sites { // what is kept back there as safety stock
 		if x := s.At(site); x != nil {
-			take(site, x.OnHand[Sellable]-x.Live(now)-unitsAt(splits, site))
+			lowest, _ := x.lowest(now, at)
+			take(site, subDown(lowest, unitsAt(splits, site)))
 		}
 	}
 	take(p.Sites[0], quantity)
@@ -300,7 +310,7 @@ func (s *State) oversell(quantity int64, p *Policy, now aggregates.Instant) (spl
 			}
 		}
 	}
-	return splits, nil
+	return splits, s.takeDate(splits, date)
 }
 
 func unitsAt(splits []Split, location string) int64 {
@@ -312,20 +322,23 @@ func unitsAt(splits []Split, location string) int64 {
 	return 0
 }
 
-// oversoldBy lists the locations that promises just added leave with more promised than lies there.
-func (s *State) oversoldBy(added []Split, now aggregates.Instant) (list []OversoldDetected) {
+// oversoldBy lists the locations that promises just added, for now or for later, leave with more promised for now than lies there,
+// and what they leave too little for at later dates.
+func (s *State) oversoldBy(added []Split, events []aggregates.Event, later bool, now aggregates.Instant) (list []OversoldDetected, shortfalls []aggregates.Event) {
+	added = slices.SortedFunc(slices.Values(added), func(a, b Split) int { return cmp.Compare(a.Location, b.Location) })
 	for _, x := range added {
-		var none Balance
 		b := s.At(x.Location)
 		if b == nil {
-			b = &none
+			b = &Balance{Location: x.Location}
 		}
-		if onHand, live := b.OnHand[Sellable], b.Live(now)+x.Quantity; onHand < live {
-			list = append(list, OversoldDetected{Location: x.Location, OnHand: onHand, Reserved: live})
+		if onHand, due := b.OnHand[Sellable], b.DueNow(now)+x.Quantity; !later && onHand < due {
+			list = append(list, OversoldDetected{Location: x.Location, OnHand: onHand, Reserved: due})
+		}
+		if later || b.Later != nil {
+			shortfalls = append(shortfalls, s.shortfall(b, b.after(events), events, now)...)
 		}
 	}
-	slices.SortFunc(list, func(a, b OversoldDetected) int { return cmp.Compare(a.Location, b.Location) })
-	return list
+	return list, shortfalls
 }
 
 // Breaks proposes which promises to break so that the rest can be kept: at each location where more is promised at now than lies
@@ -334,7 +347,7 @@ func Breaks(s *State, now aggregates.Instant) []Break {
 	var list []OversoldDetected
 	for x := range s.Each {
 		if x.Oversold(now) {
-			list = append(list, OversoldDetected{Location: x.Location, OnHand: x.OnHand[Sellable], Reserved: x.Live(now)})
+			list = append(list, OversoldDetected{Location: x.Location, OnHand: x.OnHand[Sellable], Reserved: x.DueNow(now)})
 		}
 	}
 	return s.breaks(list, "", now)
@@ -361,11 +374,11 @@ func (s *State) breaks(oversold []OversoldDetected, without string, now aggregat
 	return list
 }
 
-// youngestFirst lists live reservations, holds before confirmed ones, of each the youngest first.
+// youngestFirst lists live reservations that are due now, holds before confirmed ones, of each the youngest first.
 func (s *State) youngestFirst(without string, now aggregates.Instant) []*reservation {
 	var list []*reservation
 	for _, r := range s.reservations {
-		if r.live(now) && r.id != without {
+		if r.live(now) && r.id != without && r.promiseAt <= now {
 			list = append(list, r)
 		}
 	}

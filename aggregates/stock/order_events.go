@@ -17,6 +17,7 @@ type (
 		From, To      []Split
 		ExpiresAt     aggregates.Instant // of the hold, when not confirmed
 		Reason        string
+		PromiseAt     aggregates.Instant
 	}
 
 	// ReservationChanged promises more or fewer units under the same id. One of Added and Removed is empty.
@@ -24,6 +25,7 @@ type (
 		ReservationID  string
 		Added, Removed []Split
 		ExpiresAt      aggregates.Instant // of the hold, when not confirmed
+		PromiseAt      aggregates.Instant
 	}
 
 	// ReservationBarred says that nothing may be promised under an id: its order wants nothing any more, and whoever still

@@ -114,14 +114,45 @@ func (s *State) promiseAt(quantity int64, p *Policy, now, at aggregates.Instant)
 		if _, ok := add(b.Reserved, x.Quantity); !ok {
 			return nil, nil, &OverflowError{Location: x.Location, What: "reserved stock"}
 		}
-		if b.Later != nil && len(b.Later.Promises) >= MaxPromiseDates {
-			if _, known := b.Later.find(at); !known {
-				return nil, nil, &TooManyDatesError{Location: x.Location, Limit: MaxPromiseDates}
-			}
+		if !b.takesDate(at) {
+			return nil, nil, &TooManyDatesError{Location: x.Location, Limit: MaxPromiseDates}
 		}
 		uses = append(uses, s.countsOn(b, x.Quantity, now, at)...)
 	}
 	return splits, slices.Clip(uses[:min(len(uses), MaxUses)]), nil
+}
+
+// promiseMore finds where more units can be taken under a reservation that is promised for a date: 0, or one that has come,
+// is now.
+func (s *State) promiseMore(quantity int64, p *Policy, now, date aggregates.Instant) ([]Split, error) {
+	if date > now {
+		splits, _, err := s.promiseAt(quantity, p, now, date)
+		return splits, err
+	}
+	splits, err := s.promise(quantity, p, now)
+	if err != nil {
+		return nil, err
+	}
+	return splits, s.takeDate(splits, date)
+}
+
+// takeDate returns *TooManyDatesError when there is no room to promise splits for a date, 0 for none.
+func (s *State) takeDate(splits []Split, date aggregates.Instant) error {
+	for _, x := range splits {
+		if date != 0 && !s.At(x.Location).takesDate(date) {
+			return &TooManyDatesError{Location: x.Location, Limit: MaxPromiseDates}
+		}
+	}
+	return nil
+}
+
+// takesDate tells whether there is room to promise something for a date; a location that nothing was said of has room.
+func (x *Balance) takesDate(at aggregates.Instant) bool {
+	if x == nil || x.Later == nil || len(x.Later.Promises) < MaxPromiseDates {
+		return true
+	}
+	_, known := x.Later.find(at)
+	return known
 }
 
 // countsOn finds which supply a promise at a location counts on. Promises take the stock first and then the supply as it

@@ -10,7 +10,7 @@ type ReallocateRequest struct {
 
 // Reallocate moves what a live reservation holds at locations that its channel does not sell from any more, or at which more
 // is promised than lies there, to what is free elsewhere, by the policy's own order; what is missing there is moved and no
-// more. A promise that stands well, or for which nothing is free, stays as it is, and yields no events: a promise is never given
+// more. For a later date that is what will be missing from then on, and what can be promised elsewhere for that date. A promise that stands well, or for which nothing is free, stays as it is, and yields no events: a promise is never given
 // up by moving it. A retry, by key, yields the first result. It returns ErrUnknownReservation, *NotLiveError and *KeyReusedError.
 func Reallocate(s *State, r ReallocateRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
 	if first, done, err := s.again(&m); done || err != nil {
@@ -37,12 +37,13 @@ func (s *State) reallocation(held *reservation, p *Policy, now aggregates.Instan
 	if len(badly) == 0 {
 		return nil
 	}
-	to := s.elsewhere(total(badly), badly, p, now)
+	to := s.elsewhere(held, badly, p, now)
 	if len(to) == 0 {
 		return nil
 	}
 	return &ReservationReallocated{
 		ReservationID: held.id, From: firstUnits(badly, total(to)), To: to, ExpiresAt: held.until,
+		PromiseAt: held.promiseAt,
 	}
 }
 
@@ -53,25 +54,35 @@ func (s *State) standsBadly(held *reservation, p *Policy, now aggregates.Instant
 			badly = append(badly, x)
 			continue
 		}
-		b := s.At(x.Location)
-		if missing := short(b.OnHand[Sellable], b.Live(now)); missing > 0 {
+		if missing := s.At(x.Location).missingFrom(held.promiseAt, now); missing > 0 {
 			badly = append(badly, Split{Location: x.Location, Quantity: int64(min(missing, uint64(x.Quantity)))})
 		}
 	}
 	return badly
 }
 
-// elsewhere takes up to a quantity of what is free at other locations.
-func (s *State) elsewhere(quantity int64, not []Split, p *Policy, now aggregates.Instant) []Split {
+// missingFrom is how much of what is promised for a date cannot be kept: of what is promised for now, what does not lie here;
+// of what is promised for later, the most that will be missing from then on.
+func (x *Balance) missingFrom(date, now aggregates.Instant) uint64 {
+	if date <= now {
+		return short(x.OnHand[Sellable], x.DueNow(now))
+	}
+	lowest, _ := x.lowest(now, date)
+	return short(lowest, 0)
+}
+
+// elsewhere takes what is free at other locations, for the reservation's date and up to what stands badly.
+func (s *State) elsewhere(held *reservation, badly []Split, p *Policy, now aggregates.Instant) []Split {
 	var free []Free
 	var pool int64
-	for _, x := range s.Free(p, now, nil) {
-		if !hasLocation(not, x.Location) {
+	for _, x := range s.FreeAt(p, now, max(now, held.promiseAt), nil) {
+		if !hasLocation(badly, x.Location) && (held.promiseAt == 0 || s.At(x.Location).takesDate(held.promiseAt)) {
 			free = append(free, x)
 			pool = addUp(pool, x.Quantity)
 		}
 	}
-	if quantity = min(quantity, pool); quantity == 0 {
+	quantity := min(total(badly), pool)
+	if quantity == 0 {
 		return nil
 	}
 	return allocate(free, quantity)

@@ -58,8 +58,8 @@ func samples() []aggregates.Event {
 		&location.Defined{Name: "Berlin Mitte", Kind: "store", TimeZone: "Europe/Berlin"},
 		&location.Enabled{},
 		&location.Disabled{Reason: "flood"},
-		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits[:1], ExpiresAt: noon, Reason: "closed"},
-		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits[:1], ExpiresAt: noon},
+		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits[:1], ExpiresAt: noon, Reason: "closed", PromiseAt: noon},
+		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits[:1], ExpiresAt: noon, PromiseAt: noon},
 		&stock.ReservationBarred{ReservationID: "o-1#2", OrderID: "o-1", Version: 4},
 		&stock.ReservationOrdered{ReservationID: "o-1#2", OrderID: "o-1", Version: 3},
 		&order.Received{Channel: "web", Sold: true, Partial: true, Confirm: true, ExpiresAt: noon, Lines: []order.Line{

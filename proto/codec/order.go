@@ -14,10 +14,12 @@ func setOrdered(p *pb.Event, e aggregates.Event) error {
 	switch e := e.(type) {
 	case *stock.ReservationReallocated:
 		p.Payload = &pb.Event_ReservationReallocated{ReservationReallocated: &pb.ReservationReallocated{ReservationId: e.ReservationID,
-			From: toSplits(e.From), To: toSplits(e.To), ExpiresAt: toTimestamp(e.ExpiresAt), Reason: e.Reason}}
+			From: toSplits(e.From), To: toSplits(e.To), ExpiresAt: toTimestamp(e.ExpiresAt), Reason: e.Reason,
+			PromiseAt: toTimestamp(e.PromiseAt)}}
 	case *stock.ReservationChanged:
 		p.Payload = &pb.Event_ReservationChanged{ReservationChanged: &pb.ReservationChanged{ReservationId: e.ReservationID,
-			Added: toSplits(e.Added), Removed: toSplits(e.Removed), ExpiresAt: toTimestamp(e.ExpiresAt)}}
+			Added: toSplits(e.Added), Removed: toSplits(e.Removed), ExpiresAt: toTimestamp(e.ExpiresAt),
+			PromiseAt: toTimestamp(e.PromiseAt)}}
 	case *stock.ReservationBarred:
 		p.Payload = &pb.Event_ReservationBarred{ReservationBarred: &pb.ReservationBarred{ReservationId: e.ReservationID,
 			OrderId: e.OrderID, Version: e.Version}}
@@ -92,11 +94,11 @@ func ordered(p *pb.Event) aggregates.Event {
 	case *pb.Event_ReservationReallocated:
 		v := x.ReservationReallocated
 		return &stock.ReservationReallocated{ReservationID: v.ReservationId, From: fromSplits(v.From), To: fromSplits(v.To),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Reason: v.Reason}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt)}
 	case *pb.Event_ReservationChanged:
 		v := x.ReservationChanged
 		return &stock.ReservationChanged{ReservationID: v.ReservationId, Added: fromSplits(v.Added), Removed: fromSplits(v.Removed),
-			ExpiresAt: fromTimestamp(v.ExpiresAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt)}
 	case *pb.Event_ReservationBarred:
 		v := x.ReservationBarred
 		return &stock.ReservationBarred{ReservationID: v.ReservationId, OrderID: v.OrderId, Version: v.Version}

@@ -3531,8 +3531,10 @@ type ReservationReallocated struct {
 	From          []*Split               `protobuf:"bytes,2,rep,name=from,proto3" json:"from,omitempty"`
 	To            []*Split               `protobuf:"bytes,3,rep,name=to,proto3" json:"to,omitempty"`
 	// End of the hold when it was not confirmed; unset otherwise.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Reason    string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The date that it is promised for; unset when that is now.
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3602,6 +3604,13 @@ func (x *ReservationReallocated) GetReason() string {
 	return ""
 }
 
+func (x *ReservationReallocated) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
+	}
+	return nil
+}
+
 // ReservationChanged promises more or fewer units under the same id; one of added and removed is empty.
 type ReservationChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3609,7 +3618,9 @@ type ReservationChanged struct {
 	Added         []*Split               `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
 	Removed       []*Split               `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
 	// End of the hold when it was not confirmed; unset otherwise.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// The date that it is promised for; unset when that is now.
+	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3668,6 +3679,13 @@ func (x *ReservationChanged) GetRemoved() []*Split {
 func (x *ReservationChanged) GetExpiresAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ReservationChanged) GetPromiseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PromiseAt
 	}
 	return nil
 }
@@ -5577,20 +5595,24 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
 	"promise_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xf4\x01\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xaf\x02\n" +
 	"\x16ReservationReallocated\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x121\n" +
 	"\x04from\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x04from\x12-\n" +
 	"\x02to\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x02to\x129\n" +
 	"\n" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xe4\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\x9f\x02\n" +
 	"\x12ReservationChanged\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x123\n" +
 	"\x05added\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x05added\x127\n" +
 	"\aremoved\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\aremoved\x129\n" +
 	"\n" +
-	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"o\n" +
+	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
+	"\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"o\n" +
 	"\x11ReservationBarred\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x18\n" +
@@ -5917,27 +5939,29 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	6,   // 107: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
 	6,   // 108: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
 	62,  // 109: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	6,   // 110: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	6,   // 111: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	62,  // 112: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	41,  // 113: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	62,  // 114: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	42,  // 115: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	42,  // 116: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	62,  // 117: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 118: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 119: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	56,  // 120: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	2,   // 121: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	62,  // 122: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 123: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 124: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	62,  // 125: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	126, // [126:126] is the sub-list for method output_type
-	126, // [126:126] is the sub-list for method input_type
-	126, // [126:126] is the sub-list for extension type_name
-	126, // [126:126] is the sub-list for extension extendee
-	0,   // [0:126] is the sub-list for field type_name
+	62,  // 110: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 111: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	6,   // 112: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	62,  // 113: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	62,  // 114: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	41,  // 115: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	62,  // 116: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	42,  // 117: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	42,  // 118: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	62,  // 119: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 120: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 121: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	56,  // 122: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	2,   // 123: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	62,  // 124: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 125: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 126: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	62,  // 127: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	128, // [128:128] is the sub-list for method output_type
+	128, // [128:128] is the sub-list for method input_type
+	128, // [128:128] is the sub-list for extension type_name
+	128, // [128:128] is the sub-list for extension extendee
+	0,   // [0:128] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
