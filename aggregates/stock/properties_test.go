@@ -65,21 +65,25 @@ func TestRandomHistories(t *testing.T) {
 
 func (h *history) step() {
 	switch n := h.draw("what", 0, 99); {
-	case n < 45:
+	case n < 40:
 		h.fact()
-	case n < 60:
+	case n < 55:
 		h.reserve()
-	case n < 64:
+	case n < 58:
 		h.confirm()
-	case n < 68:
+	case n < 62:
 		h.extend()
-	case n < 73:
+	case n < 66:
 		h.release()
-	case n < 80:
+	case n < 72:
 		h.fulfil()
-	case n < 86:
+	case n < 77:
 		h.expire()
-	case n < 92:
+	case n < 83:
+		h.change()
+	case n < 88:
+		h.reallocate()
+	case n < 93:
 		if len(h.retries) > 0 {
 			h.retries[h.draw("which", 0, len(h.retries)-1)]()
 		}

@@ -31,14 +31,46 @@ type supplySaid struct {
 
 type datedCart struct {
 	id     string
+	policy *Policy
 	date   aggregates.Instant // 0: now
 	until  aggregates.Instant // 0: confirmed
 	splits map[string]int64
+	order  []string // of allocation, of those that hold something
 }
 
 const horizonDays = 14
 
 func (c *datedCart) live(now aggregates.Instant) bool { return c.until == 0 || now < c.until }
+
+func (c *datedCart) held() (sum int64) {
+	for _, quantity := range c.splits {
+		sum += quantity
+	}
+	return sum
+}
+
+// later is its date, 0 when that has come.
+func (c *datedCart) later(now aggregates.Instant) aggregates.Instant {
+	if c.date > now {
+		return c.date
+	}
+	return 0
+}
+
+// add adds units at a location.
+func (c *datedCart) add(location string, quantity int64) {
+	c.splits[location] += quantity
+	i := slices.Index(c.order, location)
+	switch {
+	case i < 0 && quantity > 0:
+		c.order = append(c.order, location)
+	case i >= 0 && c.splits[location] == 0:
+		c.order = slices.Delete(c.order, i, i+1)
+	}
+}
+
+// empty ends it.
+func (c *datedCart) empty() { c.splits, c.order = map[string]int64{}, nil }
 
 // modelLine is what the facts say of a line, in whichever order they came.
 type modelLine struct {
