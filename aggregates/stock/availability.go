@@ -12,8 +12,41 @@ type Policy struct {
 	Sites       []string // enabled locations that the channel sells from, first choice first
 	Buffer      int64    // base units kept back from the channel
 	HoldSeconds int64    // how long a hold lasts when the request does not say
+	Terms                // beside that; the zero value has none
 
-	rank map[string]int
+	rank  map[string]int
+	plain bool // the terms change nothing of what is available, nor of where units are taken
+}
+
+// Terms are the rules of a channel beside its locations, its buffer in units and its holds.
+type Terms struct {
+	Closed     bool // nothing is sold
+	Strategy   Strategy
+	MaxSplits  int     // of one reservation; 0 for any number
+	Share      Portion // in place of Buffer, of what is on hand at the sites, when it is not zero
+	BufferTime Period  // when the buffer is in force
+	LowStock   int64   // ATS up to which stock is low
+	SellOut    int64   // ATS up to which there is nothing to sell
+	Safety     Safety  // shared rules, those of other channels left out or not
+	Methods    map[string]Method
+	Places     map[string]Site // what is known of locations
+}
+
+// SiteAt is what is known of the site of a rank.
+func (p *Policy) SiteAt(rank int) Site { return p.Places[p.Sites[rank]] }
+
+// With returns the policy under other terms.
+func (p *Policy) With(t Terms) *Policy {
+	fresh := *p
+	fresh.Terms = t
+	fresh.plain = !t.Closed && t.Strategy == PriorityOrder && t.MaxSplits == 0 && t.Share == Portion{} && !t.BufferTime.Bound() &&
+		t.SellOut == 0 && len(t.Safety) == 0
+	return &fresh
+}
+
+// NextBoundary is the first instant after now at which a term begins or ends; 0 when there is none.
+func (p *Policy) NextBoundary(now aggregates.Instant) aggregates.Instant {
+	return earlier(p.BufferTime.Next(now), p.Safety.Next(now))
 }
 
 // NewPolicy makes a policy. Sites are the channel's enabled locations, first choice first; of a repeated one the first
@@ -22,7 +55,7 @@ func NewPolicy(channel string, sites []string, buffer, holdSeconds int64) *Polic
 	if holdSeconds == 0 {
 		holdSeconds = DefaultHoldSeconds
 	}
-	p := &Policy{Channel: channel, Buffer: buffer, HoldSeconds: holdSeconds, rank: make(map[string]int, len(sites))}
+	p := &Policy{Channel: channel, Buffer: buffer, HoldSeconds: holdSeconds, rank: make(map[string]int, len(sites)), plain: true}
 	for _, site := range sites {
 		if _, repeated := p.rank[site]; !repeated {
 			p.rank[site] = len(p.Sites)
@@ -46,14 +79,58 @@ type Free struct {
 }
 
 // Available is the ATS of the SKU under a policy at an instant, in base units, never negative: what is free at the
-// policy's sites, less the buffer. It is the one availability function, for decisions and for read models.
+// policy's sites, less what is ring-fenced for other channels, not above the channel's own cap, less the buffer; nothing up to the
+// sell-out threshold. It is the one availability function, for decisions and for read models.
 func (b *Balances) Available(p *Policy, now aggregates.Instant) int64 {
+	if b.rules != nil || !p.plain {
+		return b.availableUnderRules(p, now, now)
+	}
 	var pool int64
 	b.sites(p, func(_ int, x *Balance) { pool = addUp(pool, x.Free(now)) })
 	return lessBuffer(pool, p)
 }
 
 func lessBuffer(pool int64, p *Policy) int64 { return max(0, pool-max(0, p.Buffer)) }
+
+// availableUnderRules is AvailableAt where the SKU or the channel has rules; those of now are taken to hold on.
+func (b *Balances) availableUnderRules(p *Policy, now, at aggregates.Instant) int64 {
+	rule := b.sellingRule(p.Channel)
+	if p.Closed || rule.Unsold || rule.ReleaseAt > at {
+		return 0
+	}
+	pool := b.pool(p, now, at)
+	if left, capped := b.capped(p.Channel, now); capped {
+		pool = min(pool, left)
+	}
+	return b.afterSellOut(max(0, pool-b.buffer(p, now)), p, &rule)
+}
+
+// pool is what is free at the policy's sites for a date, less what is put aside for others.
+func (b *Balances) pool(p *Policy, now, at aggregates.Instant) (pool int64) {
+	if b.rules != nil && (len(b.rules.Allocations) > 0 || b.backordered("", now) > 0) {
+		sites := make([]site, len(p.Sites))
+		for rank, location := range p.Sites {
+			sites[rank] = site{location, rank}
+		}
+		pool, _ = b.planFor(p, now, at).most(sites)
+		return pool
+	}
+	b.sites(p, func(_ int, x *Balance) { pool = addUp(pool, b.spare(x, p, now, at)) })
+	return pool
+}
+
+// buffer is what is kept back from the channel at now.
+func (b *Balances) buffer(p *Policy, now aggregates.Instant) int64 {
+	if !p.BufferTime.Covers(now) {
+		return 0
+	}
+	if p.Share.BasisPoints == 0 {
+		return max(0, p.Buffer)
+	}
+	var onHand int64
+	b.sites(p, func(_ int, x *Balance) { onHand = addUp(onHand, max(0, x.OnHand[Sellable])) })
+	return p.Share.Of(onHand)
+}
 
 // Free appends to list what is free at each of the policy's sites that has something, in no particular order. Their
 // sum less the buffer is Available.

@@ -12,6 +12,8 @@ import (
 type Balances struct {
 	Item Item
 	list []Balance // in order of location, bytewise
+
+	rules *Rules // nil when the SKU never had one
 }
 
 // Balance is what lies at one location, in base units.
@@ -23,6 +25,7 @@ type Balance struct {
 	InTransit   int64  // on its way here; negative when the arrival was recorded before the departure
 	Holds       Holds  // the part of Reserved that expires
 	Later       *Later // what is to come and what is promised for later dates; nil when nothing is
+	Uses        []Use  // Reserved by channel, while that is counted; in order of channel
 
 	journal *journal // only in a State, and only where facts were recorded
 }
@@ -30,8 +33,8 @@ type Balance struct {
 // Live returns what is reserved at now: holds that have ended do not count, recorded or not.
 func (x *Balance) Live(now aggregates.Instant) int64 { return x.Reserved - x.Holds.EndedAt(now) }
 
-// Oversold tells whether more is promised for now than lies here.
-func (x *Balance) Oversold(now aggregates.Instant) bool { return x.OnHand[Sellable] < x.DueNow(now) }
+// Oversold tells whether more is promised for now than lies here, what is back-ordered left aside.
+func (x *Balance) Oversold(now aggregates.Instant) bool { return x.OnHand[Sellable] < x.Firm(now) }
 
 // At returns the balance at a location, nil when nothing was ever said of it. It is valid until the next Evolve or Put.
 func (b *Balances) At(location string) *Balance {
@@ -58,11 +61,14 @@ func (b *Balances) Put(x Balance) { *b.at(x.Location) = x }
 
 // Clone returns a copy that shares nothing that changes. What a State keeps beside the quantities is not copied.
 func (b *Balances) Clone() Balances {
-	c := Balances{Item: b.Item, list: slices.Clone(b.list)}
+	c := Balances{Item: b.Item, list: slices.Clone(b.list), rules: b.rules}
 	for i := range c.list {
 		c.list[i].Holds = c.list[i].Holds.clone()
 		c.list[i].Later = c.list[i].Later.clone()
 		c.list[i].journal = nil
+		if len(c.list[i].Uses) > 0 {
+			c.list[i].Uses = cloneUses(c.list[i].Uses)
+		}
 	}
 	return c
 }
@@ -88,7 +94,13 @@ func (b *Balances) Evolve(e aggregates.Event) {
 	case *ItemRegistered:
 		b.Item.evolve(e)
 	case *SafetyStockSet:
-		b.at(e.Location).SafetyStock = e.Quantity
+		b.setSafety(e)
+	case *AllocationSet:
+		b.setAllocation(e)
+	case *SellingRuleSet:
+		b.setSelling(e)
+	case *StockSold:
+		b.leave(e.Channel, e.Location, e.Quantity)
 	case *TransferShipped:
 		if e.Destination != "" {
 			b.at(e.Destination).InTransit += e.Quantity
@@ -114,41 +126,46 @@ func (b *Balances) move(l leg) {
 func (b *Balances) promise(e aggregates.Event) {
 	switch e := e.(type) {
 	case *ReservationPlaced:
-		b.reserve(e.Splits, +1, e.ExpiresAt)
+		b.reserve(e.Channel, e.Splits, +1, e.ExpiresAt)
 	case *ReservationReleased:
-		b.reserve(e.Splits, -1, e.ExpiresAt)
+		b.reserve(e.Channel, e.Splits, -1, e.ExpiresAt)
 	case *ReservationExpired:
-		b.reserve(e.Splits, -1, e.ExpiresAt)
+		b.reserve(e.Channel, e.Splits, -1, e.ExpiresAt)
 	case *ReservationConfirmed:
-		b.reserve(e.Splits, -1, e.ExpiredAt)
-		b.reserve(e.Splits, +1, 0)
+		b.reserve(e.Channel, e.Splits, -1, e.ExpiredAt)
+		b.reserve(e.Channel, e.Splits, +1, 0)
 	case *ReservationExtended:
-		b.reserve(e.Splits, -1, e.From)
-		b.reserve(e.Splits, +1, e.ExpiresAt)
+		b.reserve(e.Channel, e.Splits, -1, e.From)
+		b.reserve(e.Channel, e.Splits, +1, e.ExpiresAt)
 	case *ReservationFulfilled:
 		for _, x := range e.Splits {
-			b.hold(x.ReservedAt, -x.Quantity, e.ExpiresAt)
+			b.hold(e.Channel, Split{Location: x.ReservedAt, Quantity: -x.Quantity, Backordered: x.Backordered}, e.ExpiresAt)
+			b.leave(e.Channel, x.ReservedAt, x.Quantity)
 		}
 	case *ReservationReallocated:
-		b.reserve(e.From, -1, e.ExpiresAt)
-		b.reserve(e.To, +1, e.ExpiresAt)
+		b.reserve(e.Channel, e.From, -1, e.ExpiresAt)
+		b.reserve(e.Channel, e.To, +1, e.ExpiresAt)
 	case *ReservationChanged:
-		b.reserve(e.Removed, -1, e.ExpiresAt)
-		b.reserve(e.Added, +1, e.ExpiresAt)
+		b.reserve(e.Channel, e.Removed, -1, e.ExpiresAt)
+		b.reserve(e.Channel, e.Added, +1, e.ExpiresAt)
 	}
 }
 
-func (b *Balances) reserve(splits []Split, sign int64, until aggregates.Instant) {
+func (b *Balances) reserve(channel string, splits []Split, sign int64, until aggregates.Instant) {
 	for _, x := range splits {
-		b.hold(x.Location, sign*x.Quantity, until)
+		x.Quantity *= sign
+		b.hold(channel, x, until)
 	}
 }
 
-// hold changes what is reserved at a location, and until when unless that is 0.
-func (b *Balances) hold(location string, delta int64, until aggregates.Instant) {
-	x := b.at(location)
-	x.Reserved += delta
+// hold changes what is reserved at a location, and until when unless that is 0; by channel as well while that is counted.
+func (b *Balances) hold(channel string, change Split, until aggregates.Instant) {
+	x := b.at(change.Location)
+	x.Reserved += change.Quantity
 	if until != 0 {
-		x.Holds.Add(until, delta)
+		x.Holds.Add(until, change.Quantity)
+	}
+	if channel != "" && b.tallied() {
+		x.use(channel, change.Backordered, change.Quantity, until)
 	}
 }

@@ -38,7 +38,7 @@ func Change(s *State, r ChangeRequest, m aggregates.Metadata, p *Policy, now agg
 // changed makes the event after which a live reservation holds a positive quantity, nil when it does already.
 func (s *State) changed(held *reservation, quantity int64, p *Policy, now aggregates.Instant) (*ReservationChanged, error) {
 	remaining := held.remaining()
-	e := &ReservationChanged{ReservationID: held.id, ExpiresAt: held.until, PromiseAt: held.promiseAt}
+	e := &ReservationChanged{ReservationID: held.id, ExpiresAt: held.until, PromiseAt: held.promiseAt, Channel: s.tallyOf(held)}
 	switch {
 	case quantity == remaining:
 		return nil, nil
@@ -46,12 +46,23 @@ func (s *State) changed(held *reservation, quantity int64, p *Policy, now aggreg
 		e.Removed = held.pickLast(remaining - quantity)
 		return e, nil
 	}
-	added, err := s.promiseMore(quantity-remaining, p, now, held.promiseAt)
+	added, err := s.promiseMore(held.more(p), quantity-remaining, p, now, held.promiseAt)
 	if short, ok := err.(*InsufficientError); ok {
-		return nil, &InsufficientError{Requested: quantity, Available: addUp(short.Available, remaining), PromiseAt: short.PromiseAt}
+		return nil, &InsufficientError{Requested: quantity, Available: addUp(short.Available, remaining), PromiseAt: short.PromiseAt,
+			Beyond: short.Beyond}
 	}
 	e.Added = added
 	return e, err
+}
+
+// more asks for more units of what a reservation holds. A channel that sells from one location at a time takes them where the
+// others are.
+func (r *reservation) more(p *Policy) *ReserveRequest {
+	ask := &ReserveRequest{}
+	if p.Strategy == FixedLocation && len(r.splits) > 0 {
+		ask.Location = r.splits[0].Location
+	}
+	return ask
 }
 
 // AvailableTo is the ATS of the SKU for whoever has a reservation: what it holds is available to itself. For an id that is
@@ -62,6 +73,7 @@ func (s *State) AvailableTo(id string, p *Policy, now aggregates.Instant) int64 
 		return s.Available(p, now)
 	}
 	without := s.Balances.Clone()
-	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true, PromiseAt: held.promiseAt})
+	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true,
+		PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
 	return without.Available(p, now)
 }

@@ -27,7 +27,52 @@ func (s *State) Check() error {
 		return fmt.Errorf("%d holds and %d ended reservations, but %d due and %d in line to be forgotten",
 			held, ended, len(s.due), s.ended.len())
 	}
+	if err := s.checkUses(); err != nil {
+		return err
+	}
 	return s.checkBalances(sums)
+}
+
+// checkUses adds up what reservations hold by channel.
+func (s *State) checkUses() error {
+	type key struct {
+		location, channel string
+		backordered       bool
+		until             aggregates.Instant
+	}
+	sums := map[key]int64{}
+	for _, r := range s.reservations {
+		for _, x := range r.splits {
+			if !s.tallied() || r.channel == "" {
+				break
+			}
+			sums[key{x.Location, r.channel, x.Backordered, 0}] += x.Quantity
+			if r.until != 0 {
+				sums[key{x.Location, r.channel, x.Backordered, r.until}] += x.Quantity
+			}
+		}
+	}
+	for x := range s.Each {
+		for i := range x.Uses {
+			u := &x.Uses[i]
+			if k := (key{x.Location, u.Channel, u.Backordered, 0}); sums[k] != u.Reserved || u.Reserved <= 0 {
+				return fmt.Errorf("channel %q holds %d at %q, but reservations say %d", u.Channel, u.Reserved, x.Location, sums[k])
+			} else {
+				delete(sums, k)
+			}
+			for h := range u.Holds.Each {
+				k := key{x.Location, u.Channel, u.Backordered, h.Until}
+				if sums[k] != h.Quantity {
+					return fmt.Errorf("%d of channel %q at %q ends at %d, but reservations say %d", h.Quantity, u.Channel, x.Location, h.Until, sums[k])
+				}
+				delete(sums, k)
+			}
+		}
+	}
+	for k, quantity := range sums {
+		return fmt.Errorf("channel %q holds %d at %q, which is not counted", k.channel, quantity, k.location)
+	}
+	return nil
 }
 
 // promised is what the reservations hold at a location.

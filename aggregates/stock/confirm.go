@@ -22,7 +22,8 @@ func Confirm(s *State, r ConfirmRequest, m aggregates.Metadata, now aggregates.I
 	if !held.live(now) {
 		return Reservation{}, nil, held.notLive(now)
 	}
-	return held.after(&m, &ReservationConfirmed{ReservationID: held.id, ExpiredAt: held.until, Splits: held.splits, PromiseAt: held.promiseAt})
+	return held.after(&m, &ReservationConfirmed{ReservationID: held.id, ExpiredAt: held.until, Splits: held.splits,
+		PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
 }
 
 // find returns a live or recent reservation.

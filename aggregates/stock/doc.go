@@ -3,9 +3,13 @@
 //
 // It owns the facts of a SKU's stream (events.go), the state they fold into (State, and Balances for those who
 // only need quantities), the one availability function (Balances.Available), and one decision per intention:
-// Register, Move, Reserve, Confirm, Extend, Release, Fulfil, Expire. A decision is a pure function of the state,
+// Register, Keep, Allocate, SetSelling, Move, Reserve, Confirm, Extend, Release, Fulfil, Expire. A decision is a pure function of the state,
 // the request, the metadata its events will carry, the channel's policy and the time; it returns the events and never
 // changes the state. Only Evolve changes it; it cannot fail and decides nothing.
+//
+// Rules (rules.go) are the SKU's own, in its events, or the channel's, in its Policy: safety stock at eight levels (safety.go), ring-fences
+// and caps (allocation.go, fences.go), how a channel sells (selling.go) and where it takes units from (sourcing.go). A SKU and a
+// channel without them take the short way.
 //
 // What it guarantees, and Check asserts after every fold in tests:
 //
@@ -15,7 +19,10 @@
 //   - what is to come to a location is, second by second, what the lines of its documents have open; what is promised from
 //     it for later dates is, date by date, what live reservations for them still hold
 //   - quantity = remaining + fulfilled + released + expired, for every reservation
-//   - a guarded reservation takes no more than Available at its own revision, one for a date no more than AvailableAt
+//   - a guarded reservation takes no more than Available from the stock at its own revision, one for a date no more than
+//     AvailableAt, and beyond the stock, marked as back-ordered, no more than a selling rule allows
+//   - a reservation leaves what is ring-fenced for other channels as far as it was there, measured with the safety stock of the asking channel
+//   - once reservations are counted by channel, from the first allocation or selling rule on, Balance.Uses add up to them
 //   - the same events give the same state, and the same snapshot, byte for byte
 //
 // Events, and the slices in them and in results, are shared with the state: nobody changes them once they are made.

@@ -19,6 +19,8 @@ var (
 	ErrUnknownCondition = errors.New("unknown condition")
 	// ErrRepeatedLocation says that a list names a location twice.
 	ErrRepeatedLocation = errors.New("location is named twice")
+	// ErrLocationNeeded says that a reservation must name the location to take units from.
+	ErrLocationNeeded = errors.New("the request must name a location: its wish is binding, or the channel sells from a named location only")
 )
 
 // InsufficientError refuses a reservation: the channel has less available than was requested.
@@ -26,12 +28,16 @@ type InsufficientError struct {
 	Requested int64
 	Available int64
 	PromiseAt aggregates.Instant // the date it was requested for; 0 for now
+	Beyond    int64              // may be back-ordered or pre-ordered beyond that
 }
 
 func (e *InsufficientError) Error() string {
 	if e.PromiseAt != 0 {
 		return fmt.Sprintf("insufficient supply: %d requested for %s, %d can be promised", e.Requested,
 			e.PromiseAt.Time().Format(timeText), e.Available)
+	}
+	if e.Beyond > 0 {
+		return fmt.Sprintf("insufficient stock: %d requested, %d available and %d beyond that", e.Requested, e.Available, e.Beyond)
 	}
 	return fmt.Sprintf("insufficient stock: %d requested, %d available", e.Requested, e.Available)
 }

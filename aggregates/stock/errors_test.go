@@ -145,7 +145,7 @@ func TestPromisesNeverWrap(t *testing.T) {
 	s.Evolve(&StockReceived{Location: "berlin", Quantity: math.MaxInt64}, at("09:00"))
 	// Over, but not recorded so: it still counts among what is reserved.
 	over := &ReservationPlaced{
-		ReservationID: "over", Quantity: math.MaxInt64, Splits: []Split{{"berlin", math.MaxInt64}}, ExpiresAt: clock("10:00"),
+		ReservationID: "over", Quantity: math.MaxInt64, Splits: []Split{{Location: "berlin", Quantity: math.MaxInt64}}, ExpiresAt: clock("10:00"),
 	}
 	s.Evolve(over, at("09:00"))
 	p := NewPolicy("web", []string{"berlin"}, 0, 0)

@@ -25,6 +25,9 @@ const (
 	TypeSupplyRescheduled     = "SupplyRescheduled"
 	TypeSupplyCancelled       = "SupplyCancelled"
 	TypeShortfallDetected     = "ShortfallDetected"
+	TypeAllocationSet         = "AllocationSet"
+	TypeSellingRuleSet        = "SellingRuleSet"
+	TypeSafetyPeriodPassed    = "SafetyPeriodPassed"
 )
 
 // Condition of units at a location. Only sellable units are available to sell.
@@ -51,8 +54,9 @@ func (a AbsorbedBy) Is() bool { return a.AsOf != 0 }
 
 // Split is a part of a reservation at one location, in base units, positive.
 type Split struct {
-	Location string
-	Quantity int64
+	Location    string
+	Quantity    int64
+	Backordered bool // beyond the stock: the units are yet to come
 }
 
 // The closed set of events of a SKU's stream. Each is complete: folding one is addition and needs nothing
@@ -158,6 +162,7 @@ type (
 		ExpiredAt     aggregates.Instant // the end that no longer applies
 		Splits        []Split
 		PromiseAt     aggregates.Instant
+		Channel       string // while reservations of the SKU are counted by channel
 	}
 
 	// ReservationExtended moves the end of a hold. Splits are what it held.
@@ -167,6 +172,7 @@ type (
 		ExpiresAt     aggregates.Instant
 		Splits        []Split
 		PromiseAt     aggregates.Instant
+		Channel       string // while reservations of the SKU are counted by channel
 	}
 
 	// ReservationFulfilled hands units over: no longer reserved, and gone from the sellable stock.
@@ -176,6 +182,7 @@ type (
 		ExpiresAt     aggregates.Instant // of the hold, when not confirmed
 		Closed        bool               // nothing is left of the reservation
 		PromiseAt     aggregates.Instant
+		Channel       string // while reservations of the SKU are counted by channel
 	}
 
 	ReservationReleased struct {
@@ -185,6 +192,7 @@ type (
 		Closed        bool
 		Reason        string
 		PromiseAt     aggregates.Instant
+		Channel       string // while reservations of the SKU are counted by channel
 	}
 
 	ReservationExpired struct {
@@ -192,6 +200,7 @@ type (
 		Splits        []Split
 		ExpiresAt     aggregates.Instant
 		PromiseAt     aggregates.Instant
+		Channel       string // while reservations of the SKU are counted by channel
 	}
 
 	// OversoldDetected says that a fact left less at a location than is promised from it.
@@ -201,10 +210,39 @@ type (
 		Reserved int64
 	}
 
-	// SafetyStockSet keeps units back at a location; 0 ends it.
+	// SafetyStockSet keeps units back at a location. In units, of one location, for every channel and always, 0 ends it.
 	SafetyStockSet struct {
-		Location string
-		Quantity int64
+		Location    string // "" for each
+		Quantity    int64
+		Channel     string // "" for every
+		BasisPoints int64  // instead of Quantity: hundredths of a percent of what is on hand, rounded up
+		Period      Period
+		Explicit    bool // a rule to keep nothing, which beats others, when there are no units
+		Ended       bool // there is no such rule any more
+	}
+
+	// AllocationSet guarantees units to a channel, bounds what it may take, or neither: then there is no allocation any more.
+	AllocationSet struct {
+		Channel   string
+		Group     string   // of locations; "" for all that the channel does
+		Locations []string // where ring-fenced units are kept
+		Fence     int64
+		Capped    bool
+		Cap       int64
+		Restart   bool      // what left before does not count any more
+		Opening   []Opening // what was reserved, when the count by channel began with this event
+	}
+
+	// SellingRuleSet says how a channel, or every channel, sells the SKU.
+	SellingRuleSet struct {
+		Rule    SellingRule
+		Ended   bool // there is no such rule any more
+		Opening []Opening
+	}
+
+	// SafetyPeriodPassed says that a rule of the SKU began or ended, at an instant that was known before.
+	SafetyPeriodPassed struct {
+		At aggregates.Instant
 	}
 
 	// SupplyExpected says what a line of a document is to bring, and when. It replaces what was said of the line before.
@@ -271,6 +309,8 @@ type FulfilledSplit struct {
 	ReservedAt string // never empty in the domain
 	Quantity   int64
 	Absorbed   AbsorbedBy // a count already covers the departure: the promise ends, no stock moves
+
+	Backordered bool // what it was promised as
 }
 
 func (*ItemRegistered) EventType() string        { return TypeItemRegistered }
@@ -294,3 +334,6 @@ func (*SupplyExpected) EventType() string        { return TypeSupplyExpected }
 func (*SupplyRescheduled) EventType() string     { return TypeSupplyRescheduled }
 func (*SupplyCancelled) EventType() string       { return TypeSupplyCancelled }
 func (*ShortfallDetected) EventType() string     { return TypeShortfallDetected }
+func (*AllocationSet) EventType() string         { return TypeAllocationSet }
+func (*SellingRuleSet) EventType() string        { return TypeSellingRuleSet }
+func (*SafetyPeriodPassed) EventType() string    { return TypeSafetyPeriodPassed }

@@ -7,7 +7,8 @@ import "github.com/stockfold/stockfold/aggregates"
 func Expire(s *State, now aggregates.Instant, most int) []aggregates.Event {
 	var events []aggregates.Event
 	for _, r := range s.due.first(now, most) {
-		events = append(events, &ReservationExpired{ReservationID: r.id, Splits: r.splits, ExpiresAt: r.until, PromiseAt: r.promiseAt})
+		events = append(events, &ReservationExpired{ReservationID: r.id, Splits: r.splits, ExpiresAt: r.until,
+			PromiseAt: r.promiseAt, Channel: s.tallyOf(r)})
 	}
 	return events
 }

@@ -35,5 +35,6 @@ func Extend(s *State, r ExtendRequest, m aggregates.Metadata, now aggregates.Ins
 	}
 	return held.after(&m, &ReservationExtended{
 		ReservationID: held.id, From: held.until, ExpiresAt: until, Splits: held.splits, PromiseAt: held.promiseAt,
+		Channel: s.tallyOf(held),
 	})
 }

@@ -36,6 +36,7 @@ func Fulfil(s *State, r FulfilRequest, m aggregates.Metadata, now aggregates.Ins
 	e := held.fulfilment(quantity, r.Location, func(location string) AbsorbedBy {
 		return q.absorber(location, Sellable, occurred(&m))
 	})
+	e.Channel = s.tallyOf(held)
 	if err := q.err(); err != nil {
 		return Reservation{}, nil, err
 	}
@@ -56,7 +57,7 @@ func (r *reservation) fulfilment(quantity int64, location string, absorber func(
 			from = x.Location
 		}
 		e.Splits = append(e.Splits, FulfilledSplit{
-			Location: from, ReservedAt: x.Location, Quantity: x.Quantity, Absorbed: absorber(from),
+			Location: from, ReservedAt: x.Location, Quantity: x.Quantity, Absorbed: absorber(from), Backordered: x.Backordered,
 		})
 	}
 	return e

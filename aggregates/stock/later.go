@@ -61,9 +61,10 @@ func (l *Later) incoming(now, until aggregates.Instant) int64 {
 	return max(0, l.Incoming.EndedAt(until)-l.Incoming.EndedAt(now))
 }
 
-// lowest is the lowest projected balance from a date on, now or later, and the first date that has it.
+// lowest is the lowest projected balance from a date on, now or later, and the first date that has it. What is back-ordered is
+// left aside: it waits.
 func (x *Balance) lowest(now, from aggregates.Instant) (lowest int64, at aggregates.Instant) {
-	level := subDown(x.OnHand[Sellable], x.DueNow(now))
+	level := subDown(x.OnHand[Sellable], x.Firm(now))
 	if x.Later == nil {
 		return level, from
 	}

@@ -89,7 +89,7 @@ func (m *model) place(id string, quantity int64, p *Policy, until, now aggregate
 	for _, site := range p.Sites {
 		take := min(quantity-x.remaining(), m.free(site, now))
 		if take > 0 {
-			x.splits = append(x.splits, Split{site, take})
+			x.splits = append(x.splits, Split{Location: site, Quantity: take})
 		}
 	}
 	m.reservations[id] = x

@@ -167,7 +167,9 @@ func (r *Movement) sold(q *inquiry, events []aggregates.Event, quantity int64, a
 	absorbed := q.absorber(r.Location, Sellable, at)
 	if held := q.s.reservations[r.ReservationID]; held != nil && held.live(now) && quantity > 0 {
 		fulfilled := min(quantity, held.remaining())
-		events = append(events, held.fulfilment(fulfilled, r.Location, func(string) AbsorbedBy { return absorbed }))
+		e := held.fulfilment(fulfilled, r.Location, func(string) AbsorbedBy { return absorbed })
+		e.Channel = q.s.tallyOf(held)
+		events = append(events, e)
 		if quantity -= fulfilled; quantity == 0 {
 			return events
 		}

@@ -112,7 +112,7 @@ func (s *State) askedAgain(held *reservation, r OrderRequest, now aggregates.Ins
 	}
 	for _, x := range held.splits {
 		if b := s.At(x.Location); b.Oversold(now) {
-			result.Oversold = append(result.Oversold, OversoldDetected{Location: x.Location, OnHand: b.OnHand[Sellable], Reserved: b.DueNow(now)})
+			result.Oversold = append(result.Oversold, OversoldDetected{Location: x.Location, OnHand: b.OnHand[Sellable], Reserved: b.Firm(now)})
 		}
 	}
 	result.Breaks = s.breaks(result.Oversold, held.id, now)
@@ -131,7 +131,7 @@ func (s *State) withdraw(held *reservation, r OrderRequest, m aggregates.Metadat
 	}
 	view, events, err := held.after(&m, &ReservationReleased{
 		ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true, Reason: r.Reason,
-		PromiseAt: held.promiseAt,
+		PromiseAt: held.promiseAt, Channel: s.tallyOf(held),
 	})
 	return Ordered{Reservation: view}, events, err
 }
@@ -169,16 +169,20 @@ func (s *State) adjust(held *reservation, r OrderRequest, m aggregates.Metadata,
 	}
 	switch {
 	case len(added) > 0:
-		apply(&ReservationChanged{ReservationID: held.id, Added: added, ExpiresAt: held.until, PromiseAt: held.promiseAt})
+		apply(&ReservationChanged{ReservationID: held.id, Added: added, ExpiresAt: held.until, PromiseAt: held.promiseAt,
+			Channel: s.tallyOf(held)})
 	case quantity < remaining:
-		apply(&ReservationChanged{ReservationID: held.id, Removed: held.pickLast(remaining - quantity), ExpiresAt: held.until, PromiseAt: held.promiseAt})
+		apply(&ReservationChanged{ReservationID: held.id, Removed: held.pickLast(remaining - quantity), ExpiresAt: held.until,
+			PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
 	}
 	switch end := r.end(); {
 	case next.until == 0 || end == next.until:
 	case end == 0:
-		apply(&ReservationConfirmed{ReservationID: held.id, ExpiredAt: next.until, Splits: next.splits, PromiseAt: held.promiseAt})
+		apply(&ReservationConfirmed{ReservationID: held.id, ExpiredAt: next.until, Splits: next.splits,
+			PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
 	default:
-		apply(&ReservationExtended{ReservationID: held.id, From: next.until, ExpiresAt: end, Splits: next.splits, PromiseAt: held.promiseAt})
+		apply(&ReservationExtended{ReservationID: held.id, From: next.until, ExpiresAt: end, Splits: next.splits,
+			PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
 	}
 	return s.concludeOrder(&next, r, added, events, accepted, m, now)
 }
@@ -218,17 +222,20 @@ func (s *State) take(r OrderRequest, has int64, p *Policy, now, date aggregates.
 		added, err = s.oversell(wanted-has, p, now, date)
 		return nil, wanted, added, err
 	}
-	available := addUp(s.AvailableAt(p, now, max(now, date)), has)
-	accepted, quantity = accept(r.Lines, available, r.Partial)
+	offer := Offer{ATS: s.AvailableAt(p, now, date)}
+	if date <= now {
+		offer = s.Offer(p, now)
+	}
+	accepted, quantity = accept(r.Lines, addUp(offer.most(), has), r.Partial)
 	if quantity == 0 {
-		short := &InsufficientError{Requested: wanted, Available: available}
+		short := &InsufficientError{Requested: wanted, Available: addUp(offer.ATS, has), Beyond: offer.Beyond}
 		if date > now {
 			short.PromiseAt = date
 		}
 		return accepted, 0, nil, short
 	}
 	if quantity > has {
-		added, err = s.promiseMore(quantity-has, p, now, date)
+		added, err = s.promiseMore(&ReserveRequest{Location: r.Location, Binding: r.Location != ""}, quantity-has, p, now, date)
 	}
 	return accepted, quantity, added, err
 }
@@ -271,7 +278,7 @@ func (p *Policy) at(location string) *Policy {
 	if _, ok := p.rank[location]; ok {
 		sites = []string{location}
 	}
-	return NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds)
+	return NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds).With(p.Terms)
 }
 
 // oversell finds where units come from that are sold already, for a date, 0 for now.
@@ -327,12 +334,15 @@ func unitsAt(splits []Split, location string) int64 {
 func (s *State) oversoldBy(added []Split, events []aggregates.Event, later bool, now aggregates.Instant) (list []OversoldDetected, shortfalls []aggregates.Event) {
 	added = slices.SortedFunc(slices.Values(added), func(a, b Split) int { return cmp.Compare(a.Location, b.Location) })
 	for _, x := range added {
+		if x.Backordered {
+			continue
+		}
 		b := s.At(x.Location)
 		if b == nil {
 			b = &Balance{Location: x.Location}
 		}
-		if onHand, due := b.OnHand[Sellable], b.DueNow(now)+x.Quantity; !later && onHand < due {
-			list = append(list, OversoldDetected{Location: x.Location, OnHand: onHand, Reserved: due})
+		if onHand, firm := b.OnHand[Sellable], b.Firm(now)+x.Quantity; !later && onHand < firm {
+			list = append(list, OversoldDetected{Location: x.Location, OnHand: onHand, Reserved: firm})
 		}
 		if later || b.Later != nil {
 			shortfalls = append(shortfalls, s.shortfall(b, b.after(events), events, now)...)
@@ -347,7 +357,7 @@ func Breaks(s *State, now aggregates.Instant) []Break {
 	var list []OversoldDetected
 	for x := range s.Each {
 		if x.Oversold(now) {
-			list = append(list, OversoldDetected{Location: x.Location, OnHand: x.OnHand[Sellable], Reserved: x.DueNow(now)})
+			list = append(list, OversoldDetected{Location: x.Location, OnHand: x.OnHand[Sellable], Reserved: x.Firm(now)})
 		}
 	}
 	return s.breaks(list, "", now)

@@ -18,6 +18,7 @@ type (
 		ExpiresAt     aggregates.Instant // of the hold, when not confirmed
 		Reason        string
 		PromiseAt     aggregates.Instant
+		Channel       string // while reservations of the SKU are counted by channel
 	}
 
 	// ReservationChanged promises more or fewer units under the same id. One of Added and Removed is empty.
@@ -26,6 +27,7 @@ type (
 		Added, Removed []Split
 		ExpiresAt      aggregates.Instant // of the hold, when not confirmed
 		PromiseAt      aggregates.Instant
+		Channel        string // while reservations of the SKU are counted by channel
 	}
 
 	// ReservationBarred says that nothing may be promised under an id: its order wants nothing any more, and whoever still
@@ -80,7 +82,7 @@ func with(splits, added []Split) []Split {
 
 func addSplit(splits []Split, x Split) []Split {
 	for i := range splits {
-		if splits[i].Location == x.Location {
+		if splits[i].Location == x.Location && splits[i].Backordered == x.Backordered {
 			splits[i].Quantity += x.Quantity
 			return splits
 		}

@@ -11,7 +11,7 @@ import (
 type touch struct {
 	location  string
 	onHand    [conditions]int64
-	reserved  int64
+	reserved  int64 // from the stock: back-ordered units are not oversold, they wait
 	inTransit int64
 	incoming  int64
 }
@@ -36,14 +36,14 @@ func (s *State) consequences(events []aggregates.Event, now aggregates.Instant) 
 		if err := t.fits(x); err != nil {
 			return nil, err
 		}
-		due := x.DueNow(now)
-		onHand, live := x.OnHand[Sellable]+t.onHand[Sellable], due+t.reserved
+		firm := x.Firm(now)
+		onHand, live := x.OnHand[Sellable]+t.onHand[Sellable], firm+t.reserved
 		var after *Balance
 		if x.Later != nil {
 			after = x.after(events)
-			live = after.DueNow(now)
+			live = after.Firm(now)
 		}
-		if onHand < live && short(onHand, live) > short(x.OnHand[Sellable], due) {
+		if onHand < live && short(onHand, live) > short(x.OnHand[Sellable], firm) {
 			oversold = append(oversold, &OversoldDetected{Location: t.location, OnHand: onHand, Reserved: live})
 		}
 		if after != nil {
@@ -94,6 +94,9 @@ func touches(events []aggregates.Event, list []touch) ([]touch, error) {
 			list = append(list, touch{location: e.Location, inTransit: -e.Quantity})
 		case *ReservationFulfilled:
 			for _, x := range e.Splits {
+				if x.Backordered {
+					continue
+				}
 				list = append(list, touch{location: x.ReservedAt, reserved: -x.Quantity})
 			}
 		}

@@ -16,6 +16,9 @@ type PromiseStep struct {
 // AvailableAt is the ATP of the SKU under a policy, at now, for a date: what can be promised then without breaking what is
 // promised already. At now it is Available.
 func (b *Balances) AvailableAt(p *Policy, now, at aggregates.Instant) int64 {
+	if b.rules != nil || !p.plain {
+		return b.availableUnderRules(p, now, at)
+	}
 	var pool int64
 	b.sites(p, func(_ int, x *Balance) { pool = addUp(pool, x.FreeAt(now, at)) })
 	return lessBuffer(pool, p)
@@ -64,7 +67,7 @@ func (b *Balances) NextAvailable(p *Policy, now aggregates.Instant, quantity int
 	return dates[i], true
 }
 
-// arrivals are the dates after now on which supply is due at a policy's sites, in order. Only then does what can be
+// arrivals are the dates after now on which supply is due at a policy's sites, or the SKU is released, in order. Only then does what can be
 // promised grow.
 func (b *Balances) arrivals(p *Policy, now aggregates.Instant) []aggregates.Instant {
 	var dates []aggregates.Instant
@@ -78,6 +81,9 @@ func (b *Balances) arrivals(p *Policy, now aggregates.Instant) []aggregates.Inst
 			}
 		}
 	})
+	if at := b.sellingRule(p.Channel).ReleaseAt; at > now {
+		dates = append(dates, at)
+	}
 	slices.Sort(dates)
 	return slices.Compact(dates)
 }
@@ -95,19 +101,14 @@ func (r *ReserveRequest) dateOf(now aggregates.Instant) (aggregates.Instant, err
 }
 
 // promiseAt finds where units can be promised for a later date, and what supply they count on.
-func (s *State) promiseAt(quantity int64, p *Policy, now, at aggregates.Instant) ([]Split, []SupplyUse, error) {
+func (s *State) promiseAt(r *ReserveRequest, quantity int64, p *Policy, now, at aggregates.Instant) ([]Split, []SupplyUse, error) {
 	if s.Live() >= MaxLiveReservations {
 		return nil, nil, &TooManyError{Limit: MaxLiveReservations}
 	}
-	free := s.FreeAt(p, now, at, nil)
-	var pool int64
-	for _, x := range free {
-		pool = addUp(pool, x.Quantity)
+	splits, err := s.placesAt(r, quantity, p, now, at)
+	if err != nil {
+		return nil, nil, err
 	}
-	if available := lessBuffer(pool, p); quantity > available {
-		return nil, nil, &InsufficientError{Requested: quantity, Available: available, PromiseAt: at}
-	}
-	splits := allocate(free, quantity)
 	var uses []SupplyUse
 	for _, x := range splits {
 		b := s.At(x.Location)
@@ -124,12 +125,12 @@ func (s *State) promiseAt(quantity int64, p *Policy, now, at aggregates.Instant)
 
 // promiseMore finds where more units can be taken under a reservation that is promised for a date: 0, or one that has come,
 // is now.
-func (s *State) promiseMore(quantity int64, p *Policy, now, date aggregates.Instant) ([]Split, error) {
+func (s *State) promiseMore(r *ReserveRequest, quantity int64, p *Policy, now, date aggregates.Instant) ([]Split, error) {
 	if date > now {
-		splits, _, err := s.promiseAt(quantity, p, now, date)
+		splits, _, err := s.promiseAt(r, quantity, p, now, date)
 		return splits, err
 	}
-	splits, err := s.promise(quantity, p, now)
+	splits, err := s.promise(r, quantity, p, now)
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +154,22 @@ func (x *Balance) takesDate(at aggregates.Instant) bool {
 	}
 	_, known := x.Later.find(at)
 	return known
+}
+
+// placesAt finds where units can be promised for a later date.
+func (s *State) placesAt(r *ReserveRequest, quantity int64, p *Policy, now, at aggregates.Instant) ([]Split, error) {
+	if s.rules != nil || !p.plain || !r.plain() {
+		return s.sourceAt(r, quantity, p, now, at)
+	}
+	free := s.FreeAt(p, now, at, nil)
+	var pool int64
+	for _, x := range free {
+		pool = addUp(pool, x.Quantity)
+	}
+	if available := lessBuffer(pool, p); quantity > available {
+		return nil, &InsufficientError{Requested: quantity, Available: available, PromiseAt: at}
+	}
+	return allocate(free, quantity), nil
 }
 
 // countsOn finds which supply a promise at a location counts on. Promises take the stock first and then the supply as it

@@ -108,7 +108,7 @@ func (m *model) badly(x *promise, open []string, now aggregates.Instant) (badly 
 			quantity = min(s.Quantity, missing)
 		}
 		if quantity > 0 {
-			badly = append(badly, Split{s.Location, quantity})
+			badly = append(badly, Split{Location: s.Location, Quantity: quantity})
 		}
 	}
 	return badly
@@ -119,7 +119,7 @@ func (m *model) cheapest(quantity int64, at []string, not []Split, now aggregate
 	for _, site := range at {
 		if take := min(quantity, m.free(site, now)); take > 0 && !hasLocation(not, site) {
 			quantity -= take
-			list = append(list, Split{site, take})
+			list = append(list, Split{Location: site, Quantity: take})
 		}
 	}
 	return list
@@ -223,7 +223,7 @@ func (h *supplyHistory) badly(c *datedCart, open []string) (badly []Split) {
 			missing = min(missing, -lowest)
 		}
 		if missing > 0 {
-			badly = append(badly, Split{site, missing})
+			badly = append(badly, Split{Location: site, Quantity: missing})
 		}
 	}
 	return badly
@@ -233,7 +233,7 @@ func (h *supplyHistory) cheapest(quantity int64, at []string, not []Split, point
 	for _, site := range at {
 		if take := min(quantity, h.days.free(site, h.now)[point]); take > 0 && !hasLocation(not, site) {
 			quantity -= take
-			list = append(list, Split{site, take})
+			list = append(list, Split{Location: site, Quantity: take})
 		}
 	}
 	return list
@@ -327,7 +327,7 @@ func (h *supplyHistory) sameCarts() {
 		var want []Split
 		if c.live(h.now) {
 			for _, site := range c.order {
-				want = append(want, Split{site, c.splits[site]})
+				want = append(want, Split{Location: site, Quantity: c.splits[site]})
 			}
 		}
 		if err != nil || fmt.Sprint(r.Splits) != fmt.Sprint(want) || r.PromiseAt != c.date {

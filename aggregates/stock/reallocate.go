@@ -43,13 +43,16 @@ func (s *State) reallocation(held *reservation, p *Policy, now aggregates.Instan
 	}
 	return &ReservationReallocated{
 		ReservationID: held.id, From: firstUnits(badly, total(to)), To: to, ExpiresAt: held.until,
-		PromiseAt: held.promiseAt,
+		PromiseAt: held.promiseAt, Channel: s.tallyOf(held),
 	}
 }
 
 // standsBadly lists what a reservation holds at closed locations, all of it, and at oversold ones, as far as units are missing there.
 func (s *State) standsBadly(held *reservation, p *Policy, now aggregates.Instant) (badly []Split) {
 	for _, x := range held.splits {
+		if x.Backordered {
+			continue // it waits for what comes
+		}
 		if _, open := p.rank[x.Location]; !open {
 			badly = append(badly, x)
 			continue
@@ -65,7 +68,7 @@ func (s *State) standsBadly(held *reservation, p *Policy, now aggregates.Instant
 // of what is promised for later, the most that will be missing from then on.
 func (x *Balance) missingFrom(date, now aggregates.Instant) uint64 {
 	if date <= now {
-		return short(x.OnHand[Sellable], x.DueNow(now))
+		return short(x.OnHand[Sellable], x.Firm(now))
 	}
 	lowest, _ := x.lowest(now, date)
 	return short(lowest, 0)

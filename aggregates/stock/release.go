@@ -33,6 +33,6 @@ func Release(s *State, r ReleaseRequest, m aggregates.Metadata, now aggregates.I
 	}
 	return held.after(&m, &ReservationReleased{
 		ReservationID: held.id, Splits: held.pickLast(quantity), ExpiresAt: held.until,
-		Closed: quantity == held.remaining(), Reason: r.Reason, PromiseAt: held.promiseAt,
+		Closed: quantity == held.remaining(), Reason: r.Reason, PromiseAt: held.promiseAt, Channel: s.tallyOf(held),
 	})
 }

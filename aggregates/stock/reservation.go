@@ -111,7 +111,7 @@ func (r *reservation) apply(e aggregates.Event, at aggregates.Instant) {
 	case *ReservationFulfilled:
 		given := make([]Split, len(e.Splits))
 		for i, x := range e.Splits {
-			given[i] = Split{Location: x.ReservedAt, Quantity: x.Quantity}
+			given[i] = Split{Location: x.ReservedAt, Quantity: x.Quantity, Backordered: x.Backordered}
 		}
 		r.give(given, &r.fulfilled, endedByFulfilment, at)
 	case *ReservationReleased:
@@ -141,7 +141,7 @@ func without(splits, given []Split) []Split {
 	rest, i := slices.Clone(splits), 0
 	for _, x := range given {
 		for range rest {
-			if rest[i].Location == x.Location {
+			if rest[i].Location == x.Location && rest[i].Backordered == x.Backordered {
 				rest[i].Quantity -= x.Quantity
 				break
 			}

@@ -14,13 +14,19 @@ type ReserveRequest struct {
 	// PromiseAt is the date that the units are promised for, at most MaxPromiseSeconds ahead, cut to a whole second; 0, or a
 	// date that has come, means now. For a later date supply counts that is due by then.
 	PromiseAt aggregates.Instant
+	Location  string // to take units from, if it has them
+	Binding   bool   // from there and nowhere else
+	Method    string // of handing over, which the locations must serve; "" for any
 }
+
+// plain tells whether the request leaves it to the policy where units come from.
+func (r *ReserveRequest) plain() bool { return r.Location == "" && !r.Binding && r.Method == "" }
 
 // Reserve promises units of the SKU, all that were requested or none, from the first of the policy's sites that have
 // them. The same request again, by id and fingerprint, yields the first result and no events, also after the
-// reservation ended. It returns *InsufficientError with what is available, ErrUnknownSKU, *KeyReusedError,
-// *TooManyError, *TooManyDatesError, or what is wrong with the request: *QuantityError, *NumberError, *DecimalsError,
-// *HoldSecondsError, *PromiseDateError.
+// reservation ended. It returns *InsufficientError with what is available, what sitesFor and pick return, *NotSoldError,
+// ErrUnknownSKU, *KeyReusedError, *TooManyError, *TooManyDatesError, or what is wrong with the request: *QuantityError,
+// *NumberError, *DecimalsError, *HoldSecondsError, *PromiseDateError.
 func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
 	if first := s.reservations[r.ReservationID]; first != nil {
 		if first.fingerprint != m.Fingerprint {
@@ -46,9 +52,9 @@ func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now a
 	var splits []Split
 	var supply []SupplyUse
 	if date == 0 {
-		splits, err = s.promise(quantity, p, now)
+		splits, err = s.promise(&r, quantity, p, now)
 	} else {
-		splits, supply, err = s.promiseAt(quantity, p, now, date)
+		splits, supply, err = s.promiseAt(&r, quantity, p, now, date)
 	}
 	if err != nil {
 		return Reservation{}, nil, err
@@ -77,10 +83,22 @@ func (r *ReserveRequest) end(p *Policy, now aggregates.Instant) (aggregates.Inst
 }
 
 // promise finds where units can be taken for a channel.
-func (s *State) promise(quantity int64, p *Policy, now aggregates.Instant) ([]Split, error) {
+func (s *State) promise(r *ReserveRequest, quantity int64, p *Policy, now aggregates.Instant) ([]Split, error) {
 	if s.Live() >= MaxLiveReservations {
 		return nil, &TooManyError{Limit: MaxLiveReservations}
 	}
+	if s.rules == nil && p.plain && r.plain() {
+		return s.promisePlain(quantity, p, now)
+	}
+	splits, err := s.source(r, quantity, p, now)
+	if err != nil {
+		return nil, err
+	}
+	return splits, s.fitting(splits)
+}
+
+// promisePlain is promise where there are no rules.
+func (s *State) promisePlain(quantity int64, p *Policy, now aggregates.Instant) ([]Split, error) {
 	var room [16]Free
 	free := s.Free(p, now, room[:0])
 	var pool int64
@@ -91,10 +109,17 @@ func (s *State) promise(quantity int64, p *Policy, now aggregates.Instant) ([]Sp
 		return nil, &InsufficientError{Requested: quantity, Available: available}
 	}
 	splits := allocate(free, quantity)
+	return splits, s.fitting(splits)
+}
+
+// fitting checks that sums of what is reserved fit.
+func (s *State) fitting(splits []Split) error {
 	for _, x := range splits {
-		if _, ok := add(s.At(x.Location).Reserved, x.Quantity); !ok {
-			return nil, &OverflowError{Location: x.Location, What: "reserved stock"}
+		if at := s.At(x.Location); at != nil {
+			if _, ok := add(at.Reserved, x.Quantity); !ok {
+				return &OverflowError{Location: x.Location, What: "reserved stock"}
+			}
 		}
 	}
-	return splits, nil
+	return nil
 }

@@ -12,9 +12,9 @@ func TestReserve(t *testing.T) {
 		when(reserve("cart", 4)).
 		then(recorded(&ReservationPlaced{
 			ReservationID: "cart", Channel: "web", Quantity: 4, ExpiresAt: clock("12:15:02"),
-			Splits: []Split{{"berlin", 4}},
+			Splits: []Split{{Location: "berlin", Quantity: 4}},
 		}), result(Reservation{
-			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 4, Remaining: 4, Splits: []Split{{"berlin", 4}},
+			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 4, Remaining: 4, Splits: []Split{{Location: "berlin", Quantity: 4}},
 			ExpiresAt: clock("12:15:02"), PlacedAt: clock("12:00:02"),
 		}), onHand("berlin", 10), reserved("berlin", 4), ats(6)).
 		when(reserve("second", 7)).
@@ -41,9 +41,9 @@ func TestReserveTakesTheFirstChoiceFirst(t *testing.T) {
 			})(w)
 		}
 	}
-	stocked(t).when(reserve("cart", 3)).then(splits(Split{"munich", 3}))
-	stocked(t).when(reserve("cart", 4)).then(splits(Split{"munich", 3}, Split{"berlin", 1}))
-	stocked(t).when(reserve("cart", 13)).then(splits(Split{"munich", 3}, Split{"berlin", 5}, Split{"hamburg", 5}))
+	stocked(t).when(reserve("cart", 3)).then(splits(Split{Location: "munich", Quantity: 3}))
+	stocked(t).when(reserve("cart", 4)).then(splits(Split{Location: "munich", Quantity: 3}, Split{Location: "berlin", Quantity: 1}))
+	stocked(t).when(reserve("cart", 13)).then(splits(Split{Location: "munich", Quantity: 3}, Split{Location: "berlin", Quantity: 5}, Split{Location: "hamburg", Quantity: 5}))
 	stocked(t).when(reserve("cart", 14)).then(refused(&InsufficientError{Requested: 14, Available: 13}))
 }
 
@@ -66,7 +66,7 @@ func TestReserveKeepsBufferAndSafetyStock(t *testing.T) {
 
 func TestReserveAgainIsTheFirstResult(t *testing.T) {
 	first := Reservation{
-		ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 4, Remaining: 4, Splits: []Split{{"berlin", 4}},
+		ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 4, Remaining: 4, Splits: []Split{{Location: "berlin", Quantity: 4}},
 		ExpiresAt: clock("12:15:02"), PlacedAt: clock("12:00:02"),
 	}
 	again := func(t *testing.T, then ...step) {
@@ -97,7 +97,7 @@ func TestReservationIsForgottenADayAfterItsEnd(t *testing.T) {
 func TestReserveConfirmedAtOnce(t *testing.T) {
 	scenario(t).given(counted("berlin", 10)).
 		when(reserveAs(ReserveRequest{ReservationID: "order", Quantity: 4, Confirmed: true})).
-		then(recorded(&ReservationPlaced{ReservationID: "order", Channel: "web", Quantity: 4, Splits: []Split{{"berlin", 4}}})).
+		then(recorded(&ReservationPlaced{ReservationID: "order", Channel: "web", Quantity: 4, Splits: []Split{{Location: "berlin", Quantity: 4}}})).
 		when(wait(30*24*time.Hour)).then(ats(6), promisedNow("berlin", 4)).
 		when(expire(10)).then(nothingRecorded()).
 		when(confirm("order")).then(nothingRecorded())
@@ -137,9 +137,9 @@ func TestTooManyLiveReservations(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	held := func(t *testing.T) given { return scenario(t).given(counted("berlin", 10), reserve("cart", 4)) }
 	held(t).when(confirm("cart")).
-		then(recorded(&ReservationConfirmed{ReservationID: "cart", ExpiredAt: clock("12:15:02"), Splits: []Split{{"berlin", 4}}}),
+		then(recorded(&ReservationConfirmed{ReservationID: "cart", ExpiredAt: clock("12:15:02"), Splits: []Split{{Location: "berlin", Quantity: 4}}}),
 			result(Reservation{
-				ID: "cart", Channel: "web", Status: StatusConfirmed, Quantity: 4, Remaining: 4, Splits: []Split{{"berlin", 4}},
+				ID: "cart", Channel: "web", Status: StatusConfirmed, Quantity: 4, Remaining: 4, Splits: []Split{{Location: "berlin", Quantity: 4}},
 				PlacedAt: clock("12:00:02"),
 			})).
 		when(wait(time.Hour)).then(promisedNow("berlin", 4), ats(6)).
@@ -154,16 +154,16 @@ func TestConfirm(t *testing.T) {
 	held(t).given(wait(900*time.Second - 2*time.Second)).when(confirm("cart")).then(promisedNow("berlin", 4))
 	held(t).given(wait(time.Hour), expire(1)).when(confirm("cart")).then(refused(&NotLiveError{"cart", StatusExpired}))
 	held(t).given(release("cart", 3)).when(confirm("cart")).
-		then(recorded(&ReservationConfirmed{ReservationID: "cart", ExpiredAt: clock("12:15:02"), Splits: []Split{{"berlin", 1}}}))
+		then(recorded(&ReservationConfirmed{ReservationID: "cart", ExpiredAt: clock("12:15:02"), Splits: []Split{{Location: "berlin", Quantity: 1}}}))
 }
 
 func TestExtend(t *testing.T) {
 	held := func(t *testing.T) given { return scenario(t).given(counted("berlin", 10), reserve("cart", 4)) }
 	held(t).when(extend("cart", "13:00")).
 		then(recorded(&ReservationExtended{
-			ReservationID: "cart", From: clock("12:15:02"), ExpiresAt: clock("13:00"), Splits: []Split{{"berlin", 4}},
+			ReservationID: "cart", From: clock("12:15:02"), ExpiresAt: clock("13:00"), Splits: []Split{{Location: "berlin", Quantity: 4}},
 		}), result(Reservation{
-			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 4, Remaining: 4, Splits: []Split{{"berlin", 4}},
+			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 4, Remaining: 4, Splits: []Split{{Location: "berlin", Quantity: 4}},
 			ExpiresAt: clock("13:00"), PlacedAt: clock("12:00:02"),
 		})).
 		when(wait(30*time.Minute)).then(promisedNow("berlin", 4)).
@@ -189,15 +189,15 @@ func TestRelease(t *testing.T) {
 	until := clock("12:15:03")
 	split(t).when(release("cart", 0)).
 		then(recorded(&ReservationReleased{
-			ReservationID: "cart", Splits: []Split{{"berlin", 3}, {"hamburg", 2}}, ExpiresAt: until, Closed: true, Reason: "cart emptied",
+			ReservationID: "cart", Splits: []Split{{Location: "berlin", Quantity: 3}, {Location: "hamburg", Quantity: 2}}, ExpiresAt: until, Closed: true, Reason: "cart emptied",
 		}), result(Reservation{
 			ID: "cart", Channel: "web", Status: StatusReleased, Quantity: 5, Released: 5, ExpiresAt: until, PlacedAt: clock("12:00:03"),
 		}), ats(6))
 	split(t).when(release("cart", 3)).
 		then(recorded(&ReservationReleased{
-			ReservationID: "cart", Splits: []Split{{"berlin", 1}, {"hamburg", 2}}, ExpiresAt: until, Reason: "cart emptied",
+			ReservationID: "cart", Splits: []Split{{Location: "berlin", Quantity: 1}, {Location: "hamburg", Quantity: 2}}, ExpiresAt: until, Reason: "cart emptied",
 		}), result(Reservation{
-			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 5, Remaining: 2, Released: 3, Splits: []Split{{"berlin", 2}},
+			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 5, Remaining: 2, Released: 3, Splits: []Split{{Location: "berlin", Quantity: 2}},
 			ExpiresAt: until, PlacedAt: clock("12:00:03"),
 		}), reserved("berlin", 2), reserved("hamburg", 0)).
 		when(release("cart", 3)).then(refused(&ExceedsError{"cart", 3, 2})).
@@ -230,7 +230,7 @@ func TestFulfil(t *testing.T) {
 		then(recorded(&ReservationFulfilled{ReservationID: "cart", ExpiresAt: until, Splits: []FulfilledSplit{
 			{Location: "berlin", ReservedAt: "berlin", Quantity: 3}, {Location: "hamburg", ReservedAt: "hamburg", Quantity: 1},
 		}}), result(Reservation{
-			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 5, Remaining: 1, Fulfilled: 4, Splits: []Split{{"hamburg", 1}},
+			ID: "cart", Channel: "web", Status: StatusHeld, Quantity: 5, Remaining: 1, Fulfilled: 4, Splits: []Split{{Location: "hamburg", Quantity: 1}},
 			ExpiresAt: until, PlacedAt: clock("12:00:03"),
 		}), onHand("berlin", 0), onHand("hamburg", 3), reserved("hamburg", 1), ats(2)).
 		when(fulfil("cart", 2)).then(refused(&ExceedsError{"cart", 2, 1})).
@@ -260,7 +260,7 @@ func TestExpire(t *testing.T) {
 		return reserveAs(ReserveRequest{ReservationID: id, Quantity: 2, HoldSeconds: seconds})
 	}
 	ended := func(id string, at string) *ReservationExpired {
-		return &ReservationExpired{ReservationID: id, Splits: []Split{{"berlin", 2}}, ExpiresAt: clock(at)}
+		return &ReservationExpired{ReservationID: id, Splits: []Split{{Location: "berlin", Quantity: 2}}, ExpiresAt: clock(at)}
 	}
 	carts := func(t *testing.T) given {
 		return scenario(t).given(counted("berlin", 10), hold("c", 30), hold("a", 10), hold("b", 20), hold("d", 7200))

@@ -144,10 +144,10 @@ func TestCartsDoNotPushOutMovements(t *testing.T) {
 	m.IdempotencyKey = "movement"
 	s.Evolve(&StockReceived{Location: "berlin", Quantity: MaxQuantity}, m)
 	m.IdempotencyKey = "cart"
-	s.Evolve(&ReservationPlaced{ReservationID: "cart", Quantity: MaxSeen + 10, Splits: []Split{{"berlin", MaxSeen + 10}}, ExpiresAt: clock("13:00")}, m)
+	s.Evolve(&ReservationPlaced{ReservationID: "cart", Quantity: MaxSeen + 10, Splits: []Split{{Location: "berlin", Quantity: MaxSeen + 10}}, ExpiresAt: clock("13:00")}, m)
 	for i := range MaxSeen + 1 {
 		m.IdempotencyKey = fmt.Sprint("release", i)
-		s.Evolve(&ReservationReleased{ReservationID: "cart", Splits: []Split{{"berlin", 1}}, ExpiresAt: clock("13:00")}, m)
+		s.Evolve(&ReservationReleased{ReservationID: "cart", Splits: []Split{{Location: "berlin", Quantity: 1}}, ExpiresAt: clock("13:00")}, m)
 	}
 	m.IdempotencyKey = "movement"
 	if moved, _, err := Move(s, Movement{Kind: KindReceived, Location: "berlin", Quantity: 1}, m, m.RecordedAt); err != nil || !moved.Duplicate {
@@ -163,8 +163,8 @@ func TestEndedReservationsAreBounded(t *testing.T) {
 	m := at("12:00")
 	for i := range MaxSeen + 10 {
 		id := fmt.Sprint(i)
-		s.Evolve(&ReservationPlaced{ReservationID: id, Quantity: 1, Splits: []Split{{"berlin", 1}}, ExpiresAt: clock("12:15")}, m)
-		s.Evolve(&ReservationExpired{ReservationID: id, Splits: []Split{{"berlin", 1}}, ExpiresAt: clock("12:15")}, m)
+		s.Evolve(&ReservationPlaced{ReservationID: id, Quantity: 1, Splits: []Split{{Location: "berlin", Quantity: 1}}, ExpiresAt: clock("12:15")}, m)
+		s.Evolve(&ReservationExpired{ReservationID: id, Splits: []Split{{Location: "berlin", Quantity: 1}}, ExpiresAt: clock("12:15")}, m)
 	}
 	if err := s.Check(); err != nil || len(s.reservations) != MaxSeen || s.Live() != 0 || s.reservations["9"] != nil || s.reservations["10"] == nil {
 		t.Fatal(err, len(s.reservations))

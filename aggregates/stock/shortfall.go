@@ -46,7 +46,7 @@ func (x *Balance) deficits(now aggregates.Instant, yield func(at aggregates.Inst
 	if x.Later == nil {
 		return
 	}
-	level := subDown(x.OnHand[Sellable], x.DueNow(now))
+	level := subDown(x.OnHand[Sellable], x.Firm(now))
 	for i := range x.Later.Promises {
 		d := &x.Later.Promises[i]
 		if d.At <= now || d.live(now) == 0 {
@@ -144,6 +144,7 @@ func (y *youngest) Pop() any {
 func (x *Balance) after(events []aggregates.Event) *Balance {
 	one := Balances{list: []Balance{*x}}
 	one.list[0].Holds, one.list[0].Later, one.list[0].journal = x.Holds.clone(), x.Later.clone(), nil
+	one.list[0].Uses = cloneUses(x.Uses)
 	for _, e := range events {
 		one.Evolve(e)
 	}

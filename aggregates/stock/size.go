@@ -22,6 +22,24 @@ func (s *State) Size() int {
 	if s.supply != nil {
 		supply = len(s.supply.documents)*sizeDocument + s.supply.lines*sizeLine
 	}
-	return sizeState + supply + len(s.list)*sizeBalance + s.entries*sizeEntry + len(s.reservations)*sizeReservation +
+	return s.rules.Size() + sizeState + supply + len(s.list)*sizeBalance + s.entries*sizeEntry + len(s.reservations)*sizeReservation +
 		s.facts.len()*sizeKey + s.calls.len()*sizeCall + len(s.origins)*sizeOrigin
+}
+
+// What a rule costs in memory, in bytes, about.
+const (
+	sizeRule     = int(unsafe.Sizeof(SafetyRule{})) + 32
+	sizeLocation = 32
+)
+
+// Size is about how many bytes of memory the rules take. What reservations hold by channel is not in it: it is about what they hold by location.
+func (r *Rules) Size() int {
+	if r == nil {
+		return 0
+	}
+	n := (len(r.Safety) + len(r.Allocations) + len(r.Selling)) * sizeRule
+	for i := range r.Allocations {
+		n += len(r.Allocations[i].Locations) * sizeLocation
+	}
+	return n
 }

@@ -24,6 +24,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	for x := range s.Each {
 		w.balance(x)
 	}
+	w.rules(s.rules)
 	w.reservations(s)
 	w.uint(uint64(len(s.origins)))
 	for i := range s.origins {
@@ -94,6 +95,7 @@ func (w *writer) balance(x *Balance) {
 	w.int(x.InTransit)
 	w.holds(&x.Holds)
 	w.later(x.Later)
+	w.uses(x.Uses)
 	w.bool(x.journal != nil)
 	if x.journal != nil {
 		w.journal(x.journal)
@@ -175,6 +177,7 @@ func (w *writer) splits(list []Split) {
 	for _, x := range list {
 		w.word(x.Location)
 		w.int(x.Quantity)
+		w.bool(x.Backordered)
 	}
 }
 

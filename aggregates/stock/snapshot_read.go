@@ -27,6 +27,7 @@ func (s *State) restore(body []byte) error {
 	for range r.count(10) {
 		fresh.list = append(fresh.list, r.balance(&fresh))
 	}
+	fresh.rules = r.rules()
 	r.reservations(&fresh)
 	for range r.count(4) {
 		fresh.origins = append(fresh.origins, r.origin())
@@ -74,6 +75,7 @@ func (r *reader) balance(s *State) Balance {
 	x.Reserved, x.SafetyStock, x.InTransit = r.int(), r.int(), r.int()
 	x.Holds = r.holds()
 	x.Later = r.later()
+	x.Uses = r.uses()
 	if r.bool() {
 		x.journal = r.journal()
 		s.entries += len(x.journal.entries)
@@ -147,7 +149,7 @@ func (r *reader) splits() []Split {
 	}
 	list := make([]Split, n)
 	for i := range list {
-		list[i] = Split{Location: r.word(), Quantity: r.int()}
+		list[i] = Split{Location: r.word(), Quantity: r.int(), Backordered: r.bool()}
 	}
 	return list
 }

@@ -129,7 +129,7 @@ func TestSizeIsAboutRight(t *testing.T) {
 		"holds": func(s *State, i int) {
 			s.Evolve(&ReservationPlaced{
 				ReservationID: fmt.Sprintf("cart-%019d", i), Channel: "web", Quantity: 1,
-				Splits: []Split{{"berlin", 1}}, ExpiresAt: clock("12:00") + aggregates.Instant(i%900)*aggregates.Second,
+				Splits: []Split{{Location: "berlin", Quantity: 1}}, ExpiresAt: clock("12:00") + aggregates.Instant(i%900)*aggregates.Second,
 			}, at("12:00"))
 		},
 		"documents": func(s *State, i int) {
@@ -170,13 +170,15 @@ func heapInUse() uint64 {
 
 func TestCheckFindsDamage(t *testing.T) {
 	damage := map[string]func(s *State){
-		"reserved":            func(s *State) { s.At("berlin").Reserved++ },
-		"reserved elsewhere":  func(s *State) { s.At("munich").Reserved = 1 },
-		"end of a hold":       func(s *State) { s.At("berlin").Holds.Add(clock("23:00"), 1) },
-		"what ends":           func(s *State) { s.At("berlin").Holds.Add(s.reservations["cart 7"].until, 1) },
-		"remaining":           func(s *State) { s.reservations["cart 7"].released++ },
-		"negative":            func(s *State) { s.reservations["cart 7"].released, s.reservations["cart 7"].fulfilled = -1, 1 },
-		"split":               func(s *State) { s.reservations["cart 7"].splits = []Split{{"berlin", 9}, {"munich", -1}} },
+		"reserved":           func(s *State) { s.At("berlin").Reserved++ },
+		"reserved elsewhere": func(s *State) { s.At("munich").Reserved = 1 },
+		"end of a hold":      func(s *State) { s.At("berlin").Holds.Add(clock("23:00"), 1) },
+		"what ends":          func(s *State) { s.At("berlin").Holds.Add(s.reservations["cart 7"].until, 1) },
+		"remaining":          func(s *State) { s.reservations["cart 7"].released++ },
+		"negative":           func(s *State) { s.reservations["cart 7"].released, s.reservations["cart 7"].fulfilled = -1, 1 },
+		"split": func(s *State) {
+			s.reservations["cart 7"].splits = []Split{{Location: "berlin", Quantity: 9}, {Location: "munich", Quantity: -1}}
+		},
 		"ended and remaining": func(s *State) { s.reservations["cart 7"].end = endedByRelease },
 		"name":                func(s *State) { s.reservations["cart 7"].id = "cart 8" },
 		"part of a second":    func(s *State) { s.reservations["cart 7"].until++ },
