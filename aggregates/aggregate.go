@@ -153,4 +153,9 @@ const (
 	ChannelPrefix  = "channel-"
 	LocationPrefix = "location-"
 	OrderPrefix    = "order-"
+	PolicyPrefix   = "policy-"
 )
+
+// SharedRules is the id of the one stream "policy-…": rules that are about more than one SKU, location or channel. They are in one
+// stream so that they have one order among themselves, and the store's against everything else.
+const SharedRules = "rules"

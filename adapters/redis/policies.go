@@ -8,6 +8,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/policies"
 )
@@ -16,6 +17,7 @@ import (
 const (
 	spaceChannels  = "channels"
 	spaceLocations = "locations"
+	spaceRules     = "rules"
 )
 
 // Policies keeps the documents of channels and locations, all in one slot.
@@ -39,16 +41,24 @@ func (m *Policies) Load(ctx context.Context) (c policies.Contents, p projections
 	if p, err = m.guard.progress(ctx); err != nil {
 		return c, p, err
 	}
-	var channels, locations *goredis.MapStringStringCmd
+	var channels, locations, shared *goredis.MapStringStringCmd
 	calls := []call{
 		func(pipe goredis.Pipeliner) { channels = pipe.HGetAll(ctx, m.key(spaceChannels)) },
 		func(pipe goredis.Pipeliner) { locations = pipe.HGetAll(ctx, m.key(spaceLocations)) },
+		func(pipe goredis.Pipeliner) { shared = pipe.HGetAll(ctx, m.key(spaceRules)) },
 	}
 	if err = m.guard.read(ctx, calls, m.key(spaceChannels)); err != nil {
 		return c, p, err
 	}
 	if c.Channels, err = readAll[policies.Channel](channels.Val()); err == nil {
 		c.Locations, err = readAll[policies.Location](locations.Val())
+	}
+	var list []*policies.SharedRules
+	if err == nil {
+		list, err = readAll[policies.SharedRules](shared.Val())
+	}
+	if len(list) > 0 {
+		c.Rules = list[0]
 	}
 	return c, p, err
 }
@@ -95,6 +105,13 @@ func (m *Policies) Write(ctx context.Context, changed policies.Contents, p proje
 			}
 			evals = append(evals, e)
 		}
+		if r := changed.Rules; r != nil {
+			e, err := writing(m.key(spaceRules), aggregates.SharedRules, r.Position, r)
+			if err != nil {
+				return err
+			}
+			evals = append(evals, e)
+		}
 		return m.db.runScripts(ctx, evals)
 	})
 }
@@ -110,7 +127,7 @@ func writing(key, field string, position uint64, d encoding.BinaryAppender) (*ev
 
 // Reset removes everything.
 func (m *Policies) Reset(ctx context.Context) error {
-	return m.guard.reset(ctx, spaceChannels, spaceLocations)
+	return m.guard.reset(ctx, spaceChannels, spaceLocations, spaceRules)
 }
 
 var _ policies.ReadModel = (*Policies)(nil)

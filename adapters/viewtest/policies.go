@@ -9,6 +9,8 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/rules"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/policies"
 )
@@ -47,6 +49,13 @@ func locationDocument(id string, position uint64) *policies.Location {
 			{Fact: location.Orders, From: aggregates.Instant(position)}})}}
 }
 
+func rulesDocument(position uint64) *policies.SharedRules {
+	return &policies.SharedRules{Position: position, RecordedAt: 97, State: rules.State{
+		Safety: stock.Safety{{Category: "dairy", Location: "berlin", Portion: stock.Portion{Units: int64(position)}, Period: stock.Period{From: 1, Until: 2}}},
+		Groups: map[string][]string{"north": {"berlin", "köln"}}, Methods: map[string]stock.Method{"ship": {Kinds: []string{"dc"}, CutOff: 5}}, Passed: 3,
+	}}
+}
+
 func load(t testing.TB, m policies.ReadModel) (policies.Contents, projections.Progress) {
 	t.Helper()
 	c, p, err := m.Load(t.Context())
@@ -59,6 +68,7 @@ func load(t testing.TB, m policies.ReadModel) (policies.Contents, projections.Pr
 func policiesBeginEmpty(t *testing.T, b Backend[policies.ReadModel]) {
 	c, p := load(t, b.Model)
 	equal(t, "contents", len(c.Channels)+len(c.Locations), 0)
+	equal(t, "rules", c.Rules, (*policies.SharedRules)(nil))
 	equal(t, "progress", p, projections.Progress{})
 }
 
@@ -68,6 +78,10 @@ func policiesAreGivenBack(t *testing.T, b Backend[policies.ReadModel]) {
 		want.Channels = append(want.Channels, channelDocument(id, uint64(i+1)))
 		want.Locations = append(want.Locations, locationDocument(id, uint64(i+50)))
 	}
+	want.Channels[1].State.Terms = channel.Terms{Disabled: true, SourcingGroups: []string{"north"}, Strategy: 2, MaxSplits: 3,
+		BufferBasisPoints: 5, BufferFrom: 6, BufferUntil: 7, LowStock: 8, SellOut: 9}
+	want.Channels[2].State.Retired = true
+	want.Rules = rulesDocument(60)
 	want.Locations[3].State = location.State{Disabled: true} // disabled, and never defined
 	ok(t, b.Model.Write(t.Context(), want, progressAt(100)))
 	got, p := load(t, b.Model)
@@ -76,11 +90,13 @@ func policiesAreGivenBack(t *testing.T, b Backend[policies.ReadModel]) {
 }
 
 func policiesGuard(t *testing.T, b Backend[policies.ReadModel]) {
-	now := policies.Contents{Channels: []*policies.Channel{channelDocument("web", 10)}, Locations: []*policies.Location{locationDocument("berlin", 11)}}
+	now := policies.Contents{Channels: []*policies.Channel{channelDocument("web", 10)}, Locations: []*policies.Location{locationDocument("berlin", 11)},
+		Rules: rulesDocument(11)}
 	ok(t, b.Model.Write(t.Context(), now, progressAt(11)))
 	ok(t, b.Model.Write(t.Context(), policies.Contents{
 		Channels:  []*policies.Channel{channelDocument("web", 9)},
 		Locations: []*policies.Location{locationDocument("berlin", 10)},
+		Rules:     rulesDocument(10),
 	}, progressAt(10)))
 	got, p := load(t, b.Model)
 	equal(t, "contents", got, now)
@@ -92,7 +108,7 @@ func policiesGuard(t *testing.T, b Backend[policies.ReadModel]) {
 }
 
 func policiesReset(t *testing.T, b Backend[policies.ReadModel]) {
-	ok(t, b.Model.Write(t.Context(), policies.Contents{Channels: []*policies.Channel{channelDocument("web", 10)}}, progressAt(11)))
+	ok(t, b.Model.Write(t.Context(), policies.Contents{Channels: []*policies.Channel{channelDocument("web", 10)}, Rules: rulesDocument(11)}, progressAt(11)))
 	ok(t, b.Model.Reset(t.Context()))
 	policiesBeginEmpty(t, b)
 }

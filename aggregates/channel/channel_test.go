@@ -53,6 +53,15 @@ func TestDefineWithADifference(t *testing.T) {
 		"one less":     func(d *Defined) { d.Sourcing = d.Sourcing[:1] },
 		"no location":  func(d *Defined) { d.Sourcing = nil },
 		"default hold": func(d *Defined) { d.HoldSeconds = 0 },
+		"disabled":     func(d *Defined) { d.Disabled = true },
+		"groups":       func(d *Defined) { d.SourcingGroups = []string{"north"} },
+		"strategy":     func(d *Defined) { d.Strategy = 1 },
+		"splits":       func(d *Defined) { d.MaxSplits = 1 },
+		"share":        func(d *Defined) { d.BufferBasisPoints = 1 },
+		"from":         func(d *Defined) { d.BufferFrom = 1 },
+		"until":        func(d *Defined) { d.BufferUntil = 1 },
+		"low stock":    func(d *Defined) { d.LowStock = 1 },
+		"sell-out":     func(d *Defined) { d.SellOut = 1 },
 		"one more":     func(d *Defined) { d.Sourcing = append(d.Sourcing, "munich") },
 	}
 	for what, change := range differences {
@@ -101,6 +110,30 @@ func TestEventsOfTomorrowAreLeftAlone(t *testing.T) {
 	var s State
 	s.Evolve(other{}, aggregates.Metadata{})
 	if s.Known {
+		t.Fatalf("%+v", s)
+	}
+}
+
+func TestARetiredChannelSellsNothingUntilItIsDefinedAnew(t *testing.T) {
+	var s State
+	if Retire(&s, "closed") != nil {
+		t.Fatal("nobody defined it")
+	}
+	define(t, &s, web())
+	events := Retire(&s, "closed")
+	if len(events) != 1 || events[0].EventType() != "ChannelRetired" || !s.Sells() {
+		t.Fatalf("recorded %+v, %+v", events, s)
+	}
+	s.Evolve(events[0], aggregates.Metadata{})
+	if s.Sells() || !s.Known || Retire(&s, "again") != nil {
+		t.Fatalf("%+v", s)
+	}
+	if define(t, &s, web()); !s.Sells() {
+		t.Fatalf("%+v", s)
+	}
+	disabled := web()
+	disabled.Disabled = true
+	if define(t, &s, disabled); s.Sells() {
 		t.Fatalf("%+v", s)
 	}
 }

@@ -196,3 +196,17 @@ func allocate(free []Free, quantity int64) []Split {
 }
 
 func byRank(a, b Free) int { return a.Rank - b.Rank }
+
+// SellsFrom tells whether a location is one of the policy's sites.
+func (p *Policy) SellsFrom(location string) bool {
+	_, ok := p.rank[location]
+	return ok
+}
+
+// SellsAs tells whether two policies of a channel give the same availability at every instant. They may differ in which locations serve
+// which method.
+func (p *Policy) SellsAs(o *Policy) bool {
+	return slices.Equal(p.Sites, o.Sites) && p.Buffer == o.Buffer && p.HoldSeconds == o.HoldSeconds && p.Closed == o.Closed &&
+		p.Strategy == o.Strategy && p.MaxSplits == o.MaxSplits && p.Share == o.Share && p.BufferTime == o.BufferTime &&
+		p.LowStock == o.LowStock && p.SellOut == o.SellOut && slices.Equal(p.Safety, o.Safety)
+}

@@ -43,10 +43,10 @@ type Directory struct {
 // New makes a directory; it is empty until Run has loaded it.
 func New(c Config) *Directory {
 	d := &Directory{}
-	d.tables.Store(newTables(nil, nil))
+	d.tables.Store(newTables(nil, nil, &SharedRules{}))
 	d.fold = &fold{directory: d, model: c.Model}
 	d.runner = projections.NewRunner(d.fold, projections.Config{
-		Name: Name, Prefixes: []string{aggregates.ChannelPrefix, aggregates.LocationPrefix},
+		Name: Name, Prefixes: []string{aggregates.ChannelPrefix, aggregates.LocationPrefix, aggregates.PolicyPrefix},
 		Store: c.Store, Workers: 1, Now: c.Now, Log: c.Log,
 	})
 	return d

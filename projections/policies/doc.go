@@ -1,5 +1,5 @@
-// Package policies is the directory of channels and locations: what each of them is, and what each channel may
-// sell, ready for the one availability function. It folds the streams "channel-…" and "location-…" in the
+// Package policies is the directory of channels, locations and shared rules: what each of them is, and what each channel may
+// sell, ready for the one availability function. It folds the streams "channel-…", "location-…" and "policy-…" in the
 // store's order.
 //
 // Guaranteed: reads take no lock and see the directory as of one position; a channel's policy names only

@@ -20,6 +20,8 @@ type fold struct {
 
 	channels  map[string]*Channel
 	locations map[string]*Location
+	rules     *SharedRules
+	zones     zones
 	dirty     Contents
 	changes   []Change
 	hidden    bool // the read model went back behind what is readable: readers keep what they have until it is built again
@@ -34,15 +36,18 @@ func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
 		return progress, err
 	}
 	f.clear()
+	if contents.Rules != nil {
+		f.rules = contents.Rules
+	}
 	for _, l := range contents.Locations {
 		f.locations[l.ID] = l
 	}
 	for _, c := range contents.Channels {
-		c.Policy = policy(c.ID, &c.State, f.locations)
+		c.Policy = f.policy(c.ID, &c.State)
 		f.channels[c.ID] = c
 	}
 	if f.hidden = f.directory.runner.Lost(progress.Position); !f.hidden {
-		t := newTables(f.channels, f.locations)
+		t := newTables(f.channels, f.locations, f.rules)
 		f.directory.publish(t, missed(f.directory.Tables(), t))
 	}
 	return progress, nil
@@ -53,12 +58,12 @@ func (f *fold) Reset(ctx context.Context) error {
 		return err
 	}
 	f.clear()
-	f.directory.publish(newTables(nil, nil), nil)
+	f.directory.publish(newTables(nil, nil, &SharedRules{}), nil)
 	return nil
 }
 
 func (f *fold) clear() {
-	f.channels, f.locations = map[string]*Channel{}, map[string]*Location{}
+	f.channels, f.locations, f.rules, f.zones = map[string]*Channel{}, map[string]*Location{}, &SharedRules{}, zones{}
 	f.dirty, f.changes = Contents{}, nil
 }
 
@@ -100,6 +105,8 @@ func (f *fold) Fold(_ context.Context, _ int, e *projections.Event) error {
 		f.foldChannel(id, e)
 	} else if id, ok := strings.CutPrefix(stream, aggregates.LocationPrefix); ok {
 		f.foldLocation(id, e)
+	} else if strings.HasPrefix(stream, aggregates.PolicyPrefix) {
+		f.foldRules(e)
 	}
 	return nil
 }
@@ -139,6 +146,8 @@ func (f *fold) foldLocation(id string, e *projections.Event) {
 	}
 	if was.Sells() != l.Sells() {
 		change.Channels = f.resolveSellersOf(id, e)
+	} else if was != nil && (was.State.Kind != l.State.Kind || was.State.TimeZone != l.State.TimeZone) {
+		f.updatePlaces(id)
 	}
 	f.changes = append(f.changes, change)
 }
@@ -146,7 +155,7 @@ func (f *fold) foldLocation(id string, e *projections.Event) {
 // resolveSellersOf gives the channels that sell from a location their new policy.
 func (f *fold) resolveSellersOf(place string, e *projections.Event) (changed []string) {
 	for _, id := range slices.Sorted(maps.Keys(f.channels)) {
-		if c := f.channels[id]; slices.Contains(c.State.Sourcing, place) {
+		if c := f.channels[id]; f.sellsFrom(&c.State, place) {
 			f.setChannel(id, c.State, e)
 			changed = append(changed, id)
 		}
@@ -156,7 +165,7 @@ func (f *fold) resolveSellersOf(place string, e *projections.Event) (changed []s
 
 func (f *fold) setChannel(id string, s channel.State, e *projections.Event) {
 	c := &Channel{ID: id, State: s, Position: e.Record.Position, RecordedAt: e.Metadata.RecordedAt,
-		Policy: policy(id, &s, f.locations)}
+		Policy: f.policy(id, &s)}
 	f.channels[id] = c
 	f.dirty.Channels = append(f.dirty.Channels, c)
 }
@@ -164,7 +173,7 @@ func (f *fold) setChannel(id string, s channel.State, e *projections.Event) {
 func (f *fold) Cut() projections.Pending {
 	cut := &pending{fold: f, changed: f.dirty, changes: f.changes}
 	if !cut.Empty() || f.hidden {
-		cut.tables = newTables(f.channels, f.locations)
+		cut.tables = newTables(f.channels, f.locations, f.rules)
 	}
 	f.dirty, f.changes = Contents{}, nil
 	return cut
@@ -178,7 +187,9 @@ type pending struct {
 	tables  *Tables
 }
 
-func (p *pending) Empty() bool { return len(p.changed.Channels)+len(p.changed.Locations) == 0 }
+func (p *pending) Empty() bool {
+	return len(p.changed.Channels)+len(p.changed.Locations) == 0 && p.changed.Rules == nil
+}
 
 func (p *pending) Write(ctx context.Context, progress projections.Progress) error {
 	return p.fold.model.Write(ctx, p.changed, progress)

@@ -22,4 +22,5 @@ type ReadModel interface {
 type Contents struct {
 	Channels  []*Channel
 	Locations []*Location
+	Rules     *SharedRules // nil when there are none, or they did not change
 }

@@ -15,8 +15,8 @@ import (
 type Channel struct {
 	ID    string
 	State channel.State
-	// Position of the last event that changed what the channel may sell: its own, or one of a location that
-	// it sells from. RecordedAt is that event's.
+	// Position of the last event that changed what the channel may sell: its own, one of a location that
+	// it sells from, or of a shared rule. RecordedAt is that event's.
 	Position   uint64
 	RecordedAt aggregates.Instant
 	// Policy with only the locations that are defined and enabled, first choice first.
@@ -41,6 +41,7 @@ type Tables struct {
 	index     map[string]int
 	locations []*Location // the defined ones, by id
 	places    map[string]*Location
+	rules     *SharedRules
 }
 
 // Version is the position of the last event that changed any channel's policy. Availability computed under
@@ -74,8 +75,9 @@ func (t *Tables) Location(id string) (*Location, bool) {
 // Locations lists the defined locations in bytewise order of id. Do not change the slice.
 func (t *Tables) Locations() []*Location { return t.locations }
 
-func newTables(channels map[string]*Channel, locations map[string]*Location) *Tables {
+func newTables(channels map[string]*Channel, locations map[string]*Location, shared *SharedRules) *Tables {
 	t := &Tables{
+		rules:    shared,
 		channels: slices.SortedFunc(maps.Values(channels), func(a, b *Channel) int { return cmp.Compare(a.ID, b.ID) }),
 		index:    make(map[string]int, len(channels)),
 		places:   make(map[string]*Location, len(locations)),
@@ -92,15 +94,4 @@ func newTables(channels map[string]*Channel, locations map[string]*Location) *Ta
 	}
 	slices.SortFunc(t.locations, func(a, b *Location) int { return cmp.Compare(a.ID, b.ID) })
 	return t
-}
-
-// policy resolves what a channel may sell.
-func policy(id string, s *channel.State, locations map[string]*Location) *stock.Policy {
-	sites := make([]string, 0, len(s.Sourcing))
-	for _, l := range s.Sourcing {
-		if locations[l].Sells() {
-			sites = append(sites, l)
-		}
-	}
-	return stock.NewPolicy(id, sites, s.Buffer, s.HoldSeconds)
 }

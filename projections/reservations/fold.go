@@ -81,6 +81,7 @@ var ignored = map[string]bool{
 	stock.TypeOversoldDetected: true, stock.TypeSafetyStockSet: true, stock.TypeSupplyExpected: true,
 	stock.TypeSupplyRescheduled: true, stock.TypeSupplyCancelled: true, stock.TypeShortfallDetected: true,
 	stock.TypeReservationBarred: true, stock.TypeReservationOrdered: true, stock.TypeObservationRecorded: true,
+	stock.TypeAllocationSet: true, stock.TypeSellingRuleSet: true, stock.TypeSafetyPeriodPassed: true,
 }
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }

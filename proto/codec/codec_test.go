@@ -17,6 +17,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -35,8 +36,10 @@ var (
 // samples has one of every event, with every field set.
 func samples() []aggregates.Event {
 	uses := []stock.SupplyUse{{Kind: stock.SupplyShippingNotice, Document: "asn-1", Line: "2", Location: "berlin", DueAt: noon, Quantity: 2}}
-	splits := []stock.Split{{Location: "berlin", Quantity: 3}, {Location: "köln/2", Quantity: 1}}
+	splits := []stock.Split{{Location: "berlin", Quantity: 3}, {Location: "köln/2", Quantity: 1, Backordered: true}}
 	changes := []stock.SupplyChange{{Location: "berlin", DueAt: noon, Open: -3}, {Location: "köln", Lost: 2}}
+	opening := []stock.Opening{{Channel: "web", Location: "berlin", Quantity: 2}, {Channel: "web", Location: "berlin", Until: noon, Quantity: 1}}
+	period := stock.Period{From: noon, Until: noon + 1}
 	return []aggregates.Event{
 		&stock.ItemRegistered{Name: "Milk 1%", Unit: "l", Decimals: 3, Category: "dairy", ByDefault: true},
 		&stock.StockCounted{Location: "berlin", Condition: stock.Damaged, Counted: 12, Delta: -3, Absorbed: count,
@@ -47,19 +50,32 @@ func samples() []aggregates.Event {
 		&stock.StockConditionChanged{Location: "berlin", From: stock.Inspection, To: stock.Sellable, Quantity: 4,
 			FromAbsorbed: count, ToAbsorbed: stock.AbsorbedBy{Revision: 9, AsOf: noon + 9}, Reason: "inspected"},
 		&stock.OversoldDetected{Location: "berlin", OnHand: -1, Reserved: 4},
-		&stock.SafetyStockSet{Location: "berlin", Quantity: 5},
 		&stock.SupplyExpected{Kind: stock.SupplyShippingNotice, Document: "asn-1", Line: "2", Location: "berlin", Quantity: 40,
 			DueAt: noon, Supply: changes},
 		&stock.SupplyRescheduled{Kind: stock.SupplyTransfer, Document: "t-1", Line: "köln", DueAt: noon, Supply: changes},
 		&stock.SupplyCancelled{Kind: stock.SupplyTransfer, Document: "t-1", Line: "köln", Reason: "lorry burnt", Supply: changes},
 		&stock.ShortfallDetected{Location: "berlin", At: noon, Missing: 7, More: 1, Promises: []stock.BrokenPromise{
 			{ReservationID: "cart-1", PromiseAt: noon, Quantity: 3}}},
-		&channel.Defined{Name: "Web shop", Sourcing: []string{"berlin", "köln"}, HoldSeconds: 600, Buffer: 2},
+		&stock.SafetyStockSet{Location: "berlin", Quantity: 5, Channel: "web", BasisPoints: 250, Period: period, Explicit: true, Ended: true},
+		&stock.AllocationSet{Channel: "web", Group: "north", Locations: []string{"berlin", "köln"}, Fence: 5, Capped: true, Cap: 9,
+			Restart: true, Opening: opening},
+		&stock.SellingRuleSet{Rule: stock.SellingRule{Channel: "web", Unsold: true, Backorders: stock.Unlimited, ReleaseAt: noon,
+			Preorders: 3, LowStock: 2, SellOut: 1}, Ended: true, Opening: opening},
+		&stock.SafetyPeriodPassed{At: noon},
+		&channel.Defined{Name: "Web shop", Sourcing: []string{"berlin", "köln"}, HoldSeconds: 600, Buffer: 2, Terms: channel.Terms{
+			Disabled: true, SourcingGroups: []string{"north"}, Strategy: 2, MaxSplits: 3, BufferBasisPoints: 500, BufferFrom: noon,
+			BufferUntil: noon + 9, LowStock: 4, SellOut: 1}},
+		&channel.Retired{Reason: "closed"},
+		&rules.SafetySet{Rule: stock.SafetyRule{Category: "dairy", Location: "berlin", Channel: "web", Period: period,
+			Portion: stock.Portion{Units: 2, BasisPoints: 250}}, Ended: true},
+		&rules.GroupDefined{Group: "north", Locations: []string{"berlin", "köln"}},
+		&rules.FulfilmentSet{Method: "ship", Rule: stock.Method{Kinds: []string{"dc"}, CutOff: stock.NoCutOff}, Ended: true},
+		&rules.PeriodPassed{At: noon},
 		&location.Defined{Name: "Berlin Mitte", Kind: "store", TimeZone: "Europe/Berlin"},
 		&location.Enabled{},
 		&location.Disabled{Reason: "flood"},
-		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits[:1], ExpiresAt: noon, Reason: "closed", PromiseAt: noon},
-		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits[:1], ExpiresAt: noon, PromiseAt: noon},
+		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits[:1], ExpiresAt: noon, Reason: "closed", PromiseAt: noon, Channel: "web"},
+		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits[:1], ExpiresAt: noon, PromiseAt: noon, Channel: "web"},
 		&stock.ReservationBarred{ReservationID: "o-1#2", OrderID: "o-1", Version: 4},
 		&stock.ReservationOrdered{ReservationID: "o-1#2", OrderID: "o-1", Version: 3},
 		&order.Received{Channel: "web", Sold: true, Partial: true, Confirm: true, ExpiresAt: noon, Lines: []order.Line{
@@ -91,14 +107,14 @@ func samples() []aggregates.Event {
 			Absorbed: count, Supply: changes},
 		&stock.ReservationPlaced{ReservationID: "cart-1", Channel: "web", Quantity: 4, Splits: splits, ExpiresAt: noon,
 			PromiseAt: noon + aggregates.Second, Supply: uses},
-		&stock.ReservationConfirmed{ReservationID: "cart-1", ExpiredAt: noon, Splits: splits, PromiseAt: noon},
+		&stock.ReservationConfirmed{ReservationID: "cart-1", ExpiredAt: noon, Splits: splits, PromiseAt: noon, Channel: "web"},
 		&stock.ReservationExtended{ReservationID: "cart-1", From: noon, ExpiresAt: noon + 60*aggregates.Second, Splits: splits,
-			PromiseAt: noon},
-		&stock.ReservationFulfilled{ReservationID: "cart-1", ExpiresAt: noon, Closed: true, PromiseAt: noon,
-			Splits: []stock.FulfilledSplit{{Location: "berlin", ReservedAt: "berlin", Quantity: 2}}},
+			PromiseAt: noon, Channel: "web"},
+		&stock.ReservationFulfilled{ReservationID: "cart-1", ExpiresAt: noon, Closed: true, PromiseAt: noon, Channel: "web",
+			Splits: []stock.FulfilledSplit{{Location: "berlin", ReservedAt: "berlin", Quantity: 2, Absorbed: count, Backordered: true}}},
 		&stock.ReservationReleased{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon, Closed: true, Reason: "changed mind",
-			PromiseAt: noon},
-		&stock.ReservationExpired{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon, PromiseAt: noon},
+			PromiseAt: noon, Channel: "web"},
+		&stock.ReservationExpired{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon, PromiseAt: noon, Channel: "web"},
 	}
 }
 

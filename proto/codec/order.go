@@ -1,8 +1,6 @@
 package codec
 
 import (
-	"fmt"
-
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -15,11 +13,11 @@ func setOrdered(p *pb.Event, e aggregates.Event) error {
 	case *stock.ReservationReallocated:
 		p.Payload = &pb.Event_ReservationReallocated{ReservationReallocated: &pb.ReservationReallocated{ReservationId: e.ReservationID,
 			From: toSplits(e.From), To: toSplits(e.To), ExpiresAt: toTimestamp(e.ExpiresAt), Reason: e.Reason,
-			PromiseAt: toTimestamp(e.PromiseAt)}}
+			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	case *stock.ReservationChanged:
 		p.Payload = &pb.Event_ReservationChanged{ReservationChanged: &pb.ReservationChanged{ReservationId: e.ReservationID,
 			Added: toSplits(e.Added), Removed: toSplits(e.Removed), ExpiresAt: toTimestamp(e.ExpiresAt),
-			PromiseAt: toTimestamp(e.PromiseAt)}}
+			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	case *stock.ReservationBarred:
 		p.Payload = &pb.Event_ReservationBarred{ReservationBarred: &pb.ReservationBarred{ReservationId: e.ReservationID,
 			OrderId: e.OrderID, Version: e.Version}}
@@ -83,7 +81,7 @@ func setUnits(p *pb.Event, e aggregates.Event) error {
 		p.Payload = &pb.Event_OrderReturnInspected{OrderReturnInspected: &pb.OrderReturnInspected{Line: e.Line, Sku: e.SKU, Quantity: e.Quantity,
 			Location: e.Location, Condition: toCondition(e.Condition), ReturnId: e.ReturnID}}
 	default:
-		return fmt.Errorf("event %T has no stored form", e)
+		return setRule(p, e)
 	}
 	return nil
 }
@@ -94,11 +92,11 @@ func ordered(p *pb.Event) aggregates.Event {
 	case *pb.Event_ReservationReallocated:
 		v := x.ReservationReallocated
 		return &stock.ReservationReallocated{ReservationID: v.ReservationId, From: fromSplits(v.From), To: fromSplits(v.To),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	case *pb.Event_ReservationChanged:
 		v := x.ReservationChanged
 		return &stock.ReservationChanged{ReservationID: v.ReservationId, Added: fromSplits(v.Added), Removed: fromSplits(v.Removed),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	case *pb.Event_ReservationBarred:
 		v := x.ReservationBarred
 		return &stock.ReservationBarred{ReservationID: v.ReservationId, OrderID: v.OrderId, Version: v.Version}

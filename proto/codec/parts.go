@@ -38,7 +38,7 @@ func toSplits(splits []stock.Split) []*pb.Split {
 	room := make([]pb.Split, len(splits))
 	out := make([]*pb.Split, len(splits))
 	for i, s := range splits {
-		room[i].Location, room[i].Quantity = s.Location, s.Quantity
+		room[i].Location, room[i].Quantity, room[i].Backordered = s.Location, s.Quantity, s.Backordered
 		out[i] = &room[i]
 	}
 	return out
@@ -50,7 +50,7 @@ func fromSplits(splits []*pb.Split) []stock.Split {
 	}
 	out := make([]stock.Split, len(splits))
 	for i, s := range splits {
-		out[i] = stock.Split{Location: s.Location, Quantity: s.Quantity}
+		out[i] = stock.Split{Location: s.Location, Quantity: s.Quantity, Backordered: s.Backordered}
 	}
 	return out
 }
@@ -59,7 +59,8 @@ func fromSplits(splits []*pb.Split) []stock.Split {
 func toFulfilled(splits []stock.FulfilledSplit) []*pb.FulfilledSplit {
 	out := make([]*pb.FulfilledSplit, len(splits))
 	for i, s := range splits {
-		out[i] = &pb.FulfilledSplit{Location: s.Location, Quantity: s.Quantity, AbsorbedBy: toAbsorbed(s.Absorbed)}
+		out[i] = &pb.FulfilledSplit{Location: s.Location, Quantity: s.Quantity, AbsorbedBy: toAbsorbed(s.Absorbed),
+			Backordered: s.Backordered}
 		if s.ReservedAt != s.Location {
 			out[i].ReservedAt = s.ReservedAt
 		}
@@ -71,7 +72,7 @@ func fromFulfilled(splits []*pb.FulfilledSplit) []stock.FulfilledSplit {
 	out := make([]stock.FulfilledSplit, len(splits))
 	for i, s := range splits {
 		out[i] = stock.FulfilledSplit{Location: s.Location, ReservedAt: s.ReservedAt, Quantity: s.Quantity,
-			Absorbed: fromAbsorbed(s.AbsorbedBy)}
+			Absorbed: fromAbsorbed(s.AbsorbedBy), Backordered: s.Backordered}
 		if s.ReservedAt == "" {
 			out[i].ReservedAt = s.Location
 		}

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"github.com/stockfold/stockfold/aggregates"
-	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
@@ -46,11 +45,6 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 	case *stock.OversoldDetected:
 		p.Payload = &pb.Event_OversoldDetected{OversoldDetected: &pb.OversoldDetected{Location: e.Location,
 			OnHand: e.OnHand, Reserved: e.Reserved}}
-	case *stock.SafetyStockSet:
-		p.Payload = &pb.Event_SafetyStockSet{SafetyStockSet: &pb.SafetyStockSet{Location: e.Location, Quantity: e.Quantity}}
-	case *channel.Defined:
-		p.Payload = &pb.Event_ChannelDefined{ChannelDefined: &pb.ChannelDefined{Name: e.Name, Sourcing: e.Sourcing,
-			HoldSeconds: e.HoldSeconds, Buffer: e.Buffer}}
 	case *location.Defined:
 		p.Payload = &pb.Event_LocationDefined{LocationDefined: &pb.LocationDefined{Name: e.Name, Kind: e.Kind, TimeZone: e.TimeZone}}
 	case *location.Enabled:
@@ -75,21 +69,21 @@ func setReservation(p *pb.Event, e aggregates.Event) error {
 			PromiseAt: toTimestamp(e.PromiseAt), Supply: SupplyUses(e.Supply)}}
 	case *stock.ReservationConfirmed:
 		p.Payload = &pb.Event_ReservationConfirmed{ReservationConfirmed: &pb.ReservationConfirmed{ReservationId: e.ReservationID,
-			ExpiredAt: toTimestamp(e.ExpiredAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt)}}
+			ExpiredAt: toTimestamp(e.ExpiredAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	case *stock.ReservationExtended:
 		p.Payload = &pb.Event_ReservationExtended{ReservationExtended: &pb.ReservationExtended{ReservationId: e.ReservationID,
-			From: toTimestamp(e.From), ExpiresAt: toTimestamp(e.ExpiresAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt)}}
+			From: toTimestamp(e.From), ExpiresAt: toTimestamp(e.ExpiresAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	case *stock.ReservationFulfilled:
 		p.Payload = &pb.Event_ReservationFulfilled{ReservationFulfilled: &pb.ReservationFulfilled{ReservationId: e.ReservationID,
 			Splits: toFulfilled(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), Closed: e.Closed,
-			PromiseAt: toTimestamp(e.PromiseAt)}}
+			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	case *stock.ReservationReleased:
 		p.Payload = &pb.Event_ReservationReleased{ReservationReleased: &pb.ReservationReleased{ReservationId: e.ReservationID,
 			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), Closed: e.Closed, Reason: e.Reason,
-			PromiseAt: toTimestamp(e.PromiseAt)}}
+			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	case *stock.ReservationExpired:
 		p.Payload = &pb.Event_ReservationExpired{ReservationExpired: &pb.ReservationExpired{ReservationId: e.ReservationID,
-			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), PromiseAt: toTimestamp(e.PromiseAt)}}
+			Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt), PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
 	default:
 		if setSupply(p, e) {
 			return nil
@@ -141,12 +135,6 @@ func payload(p *pb.Event) aggregates.Event {
 	case *pb.Event_OversoldDetected:
 		v := x.OversoldDetected
 		return &stock.OversoldDetected{Location: v.Location, OnHand: v.OnHand, Reserved: v.Reserved}
-	case *pb.Event_SafetyStockSet:
-		v := x.SafetyStockSet
-		return &stock.SafetyStockSet{Location: v.Location, Quantity: v.Quantity}
-	case *pb.Event_ChannelDefined:
-		v := x.ChannelDefined
-		return &channel.Defined{Name: v.Name, Sourcing: v.Sourcing, HoldSeconds: v.HoldSeconds, Buffer: v.Buffer}
 	case *pb.Event_LocationDefined:
 		v := x.LocationDefined
 		return &location.Defined{Name: v.Name, Kind: v.Kind, TimeZone: v.TimeZone}
@@ -173,25 +161,28 @@ func reservation(p *pb.Event) aggregates.Event {
 	case *pb.Event_ReservationConfirmed:
 		v := x.ReservationConfirmed
 		return &stock.ReservationConfirmed{ReservationID: v.ReservationId, ExpiredAt: fromTimestamp(v.ExpiredAt),
-			Splits: fromSplits(v.Splits), PromiseAt: fromTimestamp(v.PromiseAt)}
+			Splits: fromSplits(v.Splits), PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	case *pb.Event_ReservationExtended:
 		v := x.ReservationExtended
 		return &stock.ReservationExtended{ReservationID: v.ReservationId, From: fromTimestamp(v.From),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Splits: fromSplits(v.Splits), PromiseAt: fromTimestamp(v.PromiseAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Splits: fromSplits(v.Splits), PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	case *pb.Event_ReservationFulfilled:
 		v := x.ReservationFulfilled
 		return &stock.ReservationFulfilled{ReservationID: v.ReservationId, Splits: fromFulfilled(v.Splits),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, PromiseAt: fromTimestamp(v.PromiseAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	case *pb.Event_ReservationReleased:
 		v := x.ReservationReleased
 		return &stock.ReservationReleased{ReservationID: v.ReservationId, Splits: fromSplits(v.Splits),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Closed: v.Closed, Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	case *pb.Event_ReservationExpired:
 		v := x.ReservationExpired
 		return &stock.ReservationExpired{ReservationID: v.ReservationId, Splits: fromSplits(v.Splits),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt)}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
 	}
 	if e := supply(p); e != nil {
+		return e
+	}
+	if e := rule(p); e != nil {
 		return e
 	}
 	return ordered(p)

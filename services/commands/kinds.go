@@ -5,6 +5,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 )
 
@@ -36,4 +37,9 @@ func Orders() Kind[order.State] {
 	return Kind[order.State]{
 		Prefix: aggregates.OrderPrefix, Evolve: (*order.State).Evolve, Size: (*order.State).Size, Latest: (*order.State).Latest,
 	}
+}
+
+// Rules is the kind of the stream of shared rules, whose id is aggregates.SharedRules.
+func Rules() Kind[rules.State] {
+	return Kind[rules.State]{Prefix: aggregates.PolicyPrefix, Evolve: (*rules.State).Evolve}
 }

@@ -23,6 +23,7 @@ const (
 	spacePolicies  byte = 0x30 // progress
 	spaceChannels  byte = 0x31 // id
 	spaceLocations byte = 0x32 // id
+	spaceRules     byte = 0x33 // of aggregates.SharedRules only
 
 	spaceEnd byte = 0x40 // of what comes before
 

@@ -6,6 +6,7 @@ import (
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/policies"
 )
@@ -24,6 +25,13 @@ func (m *Policies) Load(ctx context.Context) (c policies.Contents, p projections
 	c.Channels, err = loadAll[policies.Channel](ctx, m.db, spaceChannels)
 	if err == nil {
 		c.Locations, err = loadAll[policies.Location](ctx, m.db, spaceLocations)
+	}
+	var shared []*policies.SharedRules
+	if err == nil {
+		shared, err = loadAll[policies.SharedRules](ctx, m.db, spaceRules)
+	}
+	if len(shared) > 0 {
+		c.Rules = shared[0]
 	}
 	return c, p, err
 }
@@ -52,6 +60,9 @@ func (m *Policies) Write(ctx context.Context, changed policies.Contents, p proje
 			if err := merge(b, spaceLocations, l.ID, l.Position, l); err != nil {
 				return err
 			}
+		}
+		if r := changed.Rules; r != nil {
+			return merge(b, spaceRules, aggregates.SharedRules, r.Position, r)
 		}
 		return nil
 	})

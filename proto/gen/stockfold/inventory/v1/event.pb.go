@@ -245,7 +245,15 @@ type Event struct {
 	//	*Event_SupplyRescheduled
 	//	*Event_SupplyCancelled
 	//	*Event_ShortfallDetected
+	//	*Event_AllocationSet
+	//	*Event_SellingRuleSet
+	//	*Event_SafetyPeriodPassed
 	//	*Event_ChannelDefined
+	//	*Event_ChannelRetired
+	//	*Event_SharedSafetySet
+	//	*Event_LocationGroupDefined
+	//	*Event_FulfilmentRuleSet
+	//	*Event_RulePeriodPassed
 	//	*Event_LocationDefined
 	//	*Event_LocationEnabled
 	//	*Event_LocationDisabled
@@ -600,10 +608,82 @@ func (x *Event) GetShortfallDetected() *ShortfallDetected {
 	return nil
 }
 
+func (x *Event) GetAllocationSet() *AllocationSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_AllocationSet); ok {
+			return x.AllocationSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSellingRuleSet() *SellingRuleSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SellingRuleSet); ok {
+			return x.SellingRuleSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSafetyPeriodPassed() *SafetyPeriodPassed {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SafetyPeriodPassed); ok {
+			return x.SafetyPeriodPassed
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetChannelDefined() *ChannelDefined {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_ChannelDefined); ok {
 			return x.ChannelDefined
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetChannelRetired() *ChannelRetired {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ChannelRetired); ok {
+			return x.ChannelRetired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSharedSafetySet() *SharedSafetySet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SharedSafetySet); ok {
+			return x.SharedSafetySet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLocationGroupDefined() *LocationGroupDefined {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_LocationGroupDefined); ok {
+			return x.LocationGroupDefined
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFulfilmentRuleSet() *FulfilmentRuleSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_FulfilmentRuleSet); ok {
+			return x.FulfilmentRuleSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetRulePeriodPassed() *RulePeriodPassed {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_RulePeriodPassed); ok {
+			return x.RulePeriodPassed
 		}
 	}
 	return nil
@@ -922,8 +1002,40 @@ type Event_ShortfallDetected struct {
 	ShortfallDetected *ShortfallDetected `protobuf:"bytes,48,opt,name=shortfall_detected,json=shortfallDetected,proto3,oneof"`
 }
 
+type Event_AllocationSet struct {
+	AllocationSet *AllocationSet `protobuf:"bytes,37,opt,name=allocation_set,json=allocationSet,proto3,oneof"`
+}
+
+type Event_SellingRuleSet struct {
+	SellingRuleSet *SellingRuleSet `protobuf:"bytes,38,opt,name=selling_rule_set,json=sellingRuleSet,proto3,oneof"`
+}
+
+type Event_SafetyPeriodPassed struct {
+	SafetyPeriodPassed *SafetyPeriodPassed `protobuf:"bytes,39,opt,name=safety_period_passed,json=safetyPeriodPassed,proto3,oneof"`
+}
+
 type Event_ChannelDefined struct {
 	ChannelDefined *ChannelDefined `protobuf:"bytes,50,opt,name=channel_defined,json=channelDefined,proto3,oneof"`
+}
+
+type Event_ChannelRetired struct {
+	ChannelRetired *ChannelRetired `protobuf:"bytes,51,opt,name=channel_retired,json=channelRetired,proto3,oneof"`
+}
+
+type Event_SharedSafetySet struct {
+	SharedSafetySet *SharedSafetySet `protobuf:"bytes,52,opt,name=shared_safety_set,json=sharedSafetySet,proto3,oneof"`
+}
+
+type Event_LocationGroupDefined struct {
+	LocationGroupDefined *LocationGroupDefined `protobuf:"bytes,53,opt,name=location_group_defined,json=locationGroupDefined,proto3,oneof"`
+}
+
+type Event_FulfilmentRuleSet struct {
+	FulfilmentRuleSet *FulfilmentRuleSet `protobuf:"bytes,54,opt,name=fulfilment_rule_set,json=fulfilmentRuleSet,proto3,oneof"`
+}
+
+type Event_RulePeriodPassed struct {
+	RulePeriodPassed *RulePeriodPassed `protobuf:"bytes,55,opt,name=rule_period_passed,json=rulePeriodPassed,proto3,oneof"`
 }
 
 type Event_LocationDefined struct {
@@ -1068,7 +1180,23 @@ func (*Event_SupplyCancelled) isEvent_Payload() {}
 
 func (*Event_ShortfallDetected) isEvent_Payload() {}
 
+func (*Event_AllocationSet) isEvent_Payload() {}
+
+func (*Event_SellingRuleSet) isEvent_Payload() {}
+
+func (*Event_SafetyPeriodPassed) isEvent_Payload() {}
+
 func (*Event_ChannelDefined) isEvent_Payload() {}
+
+func (*Event_ChannelRetired) isEvent_Payload() {}
+
+func (*Event_SharedSafetySet) isEvent_Payload() {}
+
+func (*Event_LocationGroupDefined) isEvent_Payload() {}
+
+func (*Event_FulfilmentRuleSet) isEvent_Payload() {}
+
+func (*Event_RulePeriodPassed) isEvent_Payload() {}
 
 func (*Event_LocationDefined) isEvent_Payload() {}
 
@@ -1297,7 +1425,9 @@ type Split struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Location string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
 	// Base units, positive.
-	Quantity      int64 `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Quantity int64 `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Promised beyond the stock: the units are yet to come to the location.
+	Backordered   bool `protobuf:"varint,3,opt,name=backordered,proto3" json:"backordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1344,6 +1474,13 @@ func (x *Split) GetQuantity() int64 {
 		return x.Quantity
 	}
 	return 0
+}
+
+func (x *Split) GetBackordered() bool {
+	if x != nil {
+		return x.Backordered
+	}
+	return false
 }
 
 // ItemRegistered makes a SKU known, or changes its description.
@@ -2206,9 +2343,11 @@ type ReservationConfirmed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	// The hold's end that no longer applies, with what it still held: enough to fold without the hold.
-	ExpiredAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expired_at,json=expiredAt,proto3" json:"expired_at,omitempty"`
-	Splits        []*Split               `protobuf:"bytes,3,rep,name=splits,proto3" json:"splits,omitempty"`
-	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	ExpiredAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expired_at,json=expiredAt,proto3" json:"expired_at,omitempty"`
+	Splits    []*Split               `protobuf:"bytes,3,rep,name=splits,proto3" json:"splits,omitempty"`
+	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	// Set while reservations of the SKU are counted by channel; here and in what follows.
+	Channel       string `protobuf:"bytes,4,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2271,6 +2410,13 @@ func (x *ReservationConfirmed) GetPromiseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationConfirmed) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 type ReservationExtended struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
@@ -2278,6 +2424,7 @@ type ReservationExtended struct {
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	Splits        []*Split               `protobuf:"bytes,4,rep,name=splits,proto3" json:"splits,omitempty"`
 	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Channel       string                 `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2347,6 +2494,13 @@ func (x *ReservationExtended) GetPromiseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationExtended) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 // ReservationFulfilled hands over units of a reservation: they are no longer reserved and leave the stock.
 type ReservationFulfilled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2357,6 +2511,7 @@ type ReservationFulfilled struct {
 	// True when nothing is left of the reservation.
 	Closed        bool                   `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
 	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Channel       string                 `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2426,6 +2581,13 @@ func (x *ReservationFulfilled) GetPromiseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationFulfilled) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 type FulfilledSplit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Location the units left.
@@ -2434,7 +2596,9 @@ type FulfilledSplit struct {
 	// Location they had been reserved at; empty when the same.
 	ReservedAt string `protobuf:"bytes,3,opt,name=reserved_at,json=reservedAt,proto3" json:"reserved_at,omitempty"`
 	// Set when a count already covers the departure: the reservation ends, no stock moves.
-	AbsorbedBy    *AbsorbedBy `protobuf:"bytes,4,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	AbsorbedBy *AbsorbedBy `protobuf:"bytes,4,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
+	// Promised beyond the stock.
+	Backordered   bool `protobuf:"varint,5,opt,name=backordered,proto3" json:"backordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2497,6 +2661,13 @@ func (x *FulfilledSplit) GetAbsorbedBy() *AbsorbedBy {
 	return nil
 }
 
+func (x *FulfilledSplit) GetBackordered() bool {
+	if x != nil {
+		return x.Backordered
+	}
+	return false
+}
+
 type ReservationReleased struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
@@ -2505,6 +2676,7 @@ type ReservationReleased struct {
 	Closed        bool                   `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
 	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Channel       string                 `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2581,12 +2753,20 @@ func (x *ReservationReleased) GetPromiseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationReleased) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 type ReservationExpired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Splits        []*Split               `protobuf:"bytes,2,rep,name=splits,proto3" json:"splits,omitempty"`
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Channel       string                 `protobuf:"bytes,4,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2647,6 +2827,13 @@ func (x *ReservationExpired) GetPromiseAt() *timestamppb.Timestamp {
 		return x.PromiseAt
 	}
 	return nil
+}
+
+func (x *ReservationExpired) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
 }
 
 // OversoldDetected says that a fact left less at a location than is promised from it.
@@ -2710,11 +2897,23 @@ func (x *OversoldDetected) GetReserved() int64 {
 	return 0
 }
 
-// SafetyStockSet keeps units back at a location for this SKU; 0 ends it.
+// SafetyStockSet keeps units of this SKU back. In units, at one location, for every channel and always, 0 ends it.
 type SafetyStockSet struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for each location.
+	Location string `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity int64  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Empty for every channel.
+	Channel string `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Instead of quantity: hundredths of a percent of what is on hand, rounded up.
+	BasisPoints int64 `protobuf:"varint,4,opt,name=basis_points,json=basisPoints,proto3" json:"basis_points,omitempty"`
+	// When the rule is in force; unset for always.
+	From  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	// A rule to keep nothing, which beats less specific ones.
+	Explicit bool `protobuf:"varint,7,opt,name=explicit,proto3" json:"explicit,omitempty"`
+	// There is no such rule any more.
+	Ended         bool `protobuf:"varint,8,opt,name=ended,proto3" json:"ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2763,6 +2962,380 @@ func (x *SafetyStockSet) GetQuantity() int64 {
 	return 0
 }
 
+func (x *SafetyStockSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *SafetyStockSet) GetBasisPoints() int64 {
+	if x != nil {
+		return x.BasisPoints
+	}
+	return 0
+}
+
+func (x *SafetyStockSet) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SafetyStockSet) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *SafetyStockSet) GetExplicit() bool {
+	if x != nil {
+		return x.Explicit
+	}
+	return false
+}
+
+func (x *SafetyStockSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// AllocationSet guarantees units of the SKU to a channel, bounds what it may take, or neither: then the allocation ends.
+type AllocationSet struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Of locations; empty for all that the channel does.
+	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// Where ring-fenced units are kept: the group's locations, or the channel's, when it was set.
+	Locations []string `protobuf:"bytes,3,rep,name=locations,proto3" json:"locations,omitempty"`
+	Fence     int64    `protobuf:"varint,4,opt,name=fence,proto3" json:"fence,omitempty"`
+	Capped    bool     `protobuf:"varint,5,opt,name=capped,proto3" json:"capped,omitempty"`
+	Cap       int64    `protobuf:"varint,6,opt,name=cap,proto3" json:"cap,omitempty"`
+	// What left through the channel before does not count any more.
+	Restart bool `protobuf:"varint,7,opt,name=restart,proto3" json:"restart,omitempty"`
+	// What was reserved, when counting by channel began with this event.
+	Opening       []*OpeningUse `protobuf:"bytes,8,rep,name=opening,proto3" json:"opening,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AllocationSet) Reset() {
+	*x = AllocationSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AllocationSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AllocationSet) ProtoMessage() {}
+
+func (x *AllocationSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AllocationSet.ProtoReflect.Descriptor instead.
+func (*AllocationSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *AllocationSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *AllocationSet) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *AllocationSet) GetLocations() []string {
+	if x != nil {
+		return x.Locations
+	}
+	return nil
+}
+
+func (x *AllocationSet) GetFence() int64 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+func (x *AllocationSet) GetCapped() bool {
+	if x != nil {
+		return x.Capped
+	}
+	return false
+}
+
+func (x *AllocationSet) GetCap() int64 {
+	if x != nil {
+		return x.Cap
+	}
+	return 0
+}
+
+func (x *AllocationSet) GetRestart() bool {
+	if x != nil {
+		return x.Restart
+	}
+	return false
+}
+
+func (x *AllocationSet) GetOpening() []*OpeningUse {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
+// OpeningUse sums up live reservations of a channel at a location with one end.
+type OpeningUse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Channel  string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Location string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	// Unset when confirmed.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpeningUse) Reset() {
+	*x = OpeningUse{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpeningUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpeningUse) ProtoMessage() {}
+
+func (x *OpeningUse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpeningUse.ProtoReflect.Descriptor instead.
+func (*OpeningUse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *OpeningUse) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *OpeningUse) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OpeningUse) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *OpeningUse) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+// SellingRuleSet says how a channel sells the SKU, or every channel without a rule of its own.
+type SellingRuleSet struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Unsold  bool                   `protobuf:"varint,2,opt,name=unsold,proto3" json:"unsold,omitempty"`
+	// May be promised beyond the stock; -1 for any number.
+	Backorders int64 `protobuf:"varint,3,opt,name=backorders,proto3" json:"backorders,omitempty"`
+	// Before it nothing is sold from the stock, and preorders may be promised.
+	ReleaseAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=release_at,json=releaseAt,proto3" json:"release_at,omitempty"`
+	Preorders int64                  `protobuf:"varint,5,opt,name=preorders,proto3" json:"preorders,omitempty"`
+	// ATS up to which stock is low, and up to which there is nothing to sell; 0 takes the channel's.
+	LowStock      int64         `protobuf:"varint,6,opt,name=low_stock,json=lowStock,proto3" json:"low_stock,omitempty"`
+	SellOut       int64         `protobuf:"varint,7,opt,name=sell_out,json=sellOut,proto3" json:"sell_out,omitempty"`
+	Ended         bool          `protobuf:"varint,8,opt,name=ended,proto3" json:"ended,omitempty"`
+	Opening       []*OpeningUse `protobuf:"bytes,9,rep,name=opening,proto3" json:"opening,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SellingRuleSet) Reset() {
+	*x = SellingRuleSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SellingRuleSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SellingRuleSet) ProtoMessage() {}
+
+func (x *SellingRuleSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SellingRuleSet.ProtoReflect.Descriptor instead.
+func (*SellingRuleSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SellingRuleSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *SellingRuleSet) GetUnsold() bool {
+	if x != nil {
+		return x.Unsold
+	}
+	return false
+}
+
+func (x *SellingRuleSet) GetBackorders() int64 {
+	if x != nil {
+		return x.Backorders
+	}
+	return 0
+}
+
+func (x *SellingRuleSet) GetReleaseAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReleaseAt
+	}
+	return nil
+}
+
+func (x *SellingRuleSet) GetPreorders() int64 {
+	if x != nil {
+		return x.Preorders
+	}
+	return 0
+}
+
+func (x *SellingRuleSet) GetLowStock() int64 {
+	if x != nil {
+		return x.LowStock
+	}
+	return 0
+}
+
+func (x *SellingRuleSet) GetSellOut() int64 {
+	if x != nil {
+		return x.SellOut
+	}
+	return 0
+}
+
+func (x *SellingRuleSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *SellingRuleSet) GetOpening() []*OpeningUse {
+	if x != nil {
+		return x.Opening
+	}
+	return nil
+}
+
+// SafetyPeriodPassed says that a rule of the SKU began or ended, as it was set to.
+type SafetyPeriodPassed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SafetyPeriodPassed) Reset() {
+	*x = SafetyPeriodPassed{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SafetyPeriodPassed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SafetyPeriodPassed) ProtoMessage() {}
+
+func (x *SafetyPeriodPassed) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SafetyPeriodPassed.ProtoReflect.Descriptor instead.
+func (*SafetyPeriodPassed) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SafetyPeriodPassed) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 type ChannelDefined struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2771,14 +3344,29 @@ type ChannelDefined struct {
 	// How long a hold lasts when the request does not say, in seconds.
 	HoldSeconds int64 `protobuf:"varint,3,opt,name=hold_seconds,json=holdSeconds,proto3" json:"hold_seconds,omitempty"`
 	// Units kept back from this channel, per SKU, in base units.
-	Buffer        int64 `protobuf:"varint,4,opt,name=buffer,proto3" json:"buffer,omitempty"`
+	Buffer int64 `protobuf:"varint,4,opt,name=buffer,proto3" json:"buffer,omitempty"`
+	// Nothing is sold while it is set.
+	Disabled bool `protobuf:"varint,5,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Groups of locations that it sells from as well, after sourcing, each in its order.
+	SourcingGroups []string `protobuf:"bytes,6,rep,name=sourcing_groups,json=sourcingGroups,proto3" json:"sourcing_groups,omitempty"`
+	// 0 priority order, 1 most stock first, 2 fewest splits, 3 the location that the request names.
+	Strategy int32 `protobuf:"varint,7,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	// Locations that one reservation may take from; 0 for any number.
+	MaxSplits int32 `protobuf:"varint,8,opt,name=max_splits,json=maxSplits,proto3" json:"max_splits,omitempty"`
+	// Instead of buffer: hundredths of a percent of what is on hand where it sells from, rounded up.
+	BufferBasisPoints int64                  `protobuf:"varint,9,opt,name=buffer_basis_points,json=bufferBasisPoints,proto3" json:"buffer_basis_points,omitempty"`
+	BufferFrom        *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=buffer_from,json=bufferFrom,proto3" json:"buffer_from,omitempty"`
+	BufferUntil       *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=buffer_until,json=bufferUntil,proto3" json:"buffer_until,omitempty"`
+	// ATS up to which stock is low, and up to which there is nothing to sell.
+	LowStock      int64 `protobuf:"varint,12,opt,name=low_stock,json=lowStock,proto3" json:"low_stock,omitempty"`
+	SellOut       int64 `protobuf:"varint,13,opt,name=sell_out,json=sellOut,proto3" json:"sell_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChannelDefined) Reset() {
 	*x = ChannelDefined{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +3378,7 @@ func (x *ChannelDefined) String() string {
 func (*ChannelDefined) ProtoMessage() {}
 
 func (x *ChannelDefined) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +3391,7 @@ func (x *ChannelDefined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelDefined.ProtoReflect.Descriptor instead.
 func (*ChannelDefined) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ChannelDefined) GetName() string {
@@ -2834,6 +3422,385 @@ func (x *ChannelDefined) GetBuffer() int64 {
 	return 0
 }
 
+func (x *ChannelDefined) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *ChannelDefined) GetSourcingGroups() []string {
+	if x != nil {
+		return x.SourcingGroups
+	}
+	return nil
+}
+
+func (x *ChannelDefined) GetStrategy() int32 {
+	if x != nil {
+		return x.Strategy
+	}
+	return 0
+}
+
+func (x *ChannelDefined) GetMaxSplits() int32 {
+	if x != nil {
+		return x.MaxSplits
+	}
+	return 0
+}
+
+func (x *ChannelDefined) GetBufferBasisPoints() int64 {
+	if x != nil {
+		return x.BufferBasisPoints
+	}
+	return 0
+}
+
+func (x *ChannelDefined) GetBufferFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BufferFrom
+	}
+	return nil
+}
+
+func (x *ChannelDefined) GetBufferUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BufferUntil
+	}
+	return nil
+}
+
+func (x *ChannelDefined) GetLowStock() int64 {
+	if x != nil {
+		return x.LowStock
+	}
+	return 0
+}
+
+func (x *ChannelDefined) GetSellOut() int64 {
+	if x != nil {
+		return x.SellOut
+	}
+	return 0
+}
+
+// ChannelRetired ends a channel: it sells nothing, until it is defined anew.
+type ChannelRetired struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelRetired) Reset() {
+	*x = ChannelRetired{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelRetired) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelRetired) ProtoMessage() {}
+
+func (x *ChannelRetired) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelRetired.ProtoReflect.Descriptor instead.
+func (*ChannelRetired) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ChannelRetired) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// SharedSafetySet keeps units back of every SKU that it is about: of a category at a location, of a category, at a location, or from a
+// channel.
+type SharedSafetySet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Category      string                 `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
+	Location      string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Channel       string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	BasisPoints   int64                  `protobuf:"varint,5,opt,name=basis_points,json=basisPoints,proto3" json:"basis_points,omitempty"`
+	From          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=from,proto3" json:"from,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
+	Ended         bool                   `protobuf:"varint,8,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedSafetySet) Reset() {
+	*x = SharedSafetySet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedSafetySet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedSafetySet) ProtoMessage() {}
+
+func (x *SharedSafetySet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedSafetySet.ProtoReflect.Descriptor instead.
+func (*SharedSafetySet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SharedSafetySet) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *SharedSafetySet) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *SharedSafetySet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *SharedSafetySet) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *SharedSafetySet) GetBasisPoints() int64 {
+	if x != nil {
+		return x.BasisPoints
+	}
+	return 0
+}
+
+func (x *SharedSafetySet) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SharedSafetySet) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *SharedSafetySet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// LocationGroupDefined names locations that rules are about together. Without locations there is no such group any more.
+type LocationGroupDefined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Locations     []string               `protobuf:"bytes,2,rep,name=locations,proto3" json:"locations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocationGroupDefined) Reset() {
+	*x = LocationGroupDefined{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocationGroupDefined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocationGroupDefined) ProtoMessage() {}
+
+func (x *LocationGroupDefined) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocationGroupDefined.ProtoReflect.Descriptor instead.
+func (*LocationGroupDefined) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *LocationGroupDefined) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *LocationGroupDefined) GetLocations() []string {
+	if x != nil {
+		return x.Locations
+	}
+	return nil
+}
+
+// FulfilmentRuleSet says which locations may serve a way of handing over.
+type FulfilmentRuleSet struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Method string                 `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// Kinds of location; none for all.
+	Kinds []string `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	// Minutes after midnight, local time of the location, from which on it serves the method no more that day; -1 for never.
+	CutOff        int32 `protobuf:"varint,3,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
+	Ended         bool  `protobuf:"varint,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FulfilmentRuleSet) Reset() {
+	*x = FulfilmentRuleSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FulfilmentRuleSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FulfilmentRuleSet) ProtoMessage() {}
+
+func (x *FulfilmentRuleSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FulfilmentRuleSet.ProtoReflect.Descriptor instead.
+func (*FulfilmentRuleSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *FulfilmentRuleSet) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *FulfilmentRuleSet) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *FulfilmentRuleSet) GetCutOff() int32 {
+	if x != nil {
+		return x.CutOff
+	}
+	return 0
+}
+
+func (x *FulfilmentRuleSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// RulePeriodPassed says that a shared rule, or the buffer of a channel, began or ended, as it was set to.
+type RulePeriodPassed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulePeriodPassed) Reset() {
+	*x = RulePeriodPassed{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulePeriodPassed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulePeriodPassed) ProtoMessage() {}
+
+func (x *RulePeriodPassed) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulePeriodPassed.ProtoReflect.Descriptor instead.
+func (*RulePeriodPassed) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RulePeriodPassed) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 type LocationDefined struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2847,7 +3814,7 @@ type LocationDefined struct {
 
 func (x *LocationDefined) Reset() {
 	*x = LocationDefined{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +3826,7 @@ func (x *LocationDefined) String() string {
 func (*LocationDefined) ProtoMessage() {}
 
 func (x *LocationDefined) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3839,7 @@ func (x *LocationDefined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDefined.ProtoReflect.Descriptor instead.
 func (*LocationDefined) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LocationDefined) GetName() string {
@@ -2904,7 +3871,7 @@ type LocationEnabled struct {
 
 func (x *LocationEnabled) Reset() {
 	*x = LocationEnabled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2916,7 +3883,7 @@ func (x *LocationEnabled) String() string {
 func (*LocationEnabled) ProtoMessage() {}
 
 func (x *LocationEnabled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2929,7 +3896,7 @@ func (x *LocationEnabled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationEnabled.ProtoReflect.Descriptor instead.
 func (*LocationEnabled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 type LocationDisabled struct {
@@ -2941,7 +3908,7 @@ type LocationDisabled struct {
 
 func (x *LocationDisabled) Reset() {
 	*x = LocationDisabled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3920,7 @@ func (x *LocationDisabled) String() string {
 func (*LocationDisabled) ProtoMessage() {}
 
 func (x *LocationDisabled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3933,7 @@ func (x *LocationDisabled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDisabled.ProtoReflect.Descriptor instead.
 func (*LocationDisabled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LocationDisabled) GetReason() string {
@@ -2992,7 +3959,7 @@ type SupplyChange struct {
 
 func (x *SupplyChange) Reset() {
 	*x = SupplyChange{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3971,7 @@ func (x *SupplyChange) String() string {
 func (*SupplyChange) ProtoMessage() {}
 
 func (x *SupplyChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3984,7 @@ func (x *SupplyChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyChange.ProtoReflect.Descriptor instead.
 func (*SupplyChange) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SupplyChange) GetLocation() string {
@@ -3063,7 +4030,7 @@ type SupplyUse struct {
 
 func (x *SupplyUse) Reset() {
 	*x = SupplyUse{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +4042,7 @@ func (x *SupplyUse) String() string {
 func (*SupplyUse) ProtoMessage() {}
 
 func (x *SupplyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +4055,7 @@ func (x *SupplyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyUse.ProtoReflect.Descriptor instead.
 func (*SupplyUse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SupplyUse) GetKind() SupplyKind {
@@ -3151,7 +4118,7 @@ type SupplyExpected struct {
 
 func (x *SupplyExpected) Reset() {
 	*x = SupplyExpected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +4130,7 @@ func (x *SupplyExpected) String() string {
 func (*SupplyExpected) ProtoMessage() {}
 
 func (x *SupplyExpected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +4143,7 @@ func (x *SupplyExpected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyExpected.ProtoReflect.Descriptor instead.
 func (*SupplyExpected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SupplyExpected) GetKind() SupplyKind {
@@ -3242,7 +4209,7 @@ type SupplyRescheduled struct {
 
 func (x *SupplyRescheduled) Reset() {
 	*x = SupplyRescheduled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3254,7 +4221,7 @@ func (x *SupplyRescheduled) String() string {
 func (*SupplyRescheduled) ProtoMessage() {}
 
 func (x *SupplyRescheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3267,7 +4234,7 @@ func (x *SupplyRescheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyRescheduled.ProtoReflect.Descriptor instead.
 func (*SupplyRescheduled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SupplyRescheduled) GetKind() SupplyKind {
@@ -3319,7 +4286,7 @@ type SupplyCancelled struct {
 
 func (x *SupplyCancelled) Reset() {
 	*x = SupplyCancelled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3331,7 +4298,7 @@ func (x *SupplyCancelled) String() string {
 func (*SupplyCancelled) ProtoMessage() {}
 
 func (x *SupplyCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3344,7 +4311,7 @@ func (x *SupplyCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyCancelled.ProtoReflect.Descriptor instead.
 func (*SupplyCancelled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SupplyCancelled) GetKind() SupplyKind {
@@ -3400,7 +4367,7 @@ type ShortfallDetected struct {
 
 func (x *ShortfallDetected) Reset() {
 	*x = ShortfallDetected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3412,7 +4379,7 @@ func (x *ShortfallDetected) String() string {
 func (*ShortfallDetected) ProtoMessage() {}
 
 func (x *ShortfallDetected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3425,7 +4392,7 @@ func (x *ShortfallDetected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortfallDetected.ProtoReflect.Descriptor instead.
 func (*ShortfallDetected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ShortfallDetected) GetLocation() string {
@@ -3475,7 +4442,7 @@ type BrokenPromise struct {
 
 func (x *BrokenPromise) Reset() {
 	*x = BrokenPromise{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +4454,7 @@ func (x *BrokenPromise) String() string {
 func (*BrokenPromise) ProtoMessage() {}
 
 func (x *BrokenPromise) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +4467,7 @@ func (x *BrokenPromise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokenPromise.ProtoReflect.Descriptor instead.
 func (*BrokenPromise) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BrokenPromise) GetReservationId() string {
@@ -3534,14 +4501,16 @@ type ReservationReallocated struct {
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	Reason    string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The date that it is promised for; unset when that is now.
-	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	// Set while reservations of the SKU are counted by channel.
+	Channel       string `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationReallocated) Reset() {
 	*x = ReservationReallocated{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3553,7 +4522,7 @@ func (x *ReservationReallocated) String() string {
 func (*ReservationReallocated) ProtoMessage() {}
 
 func (x *ReservationReallocated) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3566,7 +4535,7 @@ func (x *ReservationReallocated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReallocated.ProtoReflect.Descriptor instead.
 func (*ReservationReallocated) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReservationReallocated) GetReservationId() string {
@@ -3611,6 +4580,13 @@ func (x *ReservationReallocated) GetPromiseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationReallocated) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 // ReservationChanged promises more or fewer units under the same id; one of added and removed is empty.
 type ReservationChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3620,14 +4596,16 @@ type ReservationChanged struct {
 	// End of the hold when it was not confirmed; unset otherwise.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// The date that it is promised for; unset when that is now.
-	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	// Set while reservations of the SKU are counted by channel.
+	Channel       string `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationChanged) Reset() {
 	*x = ReservationChanged{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3639,7 +4617,7 @@ func (x *ReservationChanged) String() string {
 func (*ReservationChanged) ProtoMessage() {}
 
 func (x *ReservationChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3652,7 +4630,7 @@ func (x *ReservationChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationChanged.ProtoReflect.Descriptor instead.
 func (*ReservationChanged) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReservationChanged) GetReservationId() string {
@@ -3690,6 +4668,13 @@ func (x *ReservationChanged) GetPromiseAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReservationChanged) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 // ReservationBarred says that nothing may be promised under an id any more: its order ended before it was placed.
 type ReservationBarred struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3703,7 +4688,7 @@ type ReservationBarred struct {
 
 func (x *ReservationBarred) Reset() {
 	*x = ReservationBarred{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3715,7 +4700,7 @@ func (x *ReservationBarred) String() string {
 func (*ReservationBarred) ProtoMessage() {}
 
 func (x *ReservationBarred) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3728,7 +4713,7 @@ func (x *ReservationBarred) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationBarred.ProtoReflect.Descriptor instead.
 func (*ReservationBarred) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReservationBarred) GetReservationId() string {
@@ -3765,7 +4750,7 @@ type ReservationOrdered struct {
 
 func (x *ReservationOrdered) Reset() {
 	*x = ReservationOrdered{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3777,7 +4762,7 @@ func (x *ReservationOrdered) String() string {
 func (*ReservationOrdered) ProtoMessage() {}
 
 func (x *ReservationOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3790,7 +4775,7 @@ func (x *ReservationOrdered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationOrdered.ProtoReflect.Descriptor instead.
 func (*ReservationOrdered) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReservationOrdered) GetReservationId() string {
@@ -3833,7 +4818,7 @@ type OrderReceived struct {
 
 func (x *OrderReceived) Reset() {
 	*x = OrderReceived{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3845,7 +4830,7 @@ func (x *OrderReceived) String() string {
 func (*OrderReceived) ProtoMessage() {}
 
 func (x *OrderReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3858,7 +4843,7 @@ func (x *OrderReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReceived.ProtoReflect.Descriptor instead.
 func (*OrderReceived) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OrderReceived) GetChannel() string {
@@ -3922,7 +4907,7 @@ type OrderedLine struct {
 
 func (x *OrderedLine) Reset() {
 	*x = OrderedLine{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3934,7 +4919,7 @@ func (x *OrderedLine) String() string {
 func (*OrderedLine) ProtoMessage() {}
 
 func (x *OrderedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3947,7 +4932,7 @@ func (x *OrderedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderedLine.ProtoReflect.Descriptor instead.
 func (*OrderedLine) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *OrderedLine) GetLine() string {
@@ -4008,7 +4993,7 @@ type OrderShortage struct {
 
 func (x *OrderShortage) Reset() {
 	*x = OrderShortage{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4020,7 +5005,7 @@ func (x *OrderShortage) String() string {
 func (*OrderShortage) ProtoMessage() {}
 
 func (x *OrderShortage) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4033,7 +5018,7 @@ func (x *OrderShortage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderShortage.ProtoReflect.Descriptor instead.
 func (*OrderShortage) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OrderShortage) GetLine() string {
@@ -4083,7 +5068,7 @@ type OrderReserved struct {
 
 func (x *OrderReserved) Reset() {
 	*x = OrderReserved{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4095,7 +5080,7 @@ func (x *OrderReserved) String() string {
 func (*OrderReserved) ProtoMessage() {}
 
 func (x *OrderReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4108,7 +5093,7 @@ func (x *OrderReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReserved.ProtoReflect.Descriptor instead.
 func (*OrderReserved) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OrderReserved) GetShort() []*OrderShortage {
@@ -4135,7 +5120,7 @@ type OrderRejected struct {
 
 func (x *OrderRejected) Reset() {
 	*x = OrderRejected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4147,7 +5132,7 @@ func (x *OrderRejected) String() string {
 func (*OrderRejected) ProtoMessage() {}
 
 func (x *OrderRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4160,7 +5145,7 @@ func (x *OrderRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
 func (*OrderRejected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OrderRejected) GetShort() []*OrderShortage {
@@ -4179,7 +5164,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4191,7 +5176,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4204,7 +5189,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{51}
 }
 
 // OrderExtended moves the end of the order's holds.
@@ -4217,7 +5202,7 @@ type OrderExtended struct {
 
 func (x *OrderExtended) Reset() {
 	*x = OrderExtended{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4229,7 +5214,7 @@ func (x *OrderExtended) String() string {
 func (*OrderExtended) ProtoMessage() {}
 
 func (x *OrderExtended) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4242,7 +5227,7 @@ func (x *OrderExtended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExtended.ProtoReflect.Descriptor instead.
 func (*OrderExtended) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OrderExtended) GetExpiresAt() *timestamppb.Timestamp {
@@ -4266,7 +5251,7 @@ type OrderLineFulfilled struct {
 
 func (x *OrderLineFulfilled) Reset() {
 	*x = OrderLineFulfilled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4278,7 +5263,7 @@ func (x *OrderLineFulfilled) String() string {
 func (*OrderLineFulfilled) ProtoMessage() {}
 
 func (x *OrderLineFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4291,7 +5276,7 @@ func (x *OrderLineFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineFulfilled.ProtoReflect.Descriptor instead.
 func (*OrderLineFulfilled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OrderLineFulfilled) GetLine() string {
@@ -4342,7 +5327,7 @@ type OrderLineDelivered struct {
 
 func (x *OrderLineDelivered) Reset() {
 	*x = OrderLineDelivered{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +5339,7 @@ func (x *OrderLineDelivered) String() string {
 func (*OrderLineDelivered) ProtoMessage() {}
 
 func (x *OrderLineDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +5352,7 @@ func (x *OrderLineDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineDelivered.ProtoReflect.Descriptor instead.
 func (*OrderLineDelivered) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OrderLineDelivered) GetLine() string {
@@ -4414,7 +5399,7 @@ type OrderLineChanged struct {
 
 func (x *OrderLineChanged) Reset() {
 	*x = OrderLineChanged{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4426,7 +5411,7 @@ func (x *OrderLineChanged) String() string {
 func (*OrderLineChanged) ProtoMessage() {}
 
 func (x *OrderLineChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4439,7 +5424,7 @@ func (x *OrderLineChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineChanged.ProtoReflect.Descriptor instead.
 func (*OrderLineChanged) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{46}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OrderLineChanged) GetLine() string {
@@ -4497,7 +5482,7 @@ type OrderLineCut struct {
 
 func (x *OrderLineCut) Reset() {
 	*x = OrderLineCut{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4509,7 +5494,7 @@ func (x *OrderLineCut) String() string {
 func (*OrderLineCut) ProtoMessage() {}
 
 func (x *OrderLineCut) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4522,7 +5507,7 @@ func (x *OrderLineCut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineCut.ProtoReflect.Descriptor instead.
 func (*OrderLineCut) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{47}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OrderLineCut) GetLine() string {
@@ -4564,7 +5549,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4576,7 +5561,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4589,7 +5574,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{48}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *OrderCancelled) GetOrderVersion() uint64 {
@@ -4623,7 +5608,7 @@ type OrderLineReturned struct {
 
 func (x *OrderLineReturned) Reset() {
 	*x = OrderLineReturned{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4635,7 +5620,7 @@ func (x *OrderLineReturned) String() string {
 func (*OrderLineReturned) ProtoMessage() {}
 
 func (x *OrderLineReturned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +5633,7 @@ func (x *OrderLineReturned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineReturned.ProtoReflect.Descriptor instead.
 func (*OrderLineReturned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{49}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *OrderLineReturned) GetLine() string {
@@ -4715,7 +5700,7 @@ type OrderReturnInspected struct {
 
 func (x *OrderReturnInspected) Reset() {
 	*x = OrderReturnInspected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4727,7 +5712,7 @@ func (x *OrderReturnInspected) String() string {
 func (*OrderReturnInspected) ProtoMessage() {}
 
 func (x *OrderReturnInspected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4740,7 +5725,7 @@ func (x *OrderReturnInspected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReturnInspected.ProtoReflect.Descriptor instead.
 func (*OrderReturnInspected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{50}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OrderReturnInspected) GetLine() string {
@@ -4795,7 +5780,7 @@ type OrderSettled struct {
 
 func (x *OrderSettled) Reset() {
 	*x = OrderSettled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4807,7 +5792,7 @@ func (x *OrderSettled) String() string {
 func (*OrderSettled) ProtoMessage() {}
 
 func (x *OrderSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4820,7 +5805,7 @@ func (x *OrderSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderSettled.ProtoReflect.Descriptor instead.
 func (*OrderSettled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{51}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *OrderSettled) GetVersion() uint64 {
@@ -4845,7 +5830,7 @@ type OrderOversold struct {
 
 func (x *OrderOversold) Reset() {
 	*x = OrderOversold{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4857,7 +5842,7 @@ func (x *OrderOversold) String() string {
 func (*OrderOversold) ProtoMessage() {}
 
 func (x *OrderOversold) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4870,7 +5855,7 @@ func (x *OrderOversold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderOversold.ProtoReflect.Descriptor instead.
 func (*OrderOversold) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{52}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *OrderOversold) GetSku() string {
@@ -4918,7 +5903,7 @@ type PromiseBreak struct {
 
 func (x *PromiseBreak) Reset() {
 	*x = PromiseBreak{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4930,7 +5915,7 @@ func (x *PromiseBreak) String() string {
 func (*PromiseBreak) ProtoMessage() {}
 
 func (x *PromiseBreak) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4943,7 +5928,7 @@ func (x *PromiseBreak) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromiseBreak.ProtoReflect.Descriptor instead.
 func (*PromiseBreak) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{53}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PromiseBreak) GetReservationId() string {
@@ -4971,7 +5956,7 @@ type OrderHoldLost struct {
 
 func (x *OrderHoldLost) Reset() {
 	*x = OrderHoldLost{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4983,7 +5968,7 @@ func (x *OrderHoldLost) String() string {
 func (*OrderHoldLost) ProtoMessage() {}
 
 func (x *OrderHoldLost) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4996,7 +5981,7 @@ func (x *OrderHoldLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHoldLost.ProtoReflect.Descriptor instead.
 func (*OrderHoldLost) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{54}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *OrderHoldLost) GetSku() string {
@@ -5022,7 +6007,7 @@ type OrderClosed struct {
 
 func (x *OrderClosed) Reset() {
 	*x = OrderClosed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5034,7 +6019,7 @@ func (x *OrderClosed) String() string {
 func (*OrderClosed) ProtoMessage() {}
 
 func (x *OrderClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5047,7 +6032,7 @@ func (x *OrderClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderClosed.ProtoReflect.Descriptor instead.
 func (*OrderClosed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{55}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{64}
 }
 
 // SupersededBy names the count of the same source and partition key with a higher sequence, as of no earlier time, that
@@ -5064,7 +6049,7 @@ type SupersededBy struct {
 
 func (x *SupersededBy) Reset() {
 	*x = SupersededBy{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5076,7 +6061,7 @@ func (x *SupersededBy) String() string {
 func (*SupersededBy) ProtoMessage() {}
 
 func (x *SupersededBy) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5089,7 +6074,7 @@ func (x *SupersededBy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupersededBy.ProtoReflect.Descriptor instead.
 func (*SupersededBy) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{56}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SupersededBy) GetRevision() uint64 {
@@ -5123,7 +6108,7 @@ type OwnerAssigned struct {
 
 func (x *OwnerAssigned) Reset() {
 	*x = OwnerAssigned{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5135,7 +6120,7 @@ func (x *OwnerAssigned) String() string {
 func (*OwnerAssigned) ProtoMessage() {}
 
 func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5148,7 +6133,7 @@ func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnerAssigned.ProtoReflect.Descriptor instead.
 func (*OwnerAssigned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{57}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *OwnerAssigned) GetFact() OwnedFact {
@@ -5205,7 +6190,7 @@ type ObservationRecorded struct {
 
 func (x *ObservationRecorded) Reset() {
 	*x = ObservationRecorded{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5217,7 +6202,7 @@ func (x *ObservationRecorded) String() string {
 func (*ObservationRecorded) ProtoMessage() {}
 
 func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5230,7 +6215,7 @@ func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationRecorded.ProtoReflect.Descriptor instead.
 func (*ObservationRecorded) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{58}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ObservationRecorded) GetMovement() string {
@@ -5321,7 +6306,7 @@ var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99$\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4)\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -5361,8 +6346,16 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0fsupply_expected\x18- \x01(\v2&.stockfold.inventory.v1.SupplyExpectedH\x00R\x0esupplyExpected\x12Z\n" +
 	"\x12supply_rescheduled\x18. \x01(\v2).stockfold.inventory.v1.SupplyRescheduledH\x00R\x11supplyRescheduled\x12T\n" +
 	"\x10supply_cancelled\x18/ \x01(\v2'.stockfold.inventory.v1.SupplyCancelledH\x00R\x0fsupplyCancelled\x12Z\n" +
-	"\x12shortfall_detected\x180 \x01(\v2).stockfold.inventory.v1.ShortfallDetectedH\x00R\x11shortfallDetected\x12Q\n" +
-	"\x0fchannel_defined\x182 \x01(\v2&.stockfold.inventory.v1.ChannelDefinedH\x00R\x0echannelDefined\x12T\n" +
+	"\x12shortfall_detected\x180 \x01(\v2).stockfold.inventory.v1.ShortfallDetectedH\x00R\x11shortfallDetected\x12N\n" +
+	"\x0eallocation_set\x18% \x01(\v2%.stockfold.inventory.v1.AllocationSetH\x00R\rallocationSet\x12R\n" +
+	"\x10selling_rule_set\x18& \x01(\v2&.stockfold.inventory.v1.SellingRuleSetH\x00R\x0esellingRuleSet\x12^\n" +
+	"\x14safety_period_passed\x18' \x01(\v2*.stockfold.inventory.v1.SafetyPeriodPassedH\x00R\x12safetyPeriodPassed\x12Q\n" +
+	"\x0fchannel_defined\x182 \x01(\v2&.stockfold.inventory.v1.ChannelDefinedH\x00R\x0echannelDefined\x12Q\n" +
+	"\x0fchannel_retired\x183 \x01(\v2&.stockfold.inventory.v1.ChannelRetiredH\x00R\x0echannelRetired\x12U\n" +
+	"\x11shared_safety_set\x184 \x01(\v2'.stockfold.inventory.v1.SharedSafetySetH\x00R\x0fsharedSafetySet\x12d\n" +
+	"\x16location_group_defined\x185 \x01(\v2,.stockfold.inventory.v1.LocationGroupDefinedH\x00R\x14locationGroupDefined\x12[\n" +
+	"\x13fulfilment_rule_set\x186 \x01(\v2).stockfold.inventory.v1.FulfilmentRuleSetH\x00R\x11fulfilmentRuleSet\x12X\n" +
+	"\x12rule_period_passed\x187 \x01(\v2(.stockfold.inventory.v1.RulePeriodPassedH\x00R\x10rulePeriodPassed\x12T\n" +
 	"\x10location_defined\x18< \x01(\v2'.stockfold.inventory.v1.LocationDefinedH\x00R\x0flocationDefined\x12T\n" +
 	"\x10location_enabled\x18= \x01(\v2'.stockfold.inventory.v1.LocationEnabledH\x00R\x0flocationEnabled\x12W\n" +
 	"\x11location_disabled\x18> \x01(\v2(.stockfold.inventory.v1.LocationDisabledH\x00R\x10locationDisabled\x12N\n" +
@@ -5403,10 +6396,11 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"AbsorbedBy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12/\n" +
-	"\x05as_of\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"?\n" +
+	"\x05as_of\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"a\n" +
 	"\x05Split\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\x8f\x01\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12 \n" +
+	"\vbackordered\x18\x03 \x01(\bR\vbackordered\"\x8f\x01\n" +
 	"\x0eItemRegistered\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x1a\n" +
@@ -5487,14 +6481,15 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
-	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\xea\x01\n" +
+	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\x84\x02\n" +
 	"\x14ReservationConfirmed\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
 	"expired_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiredAt\x125\n" +
 	"\x06splits\x18\x03 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\x99\x02\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x04 \x01(\tR\achannel\"\xb3\x02\n" +
 	"\x13ReservationExtended\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12.\n" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x129\n" +
@@ -5502,7 +6497,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x125\n" +
 	"\x06splits\x18\x04 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\x8b\x02\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x05 \x01(\tR\achannel\"\xa5\x02\n" +
 	"\x14ReservationFulfilled\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12>\n" +
 	"\x06splits\x18\x02 \x03(\v2&.stockfold.inventory.v1.FulfilledSplitR\x06splits\x129\n" +
@@ -5510,14 +6506,16 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
 	"\x06closed\x18\x04 \x01(\bR\x06closed\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\xae\x01\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x05 \x01(\tR\achannel\"\xd0\x01\n" +
 	"\x0eFulfilledSplit\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1f\n" +
 	"\vreserved_at\x18\x03 \x01(\tR\n" +
 	"reservedAt\x12C\n" +
 	"\vabsorbed_by\x18\x04 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
-	"absorbedBy\"\x99\x02\n" +
+	"absorbedBy\x12 \n" +
+	"\vbackordered\x18\x05 \x01(\bR\vbackordered\"\xb3\x02\n" +
 	"\x13ReservationReleased\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x125\n" +
 	"\x06splits\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
@@ -5526,26 +6524,97 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x06closed\x18\x04 \x01(\bR\x06closed\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\xe8\x01\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x06 \x01(\tR\achannel\"\x82\x02\n" +
 	"\x12ReservationExpired\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x125\n" +
 	"\x06splits\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"c\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x04 \x01(\tR\achannel\"c\n" +
 	"\x10OversoldDetected\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x17\n" +
 	"\aon_hand\x18\x02 \x01(\x03R\x06onHand\x12\x1a\n" +
-	"\breserved\x18\x03 \x01(\x03R\breserved\"H\n" +
+	"\breserved\x18\x03 \x01(\x03R\breserved\"\x99\x02\n" +
 	"\x0eSafetyStockSet\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"{\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12!\n" +
+	"\fbasis_points\x18\x04 \x01(\x03R\vbasisPoints\x12.\n" +
+	"\x04from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
+	"\bexplicit\x18\a \x01(\bR\bexplicit\x12\x14\n" +
+	"\x05ended\x18\b \x01(\bR\x05ended\"\xf5\x01\n" +
+	"\rAllocationSet\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x1c\n" +
+	"\tlocations\x18\x03 \x03(\tR\tlocations\x12\x14\n" +
+	"\x05fence\x18\x04 \x01(\x03R\x05fence\x12\x16\n" +
+	"\x06capped\x18\x05 \x01(\bR\x06capped\x12\x10\n" +
+	"\x03cap\x18\x06 \x01(\x03R\x03cap\x12\x18\n" +
+	"\arestart\x18\a \x01(\bR\arestart\x12<\n" +
+	"\aopening\x18\b \x03(\v2\".stockfold.inventory.v1.OpeningUseR\aopening\"\x90\x01\n" +
+	"\n" +
+	"OpeningUse\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\xc7\x02\n" +
+	"\x0eSellingRuleSet\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x16\n" +
+	"\x06unsold\x18\x02 \x01(\bR\x06unsold\x12\x1e\n" +
+	"\n" +
+	"backorders\x18\x03 \x01(\x03R\n" +
+	"backorders\x129\n" +
+	"\n" +
+	"release_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\treleaseAt\x12\x1c\n" +
+	"\tpreorders\x18\x05 \x01(\x03R\tpreorders\x12\x1b\n" +
+	"\tlow_stock\x18\x06 \x01(\x03R\blowStock\x12\x19\n" +
+	"\bsell_out\x18\a \x01(\x03R\asellOut\x12\x14\n" +
+	"\x05ended\x18\b \x01(\bR\x05ended\x12<\n" +
+	"\aopening\x18\t \x03(\v2\".stockfold.inventory.v1.OpeningUseR\aopening\"@\n" +
+	"\x12SafetyPeriodPassed\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xdf\x03\n" +
 	"\x0eChannelDefined\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bsourcing\x18\x02 \x03(\tR\bsourcing\x12!\n" +
 	"\fhold_seconds\x18\x03 \x01(\x03R\vholdSeconds\x12\x16\n" +
-	"\x06buffer\x18\x04 \x01(\x03R\x06buffer\"V\n" +
+	"\x06buffer\x18\x04 \x01(\x03R\x06buffer\x12\x1a\n" +
+	"\bdisabled\x18\x05 \x01(\bR\bdisabled\x12'\n" +
+	"\x0fsourcing_groups\x18\x06 \x03(\tR\x0esourcingGroups\x12\x1a\n" +
+	"\bstrategy\x18\a \x01(\x05R\bstrategy\x12\x1d\n" +
+	"\n" +
+	"max_splits\x18\b \x01(\x05R\tmaxSplits\x12.\n" +
+	"\x13buffer_basis_points\x18\t \x01(\x03R\x11bufferBasisPoints\x12;\n" +
+	"\vbuffer_from\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"bufferFrom\x12=\n" +
+	"\fbuffer_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vbufferUntil\x12\x1b\n" +
+	"\tlow_stock\x18\f \x01(\x03R\blowStock\x12\x19\n" +
+	"\bsell_out\x18\r \x01(\x03R\asellOut\"(\n" +
+	"\x0eChannelRetired\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x9a\x02\n" +
+	"\x0fSharedSafetySet\x12\x1a\n" +
+	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12!\n" +
+	"\fbasis_points\x18\x05 \x01(\x03R\vbasisPoints\x12.\n" +
+	"\x04from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05ended\x18\b \x01(\bR\x05ended\"J\n" +
+	"\x14LocationGroupDefined\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1c\n" +
+	"\tlocations\x18\x02 \x03(\tR\tlocations\"p\n" +
+	"\x11FulfilmentRuleSet\x12\x16\n" +
+	"\x06method\x18\x01 \x01(\tR\x06method\x12\x14\n" +
+	"\x05kinds\x18\x02 \x03(\tR\x05kinds\x12\x17\n" +
+	"\acut_off\x18\x03 \x01(\x05R\x06cutOff\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\bR\x05ended\">\n" +
+	"\x10RulePeriodPassed\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"V\n" +
 	"\x0fLocationDefined\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1b\n" +
@@ -5595,7 +6664,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
 	"promise_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xaf\x02\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xc9\x02\n" +
 	"\x16ReservationReallocated\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x121\n" +
 	"\x04from\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x04from\x12-\n" +
@@ -5604,7 +6673,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"\x9f\x02\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x06 \x01(\tR\achannel\"\xb9\x02\n" +
 	"\x12ReservationChanged\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x123\n" +
 	"\x05added\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x05added\x127\n" +
@@ -5612,7 +6682,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
-	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"o\n" +
+	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
+	"\achannel\x18\x05 \x01(\tR\achannel\"o\n" +
 	"\x11ReservationBarred\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x18\n" +
@@ -5762,7 +6833,7 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
@@ -5789,48 +6860,57 @@ var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(*ReservationExpired)(nil),     // 22: stockfold.inventory.v1.ReservationExpired
 	(*OversoldDetected)(nil),       // 23: stockfold.inventory.v1.OversoldDetected
 	(*SafetyStockSet)(nil),         // 24: stockfold.inventory.v1.SafetyStockSet
-	(*ChannelDefined)(nil),         // 25: stockfold.inventory.v1.ChannelDefined
-	(*LocationDefined)(nil),        // 26: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),        // 27: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),       // 28: stockfold.inventory.v1.LocationDisabled
-	(*SupplyChange)(nil),           // 29: stockfold.inventory.v1.SupplyChange
-	(*SupplyUse)(nil),              // 30: stockfold.inventory.v1.SupplyUse
-	(*SupplyExpected)(nil),         // 31: stockfold.inventory.v1.SupplyExpected
-	(*SupplyRescheduled)(nil),      // 32: stockfold.inventory.v1.SupplyRescheduled
-	(*SupplyCancelled)(nil),        // 33: stockfold.inventory.v1.SupplyCancelled
-	(*ShortfallDetected)(nil),      // 34: stockfold.inventory.v1.ShortfallDetected
-	(*BrokenPromise)(nil),          // 35: stockfold.inventory.v1.BrokenPromise
-	(*ReservationReallocated)(nil), // 36: stockfold.inventory.v1.ReservationReallocated
-	(*ReservationChanged)(nil),     // 37: stockfold.inventory.v1.ReservationChanged
-	(*ReservationBarred)(nil),      // 38: stockfold.inventory.v1.ReservationBarred
-	(*ReservationOrdered)(nil),     // 39: stockfold.inventory.v1.ReservationOrdered
-	(*OrderReceived)(nil),          // 40: stockfold.inventory.v1.OrderReceived
-	(*OrderedLine)(nil),            // 41: stockfold.inventory.v1.OrderedLine
-	(*OrderShortage)(nil),          // 42: stockfold.inventory.v1.OrderShortage
-	(*OrderReserved)(nil),          // 43: stockfold.inventory.v1.OrderReserved
-	(*OrderRejected)(nil),          // 44: stockfold.inventory.v1.OrderRejected
-	(*OrderConfirmed)(nil),         // 45: stockfold.inventory.v1.OrderConfirmed
-	(*OrderExtended)(nil),          // 46: stockfold.inventory.v1.OrderExtended
-	(*OrderLineFulfilled)(nil),     // 47: stockfold.inventory.v1.OrderLineFulfilled
-	(*OrderLineDelivered)(nil),     // 48: stockfold.inventory.v1.OrderLineDelivered
-	(*OrderLineChanged)(nil),       // 49: stockfold.inventory.v1.OrderLineChanged
-	(*OrderLineCut)(nil),           // 50: stockfold.inventory.v1.OrderLineCut
-	(*OrderCancelled)(nil),         // 51: stockfold.inventory.v1.OrderCancelled
-	(*OrderLineReturned)(nil),      // 52: stockfold.inventory.v1.OrderLineReturned
-	(*OrderReturnInspected)(nil),   // 53: stockfold.inventory.v1.OrderReturnInspected
-	(*OrderSettled)(nil),           // 54: stockfold.inventory.v1.OrderSettled
-	(*OrderOversold)(nil),          // 55: stockfold.inventory.v1.OrderOversold
-	(*PromiseBreak)(nil),           // 56: stockfold.inventory.v1.PromiseBreak
-	(*OrderHoldLost)(nil),          // 57: stockfold.inventory.v1.OrderHoldLost
-	(*OrderClosed)(nil),            // 58: stockfold.inventory.v1.OrderClosed
-	(*SupersededBy)(nil),           // 59: stockfold.inventory.v1.SupersededBy
-	(*OwnerAssigned)(nil),          // 60: stockfold.inventory.v1.OwnerAssigned
-	(*ObservationRecorded)(nil),    // 61: stockfold.inventory.v1.ObservationRecorded
-	(*timestamppb.Timestamp)(nil),  // 62: google.protobuf.Timestamp
+	(*AllocationSet)(nil),          // 25: stockfold.inventory.v1.AllocationSet
+	(*OpeningUse)(nil),             // 26: stockfold.inventory.v1.OpeningUse
+	(*SellingRuleSet)(nil),         // 27: stockfold.inventory.v1.SellingRuleSet
+	(*SafetyPeriodPassed)(nil),     // 28: stockfold.inventory.v1.SafetyPeriodPassed
+	(*ChannelDefined)(nil),         // 29: stockfold.inventory.v1.ChannelDefined
+	(*ChannelRetired)(nil),         // 30: stockfold.inventory.v1.ChannelRetired
+	(*SharedSafetySet)(nil),        // 31: stockfold.inventory.v1.SharedSafetySet
+	(*LocationGroupDefined)(nil),   // 32: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),      // 33: stockfold.inventory.v1.FulfilmentRuleSet
+	(*RulePeriodPassed)(nil),       // 34: stockfold.inventory.v1.RulePeriodPassed
+	(*LocationDefined)(nil),        // 35: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),        // 36: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),       // 37: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),           // 38: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),              // 39: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),         // 40: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),      // 41: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),        // 42: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),      // 43: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),          // 44: stockfold.inventory.v1.BrokenPromise
+	(*ReservationReallocated)(nil), // 45: stockfold.inventory.v1.ReservationReallocated
+	(*ReservationChanged)(nil),     // 46: stockfold.inventory.v1.ReservationChanged
+	(*ReservationBarred)(nil),      // 47: stockfold.inventory.v1.ReservationBarred
+	(*ReservationOrdered)(nil),     // 48: stockfold.inventory.v1.ReservationOrdered
+	(*OrderReceived)(nil),          // 49: stockfold.inventory.v1.OrderReceived
+	(*OrderedLine)(nil),            // 50: stockfold.inventory.v1.OrderedLine
+	(*OrderShortage)(nil),          // 51: stockfold.inventory.v1.OrderShortage
+	(*OrderReserved)(nil),          // 52: stockfold.inventory.v1.OrderReserved
+	(*OrderRejected)(nil),          // 53: stockfold.inventory.v1.OrderRejected
+	(*OrderConfirmed)(nil),         // 54: stockfold.inventory.v1.OrderConfirmed
+	(*OrderExtended)(nil),          // 55: stockfold.inventory.v1.OrderExtended
+	(*OrderLineFulfilled)(nil),     // 56: stockfold.inventory.v1.OrderLineFulfilled
+	(*OrderLineDelivered)(nil),     // 57: stockfold.inventory.v1.OrderLineDelivered
+	(*OrderLineChanged)(nil),       // 58: stockfold.inventory.v1.OrderLineChanged
+	(*OrderLineCut)(nil),           // 59: stockfold.inventory.v1.OrderLineCut
+	(*OrderCancelled)(nil),         // 60: stockfold.inventory.v1.OrderCancelled
+	(*OrderLineReturned)(nil),      // 61: stockfold.inventory.v1.OrderLineReturned
+	(*OrderReturnInspected)(nil),   // 62: stockfold.inventory.v1.OrderReturnInspected
+	(*OrderSettled)(nil),           // 63: stockfold.inventory.v1.OrderSettled
+	(*OrderOversold)(nil),          // 64: stockfold.inventory.v1.OrderOversold
+	(*PromiseBreak)(nil),           // 65: stockfold.inventory.v1.PromiseBreak
+	(*OrderHoldLost)(nil),          // 66: stockfold.inventory.v1.OrderHoldLost
+	(*OrderClosed)(nil),            // 67: stockfold.inventory.v1.OrderClosed
+	(*SupersededBy)(nil),           // 68: stockfold.inventory.v1.SupersededBy
+	(*OwnerAssigned)(nil),          // 69: stockfold.inventory.v1.OwnerAssigned
+	(*ObservationRecorded)(nil),    // 70: stockfold.inventory.v1.ObservationRecorded
+	(*timestamppb.Timestamp)(nil),  // 71: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	62,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	62,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	71,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	71,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	4,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
 	7,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
 	8,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
@@ -5849,119 +6929,139 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	22,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
 	23,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
 	24,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
-	31,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
-	32,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
-	33,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
-	34,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
-	25,  // 24: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
-	26,  // 25: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
-	27,  // 26: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
-	28,  // 27: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
-	40,  // 28: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
-	43,  // 29: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
-	44,  // 30: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
-	45,  // 31: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
-	47,  // 32: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
-	51,  // 33: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
-	58,  // 34: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
-	49,  // 35: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
-	50,  // 36: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
-	52,  // 37: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
-	53,  // 38: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
-	48,  // 39: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
-	54,  // 40: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
-	55,  // 41: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
-	57,  // 42: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
-	46,  // 43: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
-	36,  // 44: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
-	37,  // 45: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
-	38,  // 46: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
-	39,  // 47: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
-	60,  // 48: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
-	61,  // 49: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
-	62,  // 50: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 51: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 52: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	59,  // 53: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 54: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 55: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	29,  // 56: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	5,   // 57: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 58: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 59: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 60: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 61: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 62: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 63: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	5,   // 64: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 65: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 66: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	62,  // 67: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	29,  // 68: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 69: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 70: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	29,  // 71: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 72: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	62,  // 73: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	62,  // 74: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	30,  // 75: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	62,  // 76: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	6,   // 77: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	62,  // 78: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	62,  // 79: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	62,  // 80: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	6,   // 81: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	62,  // 82: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	20,  // 83: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	62,  // 84: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	62,  // 85: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	5,   // 86: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 87: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	62,  // 88: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	62,  // 89: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 90: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	62,  // 91: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	62,  // 92: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	62,  // 93: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 94: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	62,  // 95: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 96: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	62,  // 97: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	29,  // 98: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 99: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	62,  // 100: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	29,  // 101: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 102: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	29,  // 103: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	62,  // 104: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	35,  // 105: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	62,  // 106: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 107: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	6,   // 108: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	62,  // 109: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	62,  // 110: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 111: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	6,   // 112: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	62,  // 113: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	62,  // 114: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	41,  // 115: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	62,  // 116: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	42,  // 117: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	42,  // 118: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	62,  // 119: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 120: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 121: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	56,  // 122: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	2,   // 123: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	62,  // 124: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 125: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 126: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	62,  // 127: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	128, // [128:128] is the sub-list for method output_type
-	128, // [128:128] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	40,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
+	41,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
+	42,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
+	43,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
+	25,  // 24: stockfold.inventory.v1.Event.allocation_set:type_name -> stockfold.inventory.v1.AllocationSet
+	27,  // 25: stockfold.inventory.v1.Event.selling_rule_set:type_name -> stockfold.inventory.v1.SellingRuleSet
+	28,  // 26: stockfold.inventory.v1.Event.safety_period_passed:type_name -> stockfold.inventory.v1.SafetyPeriodPassed
+	29,  // 27: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
+	30,  // 28: stockfold.inventory.v1.Event.channel_retired:type_name -> stockfold.inventory.v1.ChannelRetired
+	31,  // 29: stockfold.inventory.v1.Event.shared_safety_set:type_name -> stockfold.inventory.v1.SharedSafetySet
+	32,  // 30: stockfold.inventory.v1.Event.location_group_defined:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	33,  // 31: stockfold.inventory.v1.Event.fulfilment_rule_set:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	34,  // 32: stockfold.inventory.v1.Event.rule_period_passed:type_name -> stockfold.inventory.v1.RulePeriodPassed
+	35,  // 33: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
+	36,  // 34: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
+	37,  // 35: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
+	49,  // 36: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
+	52,  // 37: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
+	53,  // 38: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
+	54,  // 39: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
+	56,  // 40: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
+	60,  // 41: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
+	67,  // 42: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
+	58,  // 43: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
+	59,  // 44: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
+	61,  // 45: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
+	62,  // 46: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
+	57,  // 47: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
+	63,  // 48: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
+	64,  // 49: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
+	66,  // 50: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
+	55,  // 51: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
+	45,  // 52: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
+	46,  // 53: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
+	47,  // 54: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
+	48,  // 55: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
+	69,  // 56: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
+	70,  // 57: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
+	71,  // 58: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 59: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 60: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	68,  // 61: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 62: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 63: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	38,  // 64: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	5,   // 65: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 66: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 67: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 68: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 69: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 70: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 71: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	5,   // 72: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 73: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 74: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	71,  // 75: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	38,  // 76: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 77: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 78: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	38,  // 79: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 80: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	71,  // 81: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 82: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	39,  // 83: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	71,  // 84: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	6,   // 85: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	71,  // 86: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	71,  // 87: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	71,  // 88: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	6,   // 89: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	71,  // 90: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	20,  // 91: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	71,  // 92: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 93: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	5,   // 94: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 95: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	71,  // 96: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 97: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 98: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	71,  // 99: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 100: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	71,  // 101: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	71,  // 102: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	26,  // 103: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	71,  // 104: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	71,  // 105: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	26,  // 106: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	71,  // 107: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	71,  // 108: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	71,  // 109: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	71,  // 110: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	71,  // 111: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	71,  // 112: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	71,  // 113: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 114: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	71,  // 115: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 116: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	71,  // 117: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	38,  // 118: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 119: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	71,  // 120: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	38,  // 121: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 122: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	38,  // 123: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	71,  // 124: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	44,  // 125: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	71,  // 126: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 127: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	6,   // 128: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	71,  // 129: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 130: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 131: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	6,   // 132: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	71,  // 133: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 134: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	50,  // 135: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	71,  // 136: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	51,  // 137: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	51,  // 138: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	71,  // 139: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 140: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 141: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	65,  // 142: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	2,   // 143: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	71,  // 144: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 145: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 146: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	71,  // 147: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	148, // [148:148] is the sub-list for method output_type
+	148, // [148:148] is the sub-list for method input_type
+	148, // [148:148] is the sub-list for extension type_name
+	148, // [148:148] is the sub-list for extension extendee
+	0,   // [0:148] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -5991,7 +7091,15 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_SupplyRescheduled)(nil),
 		(*Event_SupplyCancelled)(nil),
 		(*Event_ShortfallDetected)(nil),
+		(*Event_AllocationSet)(nil),
+		(*Event_SellingRuleSet)(nil),
+		(*Event_SafetyPeriodPassed)(nil),
 		(*Event_ChannelDefined)(nil),
+		(*Event_ChannelRetired)(nil),
+		(*Event_SharedSafetySet)(nil),
+		(*Event_LocationGroupDefined)(nil),
+		(*Event_FulfilmentRuleSet)(nil),
+		(*Event_RulePeriodPassed)(nil),
 		(*Event_LocationDefined)(nil),
 		(*Event_LocationEnabled)(nil),
 		(*Event_LocationDisabled)(nil),
@@ -6024,7 +7132,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   59,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -36,7 +36,9 @@ type AvailabilityDocument struct {
 	// Position of the last change of any channel's policy that the values include.
 	Policies uint64 `protobuf:"varint,6,opt,name=policies,proto3" json:"policies,omitempty"`
 	// In bytewise order of channel, one for every channel defined.
-	Values        []*ChannelValueDocument `protobuf:"bytes,7,rep,name=values,proto3" json:"values,omitempty"`
+	Values []*ChannelValueDocument `protobuf:"bytes,7,rep,name=values,proto3" json:"values,omitempty"`
+	// Unset when the SKU never had rules of its own.
+	Rules         *RulesDocument `protobuf:"bytes,8,opt,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -120,6 +122,254 @@ func (x *AvailabilityDocument) GetValues() []*ChannelValueDocument {
 	return nil
 }
 
+func (x *AvailabilityDocument) GetRules() *RulesDocument {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+// RulesDocument holds a SKU's own rules, as their events say.
+type RulesDocument struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Tallied     bool                   `protobuf:"varint,1,opt,name=tallied,proto3" json:"tallied,omitempty"`
+	Safety      []*SharedSafetySet     `protobuf:"bytes,2,rep,name=safety,proto3" json:"safety,omitempty"`
+	Allocations []*AllocationSet       `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// What has left by each allocation, in the same order.
+	Left          []int64           `protobuf:"varint,4,rep,packed,name=left,proto3" json:"left,omitempty"`
+	Selling       []*SellingRuleSet `protobuf:"bytes,5,rep,name=selling,proto3" json:"selling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesDocument) Reset() {
+	*x = RulesDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesDocument) ProtoMessage() {}
+
+func (x *RulesDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesDocument.ProtoReflect.Descriptor instead.
+func (*RulesDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RulesDocument) GetTallied() bool {
+	if x != nil {
+		return x.Tallied
+	}
+	return false
+}
+
+func (x *RulesDocument) GetSafety() []*SharedSafetySet {
+	if x != nil {
+		return x.Safety
+	}
+	return nil
+}
+
+func (x *RulesDocument) GetAllocations() []*AllocationSet {
+	if x != nil {
+		return x.Allocations
+	}
+	return nil
+}
+
+func (x *RulesDocument) GetLeft() []int64 {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
+func (x *RulesDocument) GetSelling() []*SellingRuleSet {
+	if x != nil {
+		return x.Selling
+	}
+	return nil
+}
+
+// UseDocument is what a channel holds at a location.
+type UseDocument struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Backordered   bool                   `protobuf:"varint,2,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	Reserved      int64                  `protobuf:"zigzag64,3,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	HoldUntil     []int64                `protobuf:"varint,4,rep,packed,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
+	HoldQuantity  []int64                `protobuf:"zigzag64,5,rep,packed,name=hold_quantity,json=holdQuantity,proto3" json:"hold_quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UseDocument) Reset() {
+	*x = UseDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UseDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UseDocument) ProtoMessage() {}
+
+func (x *UseDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UseDocument.ProtoReflect.Descriptor instead.
+func (*UseDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *UseDocument) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *UseDocument) GetBackordered() bool {
+	if x != nil {
+		return x.Backordered
+	}
+	return false
+}
+
+func (x *UseDocument) GetReserved() int64 {
+	if x != nil {
+		return x.Reserved
+	}
+	return 0
+}
+
+func (x *UseDocument) GetHoldUntil() []int64 {
+	if x != nil {
+		return x.HoldUntil
+	}
+	return nil
+}
+
+func (x *UseDocument) GetHoldQuantity() []int64 {
+	if x != nil {
+		return x.HoldQuantity
+	}
+	return nil
+}
+
+// PolicyRulesDocument holds the shared rules, as their events say.
+type PolicyRulesDocument struct {
+	state      protoimpl.MessageState  `protogen:"open.v1"`
+	Position   uint64                  `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	RecordedAt int64                   `protobuf:"varint,2,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	Safety     []*SharedSafetySet      `protobuf:"bytes,3,rep,name=safety,proto3" json:"safety,omitempty"`
+	Groups     []*LocationGroupDefined `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
+	Methods    []*FulfilmentRuleSet    `protobuf:"bytes,5,rep,name=methods,proto3" json:"methods,omitempty"`
+	// Ends and beginnings of rules up to here are recorded.
+	Passed        int64 `protobuf:"varint,6,opt,name=passed,proto3" json:"passed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyRulesDocument) Reset() {
+	*x = PolicyRulesDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyRulesDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyRulesDocument) ProtoMessage() {}
+
+func (x *PolicyRulesDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyRulesDocument.ProtoReflect.Descriptor instead.
+func (*PolicyRulesDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PolicyRulesDocument) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *PolicyRulesDocument) GetRecordedAt() int64 {
+	if x != nil {
+		return x.RecordedAt
+	}
+	return 0
+}
+
+func (x *PolicyRulesDocument) GetSafety() []*SharedSafetySet {
+	if x != nil {
+		return x.Safety
+	}
+	return nil
+}
+
+func (x *PolicyRulesDocument) GetGroups() []*LocationGroupDefined {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *PolicyRulesDocument) GetMethods() []*FulfilmentRuleSet {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
+}
+
+func (x *PolicyRulesDocument) GetPassed() int64 {
+	if x != nil {
+		return x.Passed
+	}
+	return 0
+}
+
 type ItemDocument struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ByDefault     bool                   `protobuf:"varint,1,opt,name=by_default,json=byDefault,proto3" json:"by_default,omitempty"`
@@ -133,7 +383,7 @@ type ItemDocument struct {
 
 func (x *ItemDocument) Reset() {
 	*x = ItemDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -145,7 +395,7 @@ func (x *ItemDocument) String() string {
 func (*ItemDocument) ProtoMessage() {}
 
 func (x *ItemDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -158,7 +408,7 @@ func (x *ItemDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemDocument.ProtoReflect.Descriptor instead.
 func (*ItemDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{1}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ItemDocument) GetByDefault() bool {
@@ -205,8 +455,9 @@ type BalanceDocument struct {
 	SafetyStock int64   `protobuf:"zigzag64,4,opt,name=safety_stock,json=safetyStock,proto3" json:"safety_stock,omitempty"`
 	InTransit   int64   `protobuf:"zigzag64,5,opt,name=in_transit,json=inTransit,proto3" json:"in_transit,omitempty"`
 	// The part of reserved that expires: ends in order, each with the quantity at the same place in hold_quantity.
-	HoldUntil    []int64 `protobuf:"varint,6,rep,packed,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
-	HoldQuantity []int64 `protobuf:"zigzag64,7,rep,packed,name=hold_quantity,json=holdQuantity,proto3" json:"hold_quantity,omitempty"`
+	HoldUntil    []int64        `protobuf:"varint,6,rep,packed,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"`
+	HoldQuantity []int64        `protobuf:"zigzag64,7,rep,packed,name=hold_quantity,json=holdQuantity,proto3" json:"hold_quantity,omitempty"`
+	Uses         []*UseDocument `protobuf:"bytes,8,rep,name=uses,proto3" json:"uses,omitempty"`
 	// Open supply: due dates in order, in seconds, each with the quantity at the same place in incoming_quantity.
 	IncomingDue      []int64 `protobuf:"varint,20,rep,packed,name=incoming_due,json=incomingDue,proto3" json:"incoming_due,omitempty"`
 	IncomingQuantity []int64 `protobuf:"zigzag64,21,rep,packed,name=incoming_quantity,json=incomingQuantity,proto3" json:"incoming_quantity,omitempty"`
@@ -218,7 +469,7 @@ type BalanceDocument struct {
 
 func (x *BalanceDocument) Reset() {
 	*x = BalanceDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -230,7 +481,7 @@ func (x *BalanceDocument) String() string {
 func (*BalanceDocument) ProtoMessage() {}
 
 func (x *BalanceDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -243,7 +494,7 @@ func (x *BalanceDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalanceDocument.ProtoReflect.Descriptor instead.
 func (*BalanceDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{2}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BalanceDocument) GetLocation() string {
@@ -295,6 +546,13 @@ func (x *BalanceDocument) GetHoldQuantity() []int64 {
 	return nil
 }
 
+func (x *BalanceDocument) GetUses() []*UseDocument {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
 func (x *BalanceDocument) GetIncomingDue() []int64 {
 	if x != nil {
 		return x.IncomingDue
@@ -331,7 +589,7 @@ type DatedDocument struct {
 
 func (x *DatedDocument) Reset() {
 	*x = DatedDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -343,7 +601,7 @@ func (x *DatedDocument) String() string {
 func (*DatedDocument) ProtoMessage() {}
 
 func (x *DatedDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -356,7 +614,7 @@ func (x *DatedDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatedDocument.ProtoReflect.Descriptor instead.
 func (*DatedDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{3}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DatedDocument) GetAt() int64 {
@@ -403,7 +661,7 @@ type ChannelValueDocument struct {
 
 func (x *ChannelValueDocument) Reset() {
 	*x = ChannelValueDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +673,7 @@ func (x *ChannelValueDocument) String() string {
 func (*ChannelValueDocument) ProtoMessage() {}
 
 func (x *ChannelValueDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +686,7 @@ func (x *ChannelValueDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelValueDocument.ProtoReflect.Descriptor instead.
 func (*ChannelValueDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{4}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChannelValueDocument) GetChannel() string {
@@ -497,7 +755,7 @@ type ReservationDocument struct {
 
 func (x *ReservationDocument) Reset() {
 	*x = ReservationDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +767,7 @@ func (x *ReservationDocument) String() string {
 func (*ReservationDocument) ProtoMessage() {}
 
 func (x *ReservationDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +780,7 @@ func (x *ReservationDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationDocument.ProtoReflect.Descriptor instead.
 func (*ReservationDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{5}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReservationDocument) GetReservationId() string {
@@ -659,7 +917,7 @@ type SupplyUseDocument struct {
 
 func (x *SupplyUseDocument) Reset() {
 	*x = SupplyUseDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +929,7 @@ func (x *SupplyUseDocument) String() string {
 func (*SupplyUseDocument) ProtoMessage() {}
 
 func (x *SupplyUseDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +942,7 @@ func (x *SupplyUseDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyUseDocument.ProtoReflect.Descriptor instead.
 func (*SupplyUseDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{6}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SupplyUseDocument) GetKind() int32 {
@@ -739,7 +997,7 @@ type SplitDocument struct {
 
 func (x *SplitDocument) Reset() {
 	*x = SplitDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +1009,7 @@ func (x *SplitDocument) String() string {
 func (*SplitDocument) ProtoMessage() {}
 
 func (x *SplitDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +1022,7 @@ func (x *SplitDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitDocument.ProtoReflect.Descriptor instead.
 func (*SplitDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SplitDocument) GetLocation() string {
@@ -789,16 +1047,19 @@ type ChannelDocument struct {
 	Sourcing    []string               `protobuf:"bytes,3,rep,name=sourcing,proto3" json:"sourcing,omitempty"`
 	HoldSeconds int64                  `protobuf:"varint,4,opt,name=hold_seconds,json=holdSeconds,proto3" json:"hold_seconds,omitempty"`
 	Buffer      int64                  `protobuf:"varint,5,opt,name=buffer,proto3" json:"buffer,omitempty"`
-	// Of the last event that changed what the channel may sell: its own, or of a location it sells from.
-	Position      uint64 `protobuf:"varint,6,opt,name=position,proto3" json:"position,omitempty"`
-	RecordedAt    int64  `protobuf:"varint,7,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// Of the last event that changed what the channel may sell: its own, one of a location it sells from, or of a shared rule.
+	Position   uint64 `protobuf:"varint,6,opt,name=position,proto3" json:"position,omitempty"`
+	RecordedAt int64  `protobuf:"varint,7,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// The rest of its definition, and whether it was retired.
+	Terms         *ChannelDefined `protobuf:"bytes,8,opt,name=terms,proto3" json:"terms,omitempty"`
+	Retired       bool            `protobuf:"varint,9,opt,name=retired,proto3" json:"retired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChannelDocument) Reset() {
 	*x = ChannelDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +1071,7 @@ func (x *ChannelDocument) String() string {
 func (*ChannelDocument) ProtoMessage() {}
 
 func (x *ChannelDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +1084,7 @@ func (x *ChannelDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelDocument.ProtoReflect.Descriptor instead.
 func (*ChannelDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{8}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ChannelDocument) GetChannelId() string {
@@ -875,6 +1136,20 @@ func (x *ChannelDocument) GetRecordedAt() int64 {
 	return 0
 }
 
+func (x *ChannelDocument) GetTerms() *ChannelDefined {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *ChannelDocument) GetRetired() bool {
+	if x != nil {
+		return x.Retired
+	}
+	return false
+}
+
 // LocationDocument is a location's definition.
 type LocationDocument struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -895,7 +1170,7 @@ type LocationDocument struct {
 
 func (x *LocationDocument) Reset() {
 	*x = LocationDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +1182,7 @@ func (x *LocationDocument) String() string {
 func (*LocationDocument) ProtoMessage() {}
 
 func (x *LocationDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +1195,7 @@ func (x *LocationDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDocument.ProtoReflect.Descriptor instead.
 func (*LocationDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{9}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LocationDocument) GetLocationId() string {
@@ -999,7 +1274,7 @@ type OwnerDocument struct {
 
 func (x *OwnerDocument) Reset() {
 	*x = OwnerDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1286,7 @@ func (x *OwnerDocument) String() string {
 func (*OwnerDocument) ProtoMessage() {}
 
 func (x *OwnerDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1299,7 @@ func (x *OwnerDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnerDocument.ProtoReflect.Descriptor instead.
 func (*OwnerDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OwnerDocument) GetFact() int32 {
@@ -1075,7 +1350,7 @@ type OrderDocument struct {
 
 func (x *OrderDocument) Reset() {
 	*x = OrderDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1362,7 @@ func (x *OrderDocument) String() string {
 func (*OrderDocument) ProtoMessage() {}
 
 func (x *OrderDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1375,7 @@ func (x *OrderDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDocument.ProtoReflect.Descriptor instead.
 func (*OrderDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{11}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OrderDocument) GetOrderId() string {
@@ -1191,7 +1466,7 @@ var File_stockfold_inventory_v1_view_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\n" +
-	"!stockfold/inventory/v1/view.proto\x12\x16stockfold.inventory.v1\"\xc6\x02\n" +
+	"!stockfold/inventory/v1/view.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\"\x83\x03\n" +
 	"\x14AvailabilityDocument\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x1f\n" +
@@ -1200,14 +1475,36 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x04item\x18\x04 \x01(\v2$.stockfold.inventory.v1.ItemDocumentR\x04item\x12C\n" +
 	"\bbalances\x18\x05 \x03(\v2'.stockfold.inventory.v1.BalanceDocumentR\bbalances\x12\x1a\n" +
 	"\bpolicies\x18\x06 \x01(\x04R\bpolicies\x12D\n" +
-	"\x06values\x18\a \x03(\v2,.stockfold.inventory.v1.ChannelValueDocumentR\x06values\"\x8d\x01\n" +
+	"\x06values\x18\a \x03(\v2,.stockfold.inventory.v1.ChannelValueDocumentR\x06values\x12;\n" +
+	"\x05rules\x18\b \x01(\v2%.stockfold.inventory.v1.RulesDocumentR\x05rules\"\x89\x02\n" +
+	"\rRulesDocument\x12\x18\n" +
+	"\atallied\x18\x01 \x01(\bR\atallied\x12?\n" +
+	"\x06safety\x18\x02 \x03(\v2'.stockfold.inventory.v1.SharedSafetySetR\x06safety\x12G\n" +
+	"\vallocations\x18\x03 \x03(\v2%.stockfold.inventory.v1.AllocationSetR\vallocations\x12\x12\n" +
+	"\x04left\x18\x04 \x03(\x03R\x04left\x12@\n" +
+	"\aselling\x18\x05 \x03(\v2&.stockfold.inventory.v1.SellingRuleSetR\aselling\"\xa9\x01\n" +
+	"\vUseDocument\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12 \n" +
+	"\vbackordered\x18\x02 \x01(\bR\vbackordered\x12\x1a\n" +
+	"\breserved\x18\x03 \x01(\x12R\breserved\x12\x1d\n" +
+	"\n" +
+	"hold_until\x18\x04 \x03(\x03R\tholdUntil\x12#\n" +
+	"\rhold_quantity\x18\x05 \x03(\x12R\fholdQuantity\"\xb6\x02\n" +
+	"\x13PolicyRulesDocument\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x1f\n" +
+	"\vrecorded_at\x18\x02 \x01(\x03R\n" +
+	"recordedAt\x12?\n" +
+	"\x06safety\x18\x03 \x03(\v2'.stockfold.inventory.v1.SharedSafetySetR\x06safety\x12D\n" +
+	"\x06groups\x18\x04 \x03(\v2,.stockfold.inventory.v1.LocationGroupDefinedR\x06groups\x12C\n" +
+	"\amethods\x18\x05 \x03(\v2).stockfold.inventory.v1.FulfilmentRuleSetR\amethods\x12\x16\n" +
+	"\x06passed\x18\x06 \x01(\x03R\x06passed\"\x8d\x01\n" +
 	"\fItemDocument\x12\x1d\n" +
 	"\n" +
 	"by_default\x18\x01 \x01(\bR\tbyDefault\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x1a\n" +
 	"\bcategory\x18\x04 \x01(\tR\bcategory\x12\x1a\n" +
-	"\bdecimals\x18\x05 \x01(\x05R\bdecimals\"\xfb\x02\n" +
+	"\bdecimals\x18\x05 \x01(\x05R\bdecimals\"\xb4\x03\n" +
 	"\x0fBalanceDocument\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x17\n" +
 	"\aon_hand\x18\x02 \x03(\x12R\x06onHand\x12\x1a\n" +
@@ -1217,7 +1514,8 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"in_transit\x18\x05 \x01(\x12R\tinTransit\x12\x1d\n" +
 	"\n" +
 	"hold_until\x18\x06 \x03(\x03R\tholdUntil\x12#\n" +
-	"\rhold_quantity\x18\a \x03(\x12R\fholdQuantity\x12!\n" +
+	"\rhold_quantity\x18\a \x03(\x12R\fholdQuantity\x127\n" +
+	"\x04uses\x18\b \x03(\v2#.stockfold.inventory.v1.UseDocumentR\x04uses\x12!\n" +
 	"\fincoming_due\x18\x14 \x03(\x03R\vincomingDue\x12+\n" +
 	"\x11incoming_quantity\x18\x15 \x03(\x12R\x10incomingQuantity\x12A\n" +
 	"\bpromises\x18\x16 \x03(\v2%.stockfold.inventory.v1.DatedDocumentR\bpromises\"\x7f\n" +
@@ -1263,7 +1561,7 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\bquantity\x18\x06 \x01(\x03R\bquantity\"G\n" +
 	"\rSplitDocument\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xd8\x01\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xb0\x02\n" +
 	"\x0fChannelDocument\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x12\x12\n" +
@@ -1273,7 +1571,9 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x06buffer\x18\x05 \x01(\x03R\x06buffer\x12\x1a\n" +
 	"\bposition\x18\x06 \x01(\x04R\bposition\x12\x1f\n" +
 	"\vrecorded_at\x18\a \x01(\x03R\n" +
-	"recordedAt\"\xa6\x02\n" +
+	"recordedAt\x12<\n" +
+	"\x05terms\x18\b \x01(\v2&.stockfold.inventory.v1.ChannelDefinedR\x05terms\x12\x18\n" +
+	"\aretired\x18\t \x01(\bR\aretired\"\xa6\x02\n" +
 	"\x10LocationDocument\x12\x1f\n" +
 	"\vlocation_id\x18\x01 \x01(\tR\n" +
 	"locationId\x12\x12\n" +
@@ -1319,34 +1619,52 @@ func file_stockfold_inventory_v1_view_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_view_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*AvailabilityDocument)(nil), // 0: stockfold.inventory.v1.AvailabilityDocument
-	(*ItemDocument)(nil),         // 1: stockfold.inventory.v1.ItemDocument
-	(*BalanceDocument)(nil),      // 2: stockfold.inventory.v1.BalanceDocument
-	(*DatedDocument)(nil),        // 3: stockfold.inventory.v1.DatedDocument
-	(*ChannelValueDocument)(nil), // 4: stockfold.inventory.v1.ChannelValueDocument
-	(*ReservationDocument)(nil),  // 5: stockfold.inventory.v1.ReservationDocument
-	(*SupplyUseDocument)(nil),    // 6: stockfold.inventory.v1.SupplyUseDocument
-	(*SplitDocument)(nil),        // 7: stockfold.inventory.v1.SplitDocument
-	(*ChannelDocument)(nil),      // 8: stockfold.inventory.v1.ChannelDocument
-	(*LocationDocument)(nil),     // 9: stockfold.inventory.v1.LocationDocument
-	(*OwnerDocument)(nil),        // 10: stockfold.inventory.v1.OwnerDocument
-	(*OrderDocument)(nil),        // 11: stockfold.inventory.v1.OrderDocument
+	(*RulesDocument)(nil),        // 1: stockfold.inventory.v1.RulesDocument
+	(*UseDocument)(nil),          // 2: stockfold.inventory.v1.UseDocument
+	(*PolicyRulesDocument)(nil),  // 3: stockfold.inventory.v1.PolicyRulesDocument
+	(*ItemDocument)(nil),         // 4: stockfold.inventory.v1.ItemDocument
+	(*BalanceDocument)(nil),      // 5: stockfold.inventory.v1.BalanceDocument
+	(*DatedDocument)(nil),        // 6: stockfold.inventory.v1.DatedDocument
+	(*ChannelValueDocument)(nil), // 7: stockfold.inventory.v1.ChannelValueDocument
+	(*ReservationDocument)(nil),  // 8: stockfold.inventory.v1.ReservationDocument
+	(*SupplyUseDocument)(nil),    // 9: stockfold.inventory.v1.SupplyUseDocument
+	(*SplitDocument)(nil),        // 10: stockfold.inventory.v1.SplitDocument
+	(*ChannelDocument)(nil),      // 11: stockfold.inventory.v1.ChannelDocument
+	(*LocationDocument)(nil),     // 12: stockfold.inventory.v1.LocationDocument
+	(*OwnerDocument)(nil),        // 13: stockfold.inventory.v1.OwnerDocument
+	(*OrderDocument)(nil),        // 14: stockfold.inventory.v1.OrderDocument
+	(*SharedSafetySet)(nil),      // 15: stockfold.inventory.v1.SharedSafetySet
+	(*AllocationSet)(nil),        // 16: stockfold.inventory.v1.AllocationSet
+	(*SellingRuleSet)(nil),       // 17: stockfold.inventory.v1.SellingRuleSet
+	(*LocationGroupDefined)(nil), // 18: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),    // 19: stockfold.inventory.v1.FulfilmentRuleSet
+	(*ChannelDefined)(nil),       // 20: stockfold.inventory.v1.ChannelDefined
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
-	1,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
-	2,  // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
-	4,  // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
-	3,  // 3: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
-	7,  // 4: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
-	6,  // 5: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
-	10, // 6: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	4,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
+	5,  // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
+	7,  // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
+	1,  // 3: stockfold.inventory.v1.AvailabilityDocument.rules:type_name -> stockfold.inventory.v1.RulesDocument
+	15, // 4: stockfold.inventory.v1.RulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	16, // 5: stockfold.inventory.v1.RulesDocument.allocations:type_name -> stockfold.inventory.v1.AllocationSet
+	17, // 6: stockfold.inventory.v1.RulesDocument.selling:type_name -> stockfold.inventory.v1.SellingRuleSet
+	15, // 7: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	18, // 8: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	19, // 9: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	2,  // 10: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
+	6,  // 11: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
+	10, // 12: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
+	9,  // 13: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
+	20, // 14: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
+	13, // 15: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
@@ -1354,13 +1672,14 @@ func file_stockfold_inventory_v1_view_proto_init() {
 	if File_stockfold_inventory_v1_view_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_event_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_view_proto_rawDesc), len(file_stockfold_inventory_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
