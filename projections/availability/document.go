@@ -15,9 +15,10 @@ type Document struct {
 	RecordedAt aggregates.Instant // of that event; the latest of all when a clock went back
 	Balances   stock.Balances
 
-	prices *pricing             // what the values were computed with; nil while the document is folded
-	values []int64              // ATS by channel of the pricing
-	next   []aggregates.Instant // of each value, when something can be promised again; nil when that is known of none
+	prices *pricing // what the values were computed with; nil while the document is folded
+	values []int64  // ATS by channel of the pricing
+
+	boundary aggregates.Instant // when rules of the SKU begin or end next, after RecordedAt; 0 when none do
 }
 
 // ATS is what one channel can sell of a document's SKU.
@@ -58,7 +59,8 @@ func (d *Document) Policies() uint64 {
 // sizes of parts of a document in memory, about, in bytes.
 const (
 	documentBytes = 160
-	balanceBytes  = 136
+	balanceBytes  = 160
+	useBytes      = 72
 	holdBytes     = 20
 	valueBytes    = 8
 )
@@ -68,8 +70,11 @@ func (d *Document) Size() int {
 	n := documentBytes + len(d.SKU) + balanceBytes*d.Balances.Len() + valueBytes*len(d.values)
 	for b := range d.Balances.Each {
 		n += holdBytes*b.Holds.Len() + laterSize(b.Later)
+		for i := range b.Uses {
+			n += useBytes + holdBytes*b.Uses[i].Holds.Len()
+		}
 	}
-	return n + valueBytes*len(d.next)
+	return n + d.Balances.Rules().Size()
 }
 
 // Encoder writes documents in their stored form, an inventoryv1.AvailabilityDocument. It keeps its memory between
@@ -85,6 +90,7 @@ type Encoder struct {
 func (e *Encoder) Append(dst []byte, d *Document) ([]byte, error) {
 	m := &e.message
 	m.Sku, m.Position, m.RecordedAt, m.Policies = d.SKU, d.Position, int64(d.RecordedAt), d.Policies()
+	m.Rules = encodeRules(d.Balances.Rules())
 	e.setItem(d)
 	e.setBalances(d)
 	e.setValues(d)
@@ -114,6 +120,7 @@ func (e *Encoder) setBalances(d *Document) {
 		m.OnHand = append(m.OnHand[:0], b.OnHand[:]...)
 		m.HoldUntil, m.HoldQuantity = appendHolds(m.HoldUntil[:0], m.HoldQuantity[:0], &b.Holds)
 		setLater(m, b.Later)
+		m.Uses = encodeUses(b.Uses)
 		e.message.Balances = append(e.message.Balances, m)
 	}
 }
@@ -124,7 +131,6 @@ func (e *Encoder) setValues(d *Document) {
 	for i, v := range d.values {
 		m, c := &e.values[i], &d.prices.channels[i]
 		m.Channel, m.Ats, m.Policy, m.PolicyRecordedAt = c.id, v, c.position, int64(c.recordedAt)
-		m.NextAt = int64(d.nextAt(i))
 		e.message.Values = append(e.message.Values, m)
 	}
 }
@@ -145,11 +151,11 @@ func Decode(b []byte) (*Document, error) {
 	}
 	d := &Document{SKU: m.Sku, Position: m.Position, RecordedAt: aggregates.Instant(m.RecordedAt),
 		Balances: decodeBalances(&m), values: make([]int64, len(m.Values))}
+	d.boundary = d.Balances.NextBoundary(d.RecordedAt)
 	d.prices = &pricing{version: m.Policies, channels: make([]priced, len(m.Values))}
 	for i, v := range m.Values {
 		d.prices.channels[i] = priced{id: v.Channel, position: v.Policy, recordedAt: aggregates.Instant(v.PolicyRecordedAt)}
 		d.values[i] = v.Ats
-		d.setNext(i, aggregates.Instant(v.NextAt))
 	}
 	return d, nil
 }
@@ -160,11 +166,13 @@ func decodeBalances(m *inventoryv1.AvailabilityDocument) (b stock.Balances) {
 			Category: i.Category, Decimals: int(i.Decimals)}
 	}
 	for _, d := range m.Balances {
-		x := stock.Balance{Location: d.Location, Reserved: d.Reserved, SafetyStock: d.SafetyStock, InTransit: d.InTransit}
+		x := stock.Balance{Location: d.Location, Reserved: d.Reserved, SafetyStock: d.SafetyStock, InTransit: d.InTransit,
+			Uses: decodeUses(d.Uses)}
 		copy(x.OnHand[:], d.OnHand)
 		x.Holds = decodeHolds(d.HoldUntil, d.HoldQuantity)
 		x.Later = decodeLater(d)
 		b.Put(x)
 	}
+	b.PutRules(decodeRules(m.Rules))
 	return b
 }

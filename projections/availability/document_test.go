@@ -129,7 +129,6 @@ func TestSupplyAndLaterPromisesAreReadBack(t *testing.T) {
 	x := *want.Balances.At("berlin")
 	x.Later = l
 	want.Balances.Put(x)
-	want.setNext(1, 1_700_000_150*aggregates.Second)
 	var e Encoder
 	for range 2 { // the encoder keeps its memory: nothing may be left in it
 		b, err := e.Append(nil, want)
@@ -140,8 +139,8 @@ func TestSupplyAndLaterPromisesAreReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(got.Balances.At("berlin").Later, l) || got.nextAt(0) != 0 || got.nextAt(1) != want.nextAt(1) {
-			t.Fatalf("got %+v, %v", got.Balances.At("berlin").Later, got.next)
+		if !reflect.DeepEqual(got.Balances.At("berlin").Later, l) {
+			t.Fatalf("got %+v", got.Balances.At("berlin").Later)
 		}
 		if plain := encode(t, sample()); string(plain) == string(b) {
 			t.Fatal("the future is not in the document")

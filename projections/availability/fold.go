@@ -179,9 +179,17 @@ func (c *pending) Publish(through uint64) {
 	for _, drafts := range c.drafts {
 		for sku, d := range drafts {
 			c.fold.cache.Put(sku, d.Document)
+			c.fold.noteBoundary(d)
 		}
 	}
 	c.fold.publish(c, through)
+}
+
+// noteBoundary keeps when rules of a SKU begin or end next, while it has such.
+func (f *fold) noteBoundary(d draft) {
+	if d.boundary != 0 || d.before == nil || d.before.boundary != 0 {
+		f.boundaries.note(d.Document)
+	}
 }
 
 // publish tells the watchers what changed. While the model is built again they would see old values once more: they go

@@ -108,7 +108,7 @@ func (h *hub) publishDocument(d draft) {
 		if !d.changed(i) {
 			continue
 		}
-		a := d.prices.availability(d.Document, d.SKU, i)
+		a := d.prices.availability(d.Document, d.SKU, i, nil)
 		h.log(a)
 		for _, s := range h.watched[d.SKU] {
 			if s.channel == "" || s.channel == a.Channel {
@@ -139,11 +139,11 @@ func (d *draft) changed(i int) bool {
 		return true
 	}
 	if d.before.prices == d.prices {
-		return d.before.values[i] != d.values[i] || d.before.nextAt(i) != d.nextAt(i)
+		return d.before.values[i] != d.values[i] || !d.sameOffer(i, i)
 	}
 	was, is := d.before.prices, d.prices
 	j, ok := was.find(is.channels[i].id)
-	if !ok || d.before.values[j] != d.values[i] || d.before.nextAt(j) != d.nextAt(i) {
+	if !ok || d.before.values[j] != d.values[i] || !d.sameOffer(j, i) {
 		return true
 	}
 	return was.version != is.previous && was.channels[j].position != is.channels[i].position

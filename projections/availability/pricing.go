@@ -3,6 +3,7 @@ package availability
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections/policies"
@@ -21,6 +22,7 @@ type priced struct {
 	id         string
 	position   uint64 // of the last change of the channel's policy
 	recordedAt aggregates.Instant
+	boundary   aggregates.Instant // when terms of the policy begin or end next, after recordedAt; 0 when none do, or when restored
 }
 
 func newPricing(t *policies.Tables, before *pricing) *pricing {
@@ -29,7 +31,7 @@ func newPricing(t *policies.Tables, before *pricing) *pricing {
 		p.previous = before.version
 	}
 	for i, c := range t.Channels() {
-		p.channels[i] = priced{id: c.ID, position: c.Position, recordedAt: c.RecordedAt}
+		p.channels[i] = priced{id: c.ID, position: c.Position, recordedAt: c.RecordedAt, boundary: c.Policy.NextBoundary(c.RecordedAt)}
 	}
 	return p
 }
@@ -54,16 +56,17 @@ func (d *Document) value(p *pricing, i int) int64 {
 			return d.values[j]
 		}
 	}
-	return d.Balances.Available(p.tables.Channels()[i].Policy, d.RecordedAt)
+	return d.Balances.Available(p.tables.Channels()[i].Policy, d.at(&p.channels[i]))
 }
 
 // price computes the document's values; before it is published.
 func (d *Document) price(p *pricing) {
-	d.prices, d.values, d.next = p, make([]int64, len(p.channels)), nil
+	values := make([]int64, len(p.channels))
 	for i, c := range p.tables.Channels() {
-		d.values[i] = d.Balances.Available(c.Policy, d.RecordedAt)
-		d.setNext(i, d.findNext(c.Policy, d.values[i]))
+		values[i] = d.Balances.Available(c.Policy, d.at(&p.channels[i]))
 	}
+	d.prices, d.values = p, values
+	d.boundary = d.Balances.NextBoundary(d.RecordedAt)
 }
 
 // under returns the document with values of a current pricing: itself, or a copy.
@@ -72,24 +75,23 @@ func (d *Document) under(p *pricing) *Document {
 		return d
 	}
 	c := *d
-	c.prices, c.values, c.next = p, make([]int64, len(p.channels)), nil
+	c.prices, c.values = p, make([]int64, len(p.channels))
 	for i := range c.values {
 		c.values[i] = d.value(p, i)
-		c.setNext(i, d.nextOf(p, i))
 	}
 	return &c
 }
 
-// availability is the i-th channel's value of a current pricing. d is nil for a SKU that nothing was recorded for.
-func (p *pricing) availability(d *Document, sku string, i int) Availability {
+// availability is the i-th channel's value of a current pricing, as of now when rules have begun or ended since it was computed; a nil now leaves it as it was
+// computed. d is nil for a SKU that nothing was recorded for.
+func (p *pricing) availability(d *Document, sku string, i int, now func() time.Time) Availability {
 	c := &p.channels[i]
 	a := Availability{SKU: sku, Channel: c.id}
 	if d == nil {
 		return a
 	}
 	a.SKU, a.Known, a.Decimals = d.SKU, true, d.Balances.Item.Decimals
-	a.ATS, a.Position, a.RecordedAt = d.value(p, i), d.Position, d.RecordedAt
-	a.NextAt = d.nextOf(p, i)
+	a.Offer, a.Position, a.RecordedAt = d.offer(p, i, now), d.Position, d.RecordedAt
 	if c.position > a.Position {
 		a.Position, a.RecordedAt = c.position, c.recordedAt
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/policies"
 )
@@ -49,18 +50,17 @@ const (
 	FromStream             // the SKU's own stream
 )
 
-// Availability of one SKU on one channel.
+// Availability of one SKU on one channel, in base units. The Offer's Standing is 0 for an unknown SKU.
 type Availability struct {
-	SKU        string
-	Channel    string
-	ATS        int64              // available to sell, in base units, never negative
+	SKU     string
+	Channel string
+	stock.Offer
 	Decimals   int                // of the SKU's base unit
 	Known      bool               // false when nothing was ever recorded for the SKU
 	Position   uint64             // of the last event that the answer includes; only grows per SKU and channel
 	RecordedAt aggregates.Instant // of that event
 	CurrentAt  aggregates.Instant // everything recorded up to here is included; 0 when not known, and in changes
 	From       From
-	NextAt     aggregates.Instant // when ATS is 0: the first date that supply lets something be promised for, as of RecordedAt; 0 for none
 }
 
 // Config says what the projection is made of. Store, Model and Policies must be set.
@@ -83,6 +83,8 @@ type Projection struct {
 	cache   *projections.Cache[Document]
 	hub     *hub
 	pricing atomic.Pointer[pricing]
+
+	boundaries boundaries
 }
 
 // New makes a projection. Reads work at once, from what the read model holds; they follow the store while Run runs.
@@ -123,7 +125,7 @@ func (p *Projection) Get(ctx context.Context, sku, channel string) (Availability
 	if err != nil {
 		return Availability{}, err
 	}
-	a := prices.availability(d, sku, i)
+	a := prices.availability(d, sku, i, p.runner.Now)
 	a.CurrentAt, a.From = current, from
 	return a, nil
 }
@@ -164,7 +166,7 @@ func (p *Projection) BatchGet(ctx context.Context, channel string, skus []string
 		if err != nil {
 			return dst, err
 		}
-		a := prices.availability(d, sku, i)
+		a := prices.availability(d, sku, i, p.runner.Now)
 		a.CurrentAt, a.From = current, from
 		dst = append(dst, a)
 	}
@@ -198,6 +200,9 @@ func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Docu
 	for i, d := range list {
 		if published := p.cache.Get(d.SKU); published != nil {
 			d = published // the stored one may be newer and not published yet
+		}
+		if d.boundary != 0 {
+			p.boundaries.note(d)
 		}
 		list[i] = d.under(prices)
 	}

@@ -79,7 +79,7 @@ func (s *allSKUs) addDocument(d *Document) {
 		if s.channel != "" && s.channel != d.prices.channels[i].id {
 			continue
 		}
-		if a := d.prices.availability(d, d.SKU, i); a.Position > s.token {
+		if a := d.prices.availability(d, d.SKU, i, nil); a.Position > s.token {
 			s.changes = append(s.changes, a)
 		}
 	}

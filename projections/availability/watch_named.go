@@ -80,7 +80,7 @@ func (n *namedSKUs) add(ctx context.Context, prices *pricing, sku string) error 
 		if n.channel != "" && n.channel != prices.channels[i].id {
 			continue
 		}
-		if a := prices.availability(d, sku, i); a.Position > n.token || n.first && !a.Known {
+		if a := prices.availability(d, sku, i, nil); a.Position > n.token || n.first && !a.Known {
 			n.changes = append(n.changes, a)
 		}
 	}

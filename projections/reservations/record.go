@@ -45,24 +45,24 @@ func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint6
 		next.ExpiresAt = e.ExpiresAt
 	case *stock.ReservationFulfilled:
 		for _, x := range e.Splits {
-			next.Fulfilled += next.take(x.ReservedAt, x.Quantity)
+			next.Fulfilled += next.take(stock.Split{Location: x.ReservedAt, Quantity: x.Quantity, Backordered: x.Backordered})
 		}
 	case *stock.ReservationReleased:
 		for _, x := range e.Splits {
-			next.Released += next.take(x.Location, x.Quantity)
+			next.Released += next.take(x)
 		}
 	case *stock.ReservationExpired:
 		for _, x := range e.Splits {
-			next.Expired += next.take(x.Location, x.Quantity)
+			next.Expired += next.take(x)
 		}
 	case *stock.ReservationReallocated:
 		for _, x := range e.From {
-			next.take(x.Location, x.Quantity)
+			next.take(x)
 		}
 		next.add(e.To)
 	case *stock.ReservationChanged:
 		for _, x := range e.Removed {
-			next.Released += next.take(x.Location, x.Quantity)
+			next.Released += next.take(x)
 		}
 		for _, x := range e.Added {
 			next.Quantity += x.Quantity
@@ -74,19 +74,19 @@ func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint6
 }
 
 // take lowers what is reserved at a location; the splits are copied, as other records share them.
-func (r *Record) take(location string, quantity int64) int64 {
-	r.Remaining -= quantity
+func (r *Record) take(given stock.Split) int64 {
+	r.Remaining -= given.Quantity
 	var rest []stock.Split
 	for _, x := range r.Splits {
-		if x.Location == location {
-			x.Quantity -= quantity
+		if x.Location == given.Location && x.Backordered == given.Backordered {
+			x.Quantity -= given.Quantity
 		}
 		if x.Quantity > 0 {
 			rest = append(rest, x)
 		}
 	}
 	r.Splits = rest
-	return quantity
+	return given.Quantity
 }
 
 // add raises what is reserved; the splits are copied, as other records share them.
@@ -94,7 +94,7 @@ func (r *Record) add(splits []stock.Split) {
 	all := slices.Clone(r.Splits)
 	for _, x := range splits {
 		r.Remaining += x.Quantity
-		i := slices.IndexFunc(all, func(y stock.Split) bool { return y.Location == x.Location })
+		i := slices.IndexFunc(all, func(y stock.Split) bool { return y.Location == x.Location && y.Backordered == x.Backordered })
 		if i < 0 {
 			all = append(all, x)
 			continue
@@ -150,7 +150,7 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 			Location: u.Location, DueAt: int64(u.DueAt), Quantity: u.Quantity})
 	}
 	for _, x := range r.Splits {
-		d.Splits = append(d.Splits, &inventoryv1.SplitDocument{Location: x.Location, Quantity: x.Quantity})
+		d.Splits = append(d.Splits, &inventoryv1.SplitDocument{Location: x.Location, Quantity: x.Quantity, Backordered: x.Backordered})
 	}
 	at := len(dst)
 	dst = append(dst, make([]byte, d.SizeVT())...)
@@ -177,7 +177,7 @@ func (r *Record) UnmarshalBinary(b []byte) error {
 			Location: u.Location, DueAt: aggregates.Instant(u.DueAt), Quantity: u.Quantity})
 	}
 	for _, x := range d.Splits {
-		r.Splits = append(r.Splits, stock.Split{Location: x.Location, Quantity: x.Quantity})
+		r.Splits = append(r.Splits, stock.Split{Location: x.Location, Quantity: x.Quantity, Backordered: x.Backordered})
 	}
 	return nil
 }

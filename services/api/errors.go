@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	readmodel "github.com/stockfold/stockfold/projections"
 	view "github.com/stockfold/stockfold/projections/availability"
@@ -15,6 +16,7 @@ import (
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
 	"github.com/stockfold/stockfold/services/validation"
@@ -43,6 +45,16 @@ const (
 	ReasonExceedsRemaining    = "EXCEEDS_REMAINING"
 	ReasonDecimalsFixed       = "DECIMALS_FIXED"
 	ReasonQuantityOverflow    = "QUANTITY_OVERFLOW"
+	ReasonNotSoldHere         = "NOT_SOLD_HERE"
+	ReasonNoLocationServes    = "NO_LOCATION_SERVES"
+	ReasonTooManySplits       = "TOO_MANY_SPLITS"
+	ReasonUnknownMethod       = "UNKNOWN_METHOD"
+	ReasonLocationNeeded      = "LOCATION_NEEDED"
+	ReasonAllocationUsed      = "ALLOCATION_USED"
+	ReasonAllocationsOverlap  = "ALLOCATIONS_OVERLAP"
+	ReasonBackordersUsed      = "BACKORDERS_USED"
+	ReasonTooManyRules        = "TOO_MANY_RULES"
+	ReasonUnknownGroup        = "UNKNOWN_GROUP"
 	ReasonDeadLetterClosed    = "DEAD_LETTER_CLOSED"
 	ReasonNotReplayable       = "NOT_REPLAYABLE"
 	ReasonTooManyDates        = "TOO_MANY_PROMISE_DATES"
@@ -169,12 +181,18 @@ func badRequest(err error) (problem, bool) {
 		return invalid("promise_at", ReasonInvalidFields, err), true
 	case *stock.SupplyError:
 		return invalid(e.Field, ReasonInvalidFields, err), true
+	case *stock.PeriodError:
+		return invalid("until", ReasonInvalidFields, err), true
+	case *rules.ScopeError:
+		return invalid("rule", ReasonInvalidFields, err), true
 	}
 	switch err {
 	case stock.ErrUnknownKind:
 		return invalid("kind", ReasonInvalidFields, err), true
 	case stock.ErrUnknownCondition:
 		return invalid("condition", ReasonInvalidFields, err), true
+	case stock.ErrLocationNeeded:
+		return invalid("location", ReasonLocationNeeded, err), true
 	case stock.ErrRepeatedLocation:
 		return invalid("location", ReasonInvalidFields, err), true
 	}
@@ -215,7 +233,7 @@ func refusedByState(err error) (problem, bool) {
 	}
 	switch e := err.(type) {
 	case *stock.InsufficientError:
-		facts := []string{"available", number(e.Available), "requested", number(e.Requested)}
+		facts := []string{"available", number(e.Available), "beyond", number(e.Beyond), "requested", number(e.Requested)}
 		if e.PromiseAt != 0 {
 			facts = append(facts, "promise_at", e.PromiseAt.Time().Format(time.RFC3339))
 		}
@@ -235,6 +253,24 @@ func refusedByState(err error) (problem, bool) {
 		return forbidden(ReasonDeadLetterClosed, "dead_letter_id", e.ID)
 	case *ingest.NotReplayableError:
 		return forbidden(ReasonNotReplayable, "dead_letter_id", e.ID)
+	case *stock.NotSoldError:
+		return forbidden(ReasonNotSoldHere, "channel", e.Channel)
+	case *stock.NoLocationError:
+		return forbidden(ReasonNoLocationServes, "channel", e.Channel, "location", e.Location, "method", e.Method)
+	case *stock.TooManySplitsError:
+		return forbidden(ReasonTooManySplits, "requested", number(e.Requested), "limit", strconv.Itoa(e.Limit), "most", number(e.Most))
+	case *stock.MethodError:
+		return forbidden(ReasonUnknownMethod, "method", e.Method)
+	case *stock.AllocationUsedError:
+		return forbidden(ReasonAllocationUsed, "channel", e.Channel, "group", e.Group, "used", number(e.Used), "fence", number(e.Fence), "cap", number(e.Cap))
+	case *stock.OverlapError:
+		return forbidden(ReasonAllocationsOverlap, "channel", e.Channel, "group", e.Group, "other", e.Other, "location", e.Location)
+	case *stock.BackordersUsedError:
+		return forbidden(ReasonBackordersUsed, "channel", e.Channel, "used", number(e.Used), "limit", number(e.Limit))
+	case *stock.BoundError:
+		return forbidden(ReasonTooManyRules, "limit", strconv.Itoa(e.Limit))
+	case *policy.GroupError:
+		return forbidden(ReasonUnknownGroup, "group", e.Group)
 	case *stock.KeyReusedError:
 		return problem{code: codes.AlreadyExists, reason: ReasonKeyReused, metadata: map[string]string{"key": e.Key}}, true
 	}

@@ -70,8 +70,9 @@ func (v *value) set(a *projection.Availability) *pb.Availability {
 		p.CurrentAt = stamp(&v.currentAt, a.CurrentAt)
 	}
 	p.AnsweredFrom = origins[a.From]
-	if a.NextAt > max(a.CurrentAt, a.RecordedAt) {
-		p.NextAvailableAt = timestamppb.New(a.NextAt.Time())
+	p.Status, p.Beyond = pb.AvailabilityStatus(a.Standing), a.Beyond // the names are in the same order
+	if a.NextAt > 0 {
+		p.NextAvailableAt = stamp(new(timestamppb.Timestamp), a.NextAt)
 	}
 	return p
 }

@@ -21,12 +21,11 @@ type look struct {
 	channel  string
 	own      string // reservation of who asks: what it holds is available to it
 
-	ats      int64
+	offer    stock.Offer
 	decimals int
 	known    bool
 	policy   *policies.Channel
 	at       aggregates.Instant
-	next     aggregates.Instant
 }
 
 // Decide reads the SKU at its latest revision, under the channel's policy of this moment.
@@ -35,13 +34,10 @@ func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Inst
 	if !ok {
 		return nil, &refusals.UnknownChannel{Channel: l.channel}
 	}
-	l.ats, l.decimals, l.known = s.Available(policy.Policy, now), s.Item.Decimals, s.Version > 0
+	l.offer, l.decimals, l.known = s.Offer(policy.Policy, now), s.Item.Decimals, s.Version > 0
 	l.policy, l.at = policy, now
 	if l.own != "" {
-		l.ats = s.AvailableTo(l.own, policy.Policy, now)
-	}
-	if l.ats == 0 && s.Expecting() {
-		l.next, _ = s.NextAvailable(policy.Policy, now, 1)
+		l.offer = s.OfferOf(s.AvailableTo(l.own, policy.Policy, now), policy.Policy, now)
 	}
 	return nil, nil
 }
@@ -51,9 +47,8 @@ func (l *look) availability(sku string, position uint64) projection.Availability
 		return projection.Availability{SKU: sku, Channel: l.channel, RecordedAt: l.at, CurrentAt: l.at, From: projection.FromStream}
 	}
 	return projection.Availability{
-		SKU: sku, Channel: l.channel, ATS: l.ats, Decimals: l.decimals, Known: l.known,
+		SKU: sku, Channel: l.channel, Offer: l.offer, Decimals: l.decimals, Known: l.known,
 		Position: max(position, l.policy.Position), RecordedAt: l.at, CurrentAt: l.at, From: projection.FromStream,
-		NextAt: l.next,
 	}
 }
 

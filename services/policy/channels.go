@@ -8,6 +8,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections/policies"
+	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
@@ -23,6 +24,7 @@ func (s *Service) PutChannel(ctx context.Context, r *pb.PutChannelRequest) (*pb.
 	}
 	in := putChannel{defined: channel.Defined{
 		Name: r.Channel.Name, Sourcing: r.Channel.Sourcing, HoldSeconds: r.Channel.HoldSeconds, Buffer: r.Channel.Buffer,
+		Terms: termsOf(r.Channel),
 	}}
 	outcome, err := s.Channels.Do(ctx, r.Channel.ChannelId, metadata(ctx, r.Actor), &in)
 	if err != nil {
@@ -50,6 +52,7 @@ func (s *Service) checkChannel(ctx context.Context, r *pb.PutChannelRequest) err
 	if c.Count("channel.sourcing", len(r.Channel.Sourcing), 0, MaxSourcing); len(r.Channel.Sourcing) <= MaxSourcing {
 		checkSourcing(&c, r.Channel.Sourcing)
 	}
+	checkTerms(&c, r.Channel)
 	if err := c.Err(); err != nil {
 		return err
 	}
@@ -150,5 +153,38 @@ func (s *Service) ListChannels(_ context.Context, r *pb.ListChannelsRequest) (*p
 }
 
 func channelMessage(id string, s *channel.State) *pb.Channel {
-	return &pb.Channel{ChannelId: id, Name: s.Name, Sourcing: s.Sourcing, HoldSeconds: s.HoldSeconds, Buffer: s.Buffer}
+	return &pb.Channel{ChannelId: id, Name: s.Name, Sourcing: s.Sourcing, HoldSeconds: s.HoldSeconds, Buffer: s.Buffer,
+		Disabled: s.Disabled, SourcingGroups: s.SourcingGroups, Strategy: pb.SourcingStrategy(s.Strategy), MaxSplits: int32(s.MaxSplits),
+		BufferBasisPoints: s.BufferBasisPoints, BufferFrom: codec.Timestamp(s.BufferFrom), BufferUntil: codec.Timestamp(s.BufferUntil),
+		LowStock: s.LowStock, SellOut: s.SellOut, Retired: s.Retired}
+}
+
+func termsOf(c *pb.Channel) channel.Terms {
+	return channel.Terms{Disabled: c.Disabled, SourcingGroups: c.SourcingGroups, Strategy: int(c.Strategy), MaxSplits: int(c.MaxSplits),
+		BufferBasisPoints: c.BufferBasisPoints, BufferFrom: codec.Instant(c.BufferFrom), BufferUntil: codec.Instant(c.BufferUntil),
+		LowStock: c.LowStock, SellOut: c.SellOut}
+}
+
+func checkTerms(c *validation.Checker, x *pb.Channel) {
+	if c.Count("channel.sourcing_groups", len(x.SourcingGroups), 0, MaxGroupsOfChannel); len(x.SourcingGroups) <= MaxGroupsOfChannel {
+		for i, group := range x.SourcingGroups {
+			c.ID(fmt.Sprintf("channel.sourcing_groups[%d]", i), group)
+		}
+	}
+	if _, ok := pb.SourcingStrategy_name[int32(x.Strategy)]; !ok {
+		c.Fail("channel.strategy", "must be one of the values of SourcingStrategy, is %d", x.Strategy)
+	}
+	c.Range("channel.max_splits", int64(x.MaxSplits), 0, MaxSourcing)
+	c.Range("channel.buffer_basis_points", x.BufferBasisPoints, 0, stock.WholeBasisPoints)
+	if x.Buffer != 0 && x.BufferBasisPoints != 0 {
+		c.Fail("channel.buffer_basis_points", "must be left out when channel.buffer is given")
+	}
+	if from, until := codec.Instant(x.BufferFrom), codec.Instant(x.BufferUntil); from < 0 || until != 0 && until <= from {
+		c.Fail("channel.buffer_until", "must be after channel.buffer_from")
+	}
+	c.Range("channel.low_stock", x.LowStock, 0, validation.MaxQuantity)
+	c.Range("channel.sell_out", x.SellOut, 0, validation.MaxQuantity)
+	if x.Retired {
+		c.Fail("channel.retired", "must be left out: use RetireChannel")
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/policies"
@@ -40,6 +41,7 @@ type Directory interface {
 	Channels() []*policies.Channel
 	Locations() []*policies.Location
 	Location(id string) (location.State, bool)
+	Rules() *policies.SharedRules
 }
 
 // Items finds what is known of SKUs; *availability.Projection does. Scan is in bytewise order.
@@ -54,6 +56,7 @@ type Config struct {
 	SKUs      commands.Doer[stock.State]
 	Channels  commands.Doer[channel.State]
 	Locations commands.Doer[location.State]
+	Rules     commands.Doer[rules.State]
 	Directory Directory
 	Items     Items
 	Tokens    *tokens.Codec

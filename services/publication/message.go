@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 // Topic and type of the messages, a contract.
@@ -37,12 +39,13 @@ func message(source string, a *projection.Availability) Message {
 // eventID follows from the value, so that readers recognise one that is published again. The position alone does not
 // tell: a change of policy changes many values.
 func eventID(a *projection.Availability) string {
-	var room [5]string
-	parts := append(room[:0], a.SKU, a.Channel, strconv.FormatInt(a.ATS, 10), strconv.FormatBool(a.Known))
-	if a.NextAt > a.RecordedAt {
-		parts = append(parts, strconv.FormatInt(int64(a.NextAt), 10))
+	parts := [7]string{a.SKU, a.Channel, strconv.FormatInt(a.ATS, 10), strconv.FormatBool(a.Known)}
+	said := 4
+	if a.Standing > stock.OutOfStock || a.Standing == stock.LowStock || a.Beyond != 0 || a.NextAt != 0 { // under rules
+		parts[4], parts[5], parts[6] = a.Standing.String(), strconv.FormatInt(a.Beyond, 10), strconv.FormatInt(int64(a.NextAt), 10)
+		said = 7
 	}
-	f := aggregates.Fingerprint(parts...)
+	f := aggregates.Fingerprint(parts[:said]...)
 	return strconv.FormatUint(a.Position, 10) + "-" + strconv.FormatUint(f, 16)
 }
 
@@ -63,11 +66,21 @@ func appendChanged(b []byte, a *projection.Availability, at string) []byte {
 	b = strconv.AppendUint(b, a.Position, 10)
 	b = append(b, `","asOf":"`...)
 	b = append(b, at...)
-	if a.NextAt > a.RecordedAt {
-		b = append(b, `","nextAvailableAt":"`...)
-		b = a.NextAt.Time().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, '"')
+	if a.Standing != 0 {
+		b = append(b, `,"status":"`...)
+		b = append(b, pb.AvailabilityStatus(a.Standing).String()...) // the names are in the same order
+		b = append(b, '"')
 	}
-	return append(b, `"}}`...)
+	if a.Beyond != 0 {
+		b = append(b, `,"beyond":"`...)
+		b = append(strconv.AppendInt(b, a.Beyond, 10), '"')
+	}
+	if a.NextAt != 0 {
+		b = append(b, `,"nextAvailableAt":"`...)
+		b = append(a.NextAt.Time().AppendFormat(b, time.RFC3339Nano), '"')
+	}
+	return append(b, `}}`...)
 }
 
 // appendText appends a JSON string.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -19,10 +20,11 @@ func values() []projection.Availability {
 	var list []projection.Availability
 	for _, sku := range []string{"1095275", "a/b %", "кофе 咖啡", `quoted "x" \ `, "tab\t", "\u2028", "<&>", ""} {
 		list = append(list,
-			projection.Availability{SKU: sku, Channel: "web", ATS: 12, Decimals: 3, Known: true, Position: 77, RecordedAt: at},
-			projection.Availability{SKU: sku, Channel: sku, ATS: 0, Position: math.MaxUint64, RecordedAt: at + 1},
-			projection.Availability{SKU: sku, Channel: "web", Known: true, Position: 8, RecordedAt: at, NextAt: at + 60*aggregates.Second},
-			projection.Availability{SKU: sku, Channel: "store", ATS: math.MaxInt64, Known: true, RecordedAt: at - 678_901})
+			projection.Availability{SKU: sku, Channel: "web", Offer: stock.Offer{ATS: 12}, Decimals: 3, Known: true, Position: 77, RecordedAt: at},
+			projection.Availability{SKU: sku, Channel: sku, Offer: stock.Offer{ATS: 0}, Position: math.MaxUint64, RecordedAt: at + 1},
+			projection.Availability{SKU: sku, Channel: "web", Known: true, Position: 8, RecordedAt: at, Offer: stock.Offer{
+				Standing: stock.OutOfStock, NextAt: at + 60*aggregates.Second}},
+			projection.Availability{SKU: sku, Channel: "store", Offer: stock.Offer{ATS: math.MaxInt64}, Known: true, RecordedAt: at - 678_901})
 	}
 	return list
 }
@@ -38,6 +40,7 @@ func TestTheValueIsTheJSONMappingOfTheContract(t *testing.T) {
 			Sku: a.SKU, Channel: a.Channel, Ats: a.ATS, Decimals: int32(a.Decimals), Known: a.Known, Position: a.Position,
 			AsOf: timestamppb.New(a.RecordedAt.Time()),
 		}}
+		want.Availability.Status = pb.AvailabilityStatus(a.Standing)
 		if a.NextAt != 0 {
 			want.Availability.NextAvailableAt = timestamppb.New(a.NextAt.Time())
 		}

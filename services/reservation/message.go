@@ -20,6 +20,9 @@ func message(sku string, r *stock.Reservation) *pb.Reservation {
 		p.Splits = make([]*pb.Split, len(r.Splits))
 		for i := range r.Splits {
 			splits[i].Location, splits[i].Quantity = r.Splits[i].Location, r.Splits[i].Quantity
+			if splits[i].Backordered = r.Splits[i].Backordered; splits[i].Backordered {
+				p.Backordered += splits[i].Quantity
+			}
 			p.Splits[i] = &splits[i]
 		}
 	}

@@ -37,6 +37,7 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 	in := reserve{policies: s.Policies, channel: r.Channel, request: stock.ReserveRequest{
 		ReservationID: r.ReservationId, Quantity: r.Quantity, Decimal: r.Decimal,
 		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed, PromiseAt: codec.Instant(r.PromiseAt),
+		Location: r.Location, Binding: r.LocationBinding, Method: r.Method,
 	}}
 	outcome, err := s.reserve(ctx, r, &in)
 	if claimed == nil {
@@ -60,6 +61,8 @@ func checkReserve(r *pb.ReserveRequest) error {
 	if r.PromiseAt != nil && (!r.PromiseAt.IsValid() || codec.Instant(r.PromiseAt) <= 0) {
 		c.Fail("promise_at", "must be a time after 1970 and before the year 10000")
 	}
+	c.Text("location", r.Location, validation.MaxID)
+	c.Text("method", r.Method, validation.MaxID)
 	c.Text("actor", r.Actor, validation.MaxID)
 	c.Text("correlation_id", r.CorrelationId, validation.MaxID)
 	return c.Err()
@@ -82,11 +85,14 @@ func (s *Service) reserve(ctx context.Context, r *pb.ReserveRequest, in *reserve
 
 // fingerprint condenses what a request asks for. That of a request for now is what it was before there were dates.
 func fingerprint(r *pb.ReserveRequest) uint64 {
-	var room [7]string
+	var room [10]string
 	parts := append(room[:0], r.Sku, r.Channel, strconv.FormatInt(r.Quantity, 10), r.Decimal,
 		strconv.FormatInt(r.HoldSeconds, 10), strconv.FormatBool(r.Confirmed))
 	if r.PromiseAt != nil {
 		parts = append(parts, strconv.FormatInt(int64(codec.Instant(r.PromiseAt)), 10))
+	}
+	if r.Location != "" || r.LocationBinding || r.Method != "" { // what says nothing of these has the fingerprint that it always had
+		parts = append(parts, r.Location, strconv.FormatBool(r.LocationBinding), r.Method)
 	}
 	return aggregates.Fingerprint(parts...)
 }

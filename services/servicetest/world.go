@@ -23,6 +23,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	view "github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/orders"
@@ -64,6 +65,7 @@ type World struct {
 	SKUs         *commands.Streams[stock.State]
 	Channels     *commands.Streams[channel.State]
 	Locations    *commands.Streams[location.State]
+	Rules        *commands.Streams[rules.State]
 	OrderStreams *commands.Streams[order.State]
 
 	Policies     *policies.Directory
@@ -129,6 +131,7 @@ func (w *World) open() {
 	w.Locations = commands.NewStreams(written, commands.Locations(), opts)
 	w.OrderStreams = commands.NewStreams(written, commands.Orders(), opts)
 	w.OrderIndex = orders.New(orders.Config{Store: w.Store, Model: db.Orders(), Now: clock, Log: w.Log})
+	w.Rules = commands.NewStreams(written, commands.Rules(), opts)
 	w.t.Cleanup(func() { w.close(db) })
 	w.run(w.Policies.Run)
 	if !w.Hold {
@@ -152,7 +155,7 @@ func (w *World) run(f func(context.Context) error) {
 }
 
 func (w *World) close(db *views.DB) {
-	for _, closing := range []func(context.Context) error{w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close} {
+	for _, closing := range []func(context.Context) error{w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close, w.Rules.Close} {
 		if err := closing(context.Background()); err != nil {
 			w.t.Error(err)
 		}
@@ -183,7 +186,7 @@ func (w *World) config() api.Config {
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
-		Policy: policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Directory: w.Policies,
+		Policy: policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Rules: w.Rules, Directory: w.Policies,
 			Items: w.View, Tokens: w.Tokens}),
 		History: history.New(w.Store, w.Desk, w.Now),
 		Orders:  w.Orders,

@@ -13,6 +13,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
@@ -59,6 +60,7 @@ type storage struct {
 	channels  *commands.Streams[channel.State]
 	locations *commands.Streams[location.State]
 	orders    *commands.Streams[order.State]
+	rules     *commands.Streams[rules.State]
 
 	policies     *policies.Directory
 	availability *availability.Projection
@@ -136,6 +138,8 @@ func (n *Node) startCommands(context.Context) error {
 	n.channels = commands.NewStreams(n.events, commands.Channels(), commands.Options{Now: now, Exclusive: alone})
 	n.locations = commands.NewStreams(n.events, commands.Locations(), commands.Options{Now: now, Exclusive: alone})
 	n.orders = commands.NewStreams(n.events, commands.Orders(), commands.Options{Now: now, Exclusive: alone, MaxMemory: n.config.StateMemory * mebibyte / 4})
+	n.rules = commands.NewStreams(n.events, commands.Rules(), commands.Options{Now: now, Exclusive: alone})
+	n.parts.add("commands on shared rules", n.rules.Close)
 	n.parts.add("commands on locations", n.locations.Close)
 	n.parts.add("commands on channels", n.channels.Close)
 	n.parts.add("commands on SKUs", n.skus.Close)

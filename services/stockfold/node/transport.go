@@ -33,7 +33,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 			StoreHealth: n.events.Health}),
 		Reservation: reservations,
 		Stock:       stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
-		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Directory: n.policies,
+		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Rules: n.rules, Directory: n.policies,
 			Items: n.availability, Tokens: n.tokens}),
 		History:    history.New(n.events, n.desk, now),
 		Operations: operations.New(n.operations()),

@@ -14,6 +14,7 @@ import (
 	"github.com/stockfold/stockfold/services/expiry"
 	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/orders"
+	"github.com/stockfold/stockfold/services/periods"
 	"github.com/stockfold/stockfold/services/publication"
 	"github.com/stockfold/stockfold/services/stock"
 )
@@ -88,6 +89,8 @@ func (n *Node) startWork(ctx context.Context) error {
 		n.expiry = expiry.New(expiry.Config{Index: n.reservations, SKUs: n.skus, Now: now, Log: n.log})
 		n.parts.loop("expiry", n.fail, n.expiry.Run)
 		n.parts.loop("orders", n.fail, orders.NewProcess(n.orderService, n.orderIndex).Run)
+		n.parts.loop("periods", n.fail, periods.New(periods.Config{Directory: n.policies, View: n.availability, SKUs: n.skus,
+			Rules: n.rules, Now: now, Log: n.log}).Run)
 	}
 	if n.config.has(RolePublish) {
 		if err := n.startPublication(); err != nil {

@@ -22,6 +22,72 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// AvailabilityStatus is what a channel shows of a SKU.
+type AvailabilityStatus int32
+
+const (
+	AvailabilityStatus_AVAILABILITY_STATUS_UNSPECIFIED AvailabilityStatus = 0
+	AvailabilityStatus_AVAILABILITY_STATUS_IN_STOCK    AvailabilityStatus = 1
+	// There is some, but no more than the low-stock threshold.
+	AvailabilityStatus_AVAILABILITY_STATUS_LOW_STOCK    AvailabilityStatus = 2
+	AvailabilityStatus_AVAILABILITY_STATUS_OUT_OF_STOCK AvailabilityStatus = 3
+	// Nothing is available from the stock, and it may be ordered all the same.
+	AvailabilityStatus_AVAILABILITY_STATUS_BACKORDER AvailabilityStatus = 4
+	// It may be ordered before its release.
+	AvailabilityStatus_AVAILABILITY_STATUS_PREORDER AvailabilityStatus = 5
+	// The channel is closed or retired, has no location to sell from, or does not sell the SKU.
+	AvailabilityStatus_AVAILABILITY_STATUS_NOT_SOLD_HERE AvailabilityStatus = 6
+)
+
+// Enum value maps for AvailabilityStatus.
+var (
+	AvailabilityStatus_name = map[int32]string{
+		0: "AVAILABILITY_STATUS_UNSPECIFIED",
+		1: "AVAILABILITY_STATUS_IN_STOCK",
+		2: "AVAILABILITY_STATUS_LOW_STOCK",
+		3: "AVAILABILITY_STATUS_OUT_OF_STOCK",
+		4: "AVAILABILITY_STATUS_BACKORDER",
+		5: "AVAILABILITY_STATUS_PREORDER",
+		6: "AVAILABILITY_STATUS_NOT_SOLD_HERE",
+	}
+	AvailabilityStatus_value = map[string]int32{
+		"AVAILABILITY_STATUS_UNSPECIFIED":   0,
+		"AVAILABILITY_STATUS_IN_STOCK":      1,
+		"AVAILABILITY_STATUS_LOW_STOCK":     2,
+		"AVAILABILITY_STATUS_OUT_OF_STOCK":  3,
+		"AVAILABILITY_STATUS_BACKORDER":     4,
+		"AVAILABILITY_STATUS_PREORDER":      5,
+		"AVAILABILITY_STATUS_NOT_SOLD_HERE": 6,
+	}
+)
+
+func (x AvailabilityStatus) Enum() *AvailabilityStatus {
+	p := new(AvailabilityStatus)
+	*p = x
+	return p
+}
+
+func (x AvailabilityStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AvailabilityStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_availability_proto_enumTypes[0].Descriptor()
+}
+
+func (AvailabilityStatus) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_availability_proto_enumTypes[0]
+}
+
+func (x AvailabilityStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AvailabilityStatus.Descriptor instead.
+func (AvailabilityStatus) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{0}
+}
+
 // AnsweredFrom says what an answer was made from.
 type AnsweredFrom int32
 
@@ -59,11 +125,11 @@ func (x AnsweredFrom) String() string {
 }
 
 func (AnsweredFrom) Descriptor() protoreflect.EnumDescriptor {
-	return file_stockfold_inventory_v1_availability_proto_enumTypes[0].Descriptor()
+	return file_stockfold_inventory_v1_availability_proto_enumTypes[1].Descriptor()
 }
 
 func (AnsweredFrom) Type() protoreflect.EnumType {
-	return &file_stockfold_inventory_v1_availability_proto_enumTypes[0]
+	return &file_stockfold_inventory_v1_availability_proto_enumTypes[1]
 }
 
 func (x AnsweredFrom) Number() protoreflect.EnumNumber {
@@ -72,7 +138,7 @@ func (x AnsweredFrom) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AnsweredFrom.Descriptor instead.
 func (AnsweredFrom) EnumDescriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{0}
+	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{1}
 }
 
 type Consistency int32
@@ -107,11 +173,11 @@ func (x Consistency) String() string {
 }
 
 func (Consistency) Descriptor() protoreflect.EnumDescriptor {
-	return file_stockfold_inventory_v1_availability_proto_enumTypes[1].Descriptor()
+	return file_stockfold_inventory_v1_availability_proto_enumTypes[2].Descriptor()
 }
 
 func (Consistency) Type() protoreflect.EnumType {
-	return &file_stockfold_inventory_v1_availability_proto_enumTypes[1]
+	return &file_stockfold_inventory_v1_availability_proto_enumTypes[2]
 }
 
 func (x Consistency) Number() protoreflect.EnumNumber {
@@ -120,7 +186,7 @@ func (x Consistency) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Consistency.Descriptor instead.
 func (Consistency) EnumDescriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{1}
+	return file_stockfold_inventory_v1_availability_proto_rawDescGZIP(), []int{2}
 }
 
 // Availability of one SKU on one channel. Quantities are base units.
@@ -141,8 +207,12 @@ type Availability struct {
 	// Everything recorded up to this time is included: the answer is at most as old as that. Not set in changes.
 	CurrentAt    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=current_at,json=currentAt,proto3" json:"current_at,omitempty"`
 	AnsweredFrom AnsweredFrom           `protobuf:"varint,9,opt,name=answered_from,json=answeredFrom,proto3,enum=stockfold.inventory.v1.AnsweredFrom" json:"answered_from,omitempty"`
-	// When ats is 0: the first date for which supply that is expected lets something be promised; unset when none does.
-	NextAvailableAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=next_available_at,json=nextAvailableAt,proto3" json:"next_available_at,omitempty"`
+	// Not set when the SKU is not known.
+	Status AvailabilityStatus `protobuf:"varint,10,opt,name=status,proto3,enum=stockfold.inventory.v1.AvailabilityStatus" json:"status,omitempty"`
+	// May be back-ordered or pre-ordered beyond ats, by a selling rule; -1 when nothing bounds it. Never a part of ats.
+	Beyond int64 `protobuf:"varint,11,opt,name=beyond,proto3" json:"beyond,omitempty"`
+	// When more is expected to become available, as far as that is known; not set while there is some.
+	NextAvailableAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=next_available_at,json=nextAvailableAt,proto3" json:"next_available_at,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -238,6 +308,20 @@ func (x *Availability) GetAnsweredFrom() AnsweredFrom {
 		return x.AnsweredFrom
 	}
 	return AnsweredFrom_ANSWERED_FROM_UNSPECIFIED
+}
+
+func (x *Availability) GetStatus() AvailabilityStatus {
+	if x != nil {
+		return x.Status
+	}
+	return AvailabilityStatus_AVAILABILITY_STATUS_UNSPECIFIED
+}
+
+func (x *Availability) GetBeyond() int64 {
+	if x != nil {
+		return x.Beyond
+	}
+	return 0
 }
 
 func (x *Availability) GetNextAvailableAt() *timestamppb.Timestamp {
@@ -660,7 +744,7 @@ var File_stockfold_inventory_v1_availability_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\n" +
-	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#stockfold/inventory/v1/supply.proto\"\x99\x03\n" +
+	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#stockfold/inventory/v1/supply.proto\"\xf5\x03\n" +
 	"\fAvailability\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x10\n" +
@@ -671,8 +755,11 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x129\n" +
 	"\n" +
 	"current_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tcurrentAt\x12I\n" +
-	"\ranswered_from\x18\t \x01(\x0e2$.stockfold.inventory.v1.AnsweredFromR\fansweredFrom\x12F\n" +
-	"\x11next_available_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xc8\x01\n" +
+	"\ranswered_from\x18\t \x01(\x0e2$.stockfold.inventory.v1.AnsweredFromR\fansweredFrom\x12B\n" +
+	"\x06status\x18\n" +
+	" \x01(\x0e2*.stockfold.inventory.v1.AvailabilityStatusR\x06status\x12\x16\n" +
+	"\x06beyond\x18\v \x01(\x03R\x06beyond\x12F\n" +
+	"\x11next_available_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xc8\x01\n" +
 	"\x16GetAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
@@ -697,7 +784,15 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12\x1b\n" +
 	"\tcaught_up\x18\x03 \x01(\bR\bcaughtUp\"_\n" +
 	"\x13AvailabilityChanged\x12H\n" +
-	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability*a\n" +
+	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability*\x90\x02\n" +
+	"\x12AvailabilityStatus\x12#\n" +
+	"\x1fAVAILABILITY_STATUS_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cAVAILABILITY_STATUS_IN_STOCK\x10\x01\x12!\n" +
+	"\x1dAVAILABILITY_STATUS_LOW_STOCK\x10\x02\x12$\n" +
+	" AVAILABILITY_STATUS_OUT_OF_STOCK\x10\x03\x12!\n" +
+	"\x1dAVAILABILITY_STATUS_BACKORDER\x10\x04\x12 \n" +
+	"\x1cAVAILABILITY_STATUS_PREORDER\x10\x05\x12%\n" +
+	"!AVAILABILITY_STATUS_NOT_SOLD_HERE\x10\x06*a\n" +
 	"\fAnsweredFrom\x12\x1d\n" +
 	"\x19ANSWERED_FROM_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ANSWERED_FROM_MEMORY\x10\x01\x12\x18\n" +
@@ -725,51 +820,53 @@ func file_stockfold_inventory_v1_availability_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_availability_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_availability_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_stockfold_inventory_v1_availability_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_stockfold_inventory_v1_availability_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_stockfold_inventory_v1_availability_proto_goTypes = []any{
-	(AnsweredFrom)(0),                        // 0: stockfold.inventory.v1.AnsweredFrom
-	(Consistency)(0),                         // 1: stockfold.inventory.v1.Consistency
-	(*Availability)(nil),                     // 2: stockfold.inventory.v1.Availability
-	(*GetAvailabilityRequest)(nil),           // 3: stockfold.inventory.v1.GetAvailabilityRequest
-	(*GetAvailabilityResponse)(nil),          // 4: stockfold.inventory.v1.GetAvailabilityResponse
-	(*BatchGetAvailabilityRequest)(nil),      // 5: stockfold.inventory.v1.BatchGetAvailabilityRequest
-	(*BatchGetAvailabilityResponse)(nil),     // 6: stockfold.inventory.v1.BatchGetAvailabilityResponse
-	(*WatchAvailabilityRequest)(nil),         // 7: stockfold.inventory.v1.WatchAvailabilityRequest
-	(*WatchAvailabilityResponse)(nil),        // 8: stockfold.inventory.v1.WatchAvailabilityResponse
-	(*AvailabilityChanged)(nil),              // 9: stockfold.inventory.v1.AvailabilityChanged
-	(*timestamppb.Timestamp)(nil),            // 10: google.protobuf.Timestamp
-	(*GetAvailabilityToPromiseRequest)(nil),  // 11: stockfold.inventory.v1.GetAvailabilityToPromiseRequest
-	(*ListSupplyRequest)(nil),                // 12: stockfold.inventory.v1.ListSupplyRequest
-	(*GetAvailabilityToPromiseResponse)(nil), // 13: stockfold.inventory.v1.GetAvailabilityToPromiseResponse
-	(*ListSupplyResponse)(nil),               // 14: stockfold.inventory.v1.ListSupplyResponse
+	(AvailabilityStatus)(0),                  // 0: stockfold.inventory.v1.AvailabilityStatus
+	(AnsweredFrom)(0),                        // 1: stockfold.inventory.v1.AnsweredFrom
+	(Consistency)(0),                         // 2: stockfold.inventory.v1.Consistency
+	(*Availability)(nil),                     // 3: stockfold.inventory.v1.Availability
+	(*GetAvailabilityRequest)(nil),           // 4: stockfold.inventory.v1.GetAvailabilityRequest
+	(*GetAvailabilityResponse)(nil),          // 5: stockfold.inventory.v1.GetAvailabilityResponse
+	(*BatchGetAvailabilityRequest)(nil),      // 6: stockfold.inventory.v1.BatchGetAvailabilityRequest
+	(*BatchGetAvailabilityResponse)(nil),     // 7: stockfold.inventory.v1.BatchGetAvailabilityResponse
+	(*WatchAvailabilityRequest)(nil),         // 8: stockfold.inventory.v1.WatchAvailabilityRequest
+	(*WatchAvailabilityResponse)(nil),        // 9: stockfold.inventory.v1.WatchAvailabilityResponse
+	(*AvailabilityChanged)(nil),              // 10: stockfold.inventory.v1.AvailabilityChanged
+	(*timestamppb.Timestamp)(nil),            // 11: google.protobuf.Timestamp
+	(*GetAvailabilityToPromiseRequest)(nil),  // 12: stockfold.inventory.v1.GetAvailabilityToPromiseRequest
+	(*ListSupplyRequest)(nil),                // 13: stockfold.inventory.v1.ListSupplyRequest
+	(*GetAvailabilityToPromiseResponse)(nil), // 14: stockfold.inventory.v1.GetAvailabilityToPromiseResponse
+	(*ListSupplyResponse)(nil),               // 15: stockfold.inventory.v1.ListSupplyResponse
 }
 var file_stockfold_inventory_v1_availability_proto_depIdxs = []int32{
-	10, // 0: stockfold.inventory.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
-	10, // 1: stockfold.inventory.v1.Availability.current_at:type_name -> google.protobuf.Timestamp
-	0,  // 2: stockfold.inventory.v1.Availability.answered_from:type_name -> stockfold.inventory.v1.AnsweredFrom
-	10, // 3: stockfold.inventory.v1.Availability.next_available_at:type_name -> google.protobuf.Timestamp
-	1,  // 4: stockfold.inventory.v1.GetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
-	2,  // 5: stockfold.inventory.v1.GetAvailabilityResponse.availability:type_name -> stockfold.inventory.v1.Availability
-	1,  // 6: stockfold.inventory.v1.BatchGetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
-	2,  // 7: stockfold.inventory.v1.BatchGetAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
-	2,  // 8: stockfold.inventory.v1.WatchAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
-	2,  // 9: stockfold.inventory.v1.AvailabilityChanged.availability:type_name -> stockfold.inventory.v1.Availability
-	3,  // 10: stockfold.inventory.v1.AvailabilityService.GetAvailability:input_type -> stockfold.inventory.v1.GetAvailabilityRequest
-	5,  // 11: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
-	7,  // 12: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
-	11, // 13: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:input_type -> stockfold.inventory.v1.GetAvailabilityToPromiseRequest
-	12, // 14: stockfold.inventory.v1.AvailabilityService.ListSupply:input_type -> stockfold.inventory.v1.ListSupplyRequest
-	4,  // 15: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
-	6,  // 16: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
-	8,  // 17: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
-	13, // 18: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:output_type -> stockfold.inventory.v1.GetAvailabilityToPromiseResponse
-	14, // 19: stockfold.inventory.v1.AvailabilityService.ListSupply:output_type -> stockfold.inventory.v1.ListSupplyResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 0: stockfold.inventory.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
+	11, // 1: stockfold.inventory.v1.Availability.current_at:type_name -> google.protobuf.Timestamp
+	1,  // 2: stockfold.inventory.v1.Availability.answered_from:type_name -> stockfold.inventory.v1.AnsweredFrom
+	0,  // 3: stockfold.inventory.v1.Availability.status:type_name -> stockfold.inventory.v1.AvailabilityStatus
+	11, // 4: stockfold.inventory.v1.Availability.next_available_at:type_name -> google.protobuf.Timestamp
+	2,  // 5: stockfold.inventory.v1.GetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
+	3,  // 6: stockfold.inventory.v1.GetAvailabilityResponse.availability:type_name -> stockfold.inventory.v1.Availability
+	2,  // 7: stockfold.inventory.v1.BatchGetAvailabilityRequest.consistency:type_name -> stockfold.inventory.v1.Consistency
+	3,  // 8: stockfold.inventory.v1.BatchGetAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
+	3,  // 9: stockfold.inventory.v1.WatchAvailabilityResponse.availabilities:type_name -> stockfold.inventory.v1.Availability
+	3,  // 10: stockfold.inventory.v1.AvailabilityChanged.availability:type_name -> stockfold.inventory.v1.Availability
+	4,  // 11: stockfold.inventory.v1.AvailabilityService.GetAvailability:input_type -> stockfold.inventory.v1.GetAvailabilityRequest
+	6,  // 12: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
+	8,  // 13: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
+	12, // 14: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:input_type -> stockfold.inventory.v1.GetAvailabilityToPromiseRequest
+	13, // 15: stockfold.inventory.v1.AvailabilityService.ListSupply:input_type -> stockfold.inventory.v1.ListSupplyRequest
+	5,  // 16: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
+	7,  // 17: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
+	9,  // 18: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
+	14, // 19: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:output_type -> stockfold.inventory.v1.GetAvailabilityToPromiseResponse
+	15, // 20: stockfold.inventory.v1.AvailabilityService.ListSupply:output_type -> stockfold.inventory.v1.ListSupplyResponse
+	16, // [16:21] is the sub-list for method output_type
+	11, // [11:16] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_availability_proto_init() }
@@ -783,7 +880,7 @@ func file_stockfold_inventory_v1_availability_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_availability_proto_rawDesc), len(file_stockfold_inventory_v1_availability_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -58,9 +58,17 @@ func (m *Availability) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= size
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(size))
 		i--
-		dAtA[i] = 0x1
+		dAtA[i] = 0x62
+	}
+	if m.Beyond != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Beyond))
 		i--
-		dAtA[i] = 0xa2
+		dAtA[i] = 0x58
+	}
+	if m.Status != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x50
 	}
 	if m.AnsweredFrom != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.AnsweredFrom))
@@ -542,9 +550,15 @@ func (m *Availability) SizeVT() (n int) {
 	if m.AnsweredFrom != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.AnsweredFrom))
 	}
+	if m.Status != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Status))
+	}
+	if m.Beyond != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Beyond))
+	}
 	if m.NextAvailableAt != nil {
 		l = (*timestamppb.Timestamp)(m.NextAvailableAt).SizeVT()
-		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -958,7 +972,45 @@ func (m *Availability) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
-		case 20:
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			m.Status = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Status |= AvailabilityStatus(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beyond", wireType)
+			}
+			m.Beyond = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Beyond |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field NextAvailableAt", wireType)
 			}

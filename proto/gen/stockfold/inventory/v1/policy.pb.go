@@ -9,6 +9,7 @@ package inventoryv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -20,6 +21,62 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// SourcingStrategy is how a channel picks the locations that a reservation takes units from.
+type SourcingStrategy int32
+
+const (
+	// Priority order: the first choice first.
+	SourcingStrategy_SOURCING_STRATEGY_UNSPECIFIED      SourcingStrategy = 0
+	SourcingStrategy_SOURCING_STRATEGY_MOST_STOCK_FIRST SourcingStrategy = 1
+	// One location that has it all, the first choice of those; else where most is free.
+	SourcingStrategy_SOURCING_STRATEGY_FEWEST_SPLITS SourcingStrategy = 2
+	// The location that the request names, and no other.
+	SourcingStrategy_SOURCING_STRATEGY_FIXED_LOCATION SourcingStrategy = 3
+)
+
+// Enum value maps for SourcingStrategy.
+var (
+	SourcingStrategy_name = map[int32]string{
+		0: "SOURCING_STRATEGY_UNSPECIFIED",
+		1: "SOURCING_STRATEGY_MOST_STOCK_FIRST",
+		2: "SOURCING_STRATEGY_FEWEST_SPLITS",
+		3: "SOURCING_STRATEGY_FIXED_LOCATION",
+	}
+	SourcingStrategy_value = map[string]int32{
+		"SOURCING_STRATEGY_UNSPECIFIED":      0,
+		"SOURCING_STRATEGY_MOST_STOCK_FIRST": 1,
+		"SOURCING_STRATEGY_FEWEST_SPLITS":    2,
+		"SOURCING_STRATEGY_FIXED_LOCATION":   3,
+	}
+)
+
+func (x SourcingStrategy) Enum() *SourcingStrategy {
+	p := new(SourcingStrategy)
+	*p = x
+	return p
+}
+
+func (x SourcingStrategy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SourcingStrategy) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_policy_proto_enumTypes[0].Descriptor()
+}
+
+func (SourcingStrategy) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_policy_proto_enumTypes[0]
+}
+
+func (x SourcingStrategy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SourcingStrategy.Descriptor instead.
+func (SourcingStrategy) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{0}
+}
 
 type Item struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -251,7 +308,24 @@ type Channel struct {
 	// 1-2,592,000; 900 when 0.
 	HoldSeconds int64 `protobuf:"varint,4,opt,name=hold_seconds,json=holdSeconds,proto3" json:"hold_seconds,omitempty"`
 	// Base units kept back from this channel for every SKU, at least 0.
-	Buffer        int64 `protobuf:"varint,5,opt,name=buffer,proto3" json:"buffer,omitempty"`
+	Buffer int64 `protobuf:"varint,5,opt,name=buffer,proto3" json:"buffer,omitempty"`
+	// Nothing is sold while it is set.
+	Disabled bool `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Groups of locations to sell from as well, after sourcing, each in bytewise order; at most 100.
+	SourcingGroups []string         `protobuf:"bytes,7,rep,name=sourcing_groups,json=sourcingGroups,proto3" json:"sourcing_groups,omitempty"`
+	Strategy       SourcingStrategy `protobuf:"varint,8,opt,name=strategy,proto3,enum=stockfold.inventory.v1.SourcingStrategy" json:"strategy,omitempty"`
+	// Locations that one reservation may take from; 0 for any number.
+	MaxSplits int32 `protobuf:"varint,9,opt,name=max_splits,json=maxSplits,proto3" json:"max_splits,omitempty"`
+	// Instead of buffer: hundredths of a percent of what is on hand where it sells from, rounded up; 0-10,000.
+	BufferBasisPoints int64 `protobuf:"varint,10,opt,name=buffer_basis_points,json=bufferBasisPoints,proto3" json:"buffer_basis_points,omitempty"`
+	// When the buffer is in force; unset for always.
+	BufferFrom  *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=buffer_from,json=bufferFrom,proto3" json:"buffer_from,omitempty"`
+	BufferUntil *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=buffer_until,json=bufferUntil,proto3" json:"buffer_until,omitempty"`
+	// ATS up to which stock is low, and up to which there is nothing to sell.
+	LowStock int64 `protobuf:"varint,13,opt,name=low_stock,json=lowStock,proto3" json:"low_stock,omitempty"`
+	SellOut  int64 `protobuf:"varint,14,opt,name=sell_out,json=sellOut,proto3" json:"sell_out,omitempty"`
+	// Set by RetireChannel; a put clears it.
+	Retired       bool `protobuf:"varint,15,opt,name=retired,proto3" json:"retired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +393,76 @@ func (x *Channel) GetBuffer() int64 {
 		return x.Buffer
 	}
 	return 0
+}
+
+func (x *Channel) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *Channel) GetSourcingGroups() []string {
+	if x != nil {
+		return x.SourcingGroups
+	}
+	return nil
+}
+
+func (x *Channel) GetStrategy() SourcingStrategy {
+	if x != nil {
+		return x.Strategy
+	}
+	return SourcingStrategy_SOURCING_STRATEGY_UNSPECIFIED
+}
+
+func (x *Channel) GetMaxSplits() int32 {
+	if x != nil {
+		return x.MaxSplits
+	}
+	return 0
+}
+
+func (x *Channel) GetBufferBasisPoints() int64 {
+	if x != nil {
+		return x.BufferBasisPoints
+	}
+	return 0
+}
+
+func (x *Channel) GetBufferFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BufferFrom
+	}
+	return nil
+}
+
+func (x *Channel) GetBufferUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BufferUntil
+	}
+	return nil
+}
+
+func (x *Channel) GetLowStock() int64 {
+	if x != nil {
+		return x.LowStock
+	}
+	return 0
+}
+
+func (x *Channel) GetSellOut() int64 {
+	if x != nil {
+		return x.SellOut
+	}
+	return 0
+}
+
+func (x *Channel) GetRetired() bool {
+	if x != nil {
+		return x.Retired
+	}
+	return false
 }
 
 type PutItemRequest struct {
@@ -1223,7 +1367,7 @@ var File_stockfold_inventory_v1_policy_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"#stockfold/inventory/v1/policy.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/owner.proto\"\xc0\x01\n" +
+	"#stockfold/inventory/v1/policy.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/owner.proto\x1a\"stockfold/inventory/v1/rules.proto\"\xc0\x01\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1240,14 +1384,27 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x1b\n" +
 	"\ttime_zone\x18\x04 \x01(\tR\btimeZone\x12\x1a\n" +
-	"\bdisabled\x18\x05 \x01(\bR\bdisabled\"\x93\x01\n" +
+	"\bdisabled\x18\x05 \x01(\bR\bdisabled\"\xbb\x04\n" +
 	"\aChannel\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
 	"\bsourcing\x18\x03 \x03(\tR\bsourcing\x12!\n" +
 	"\fhold_seconds\x18\x04 \x01(\x03R\vholdSeconds\x12\x16\n" +
-	"\x06buffer\x18\x05 \x01(\x03R\x06buffer\"X\n" +
+	"\x06buffer\x18\x05 \x01(\x03R\x06buffer\x12\x1a\n" +
+	"\bdisabled\x18\x06 \x01(\bR\bdisabled\x12'\n" +
+	"\x0fsourcing_groups\x18\a \x03(\tR\x0esourcingGroups\x12D\n" +
+	"\bstrategy\x18\b \x01(\x0e2(.stockfold.inventory.v1.SourcingStrategyR\bstrategy\x12\x1d\n" +
+	"\n" +
+	"max_splits\x18\t \x01(\x05R\tmaxSplits\x12.\n" +
+	"\x13buffer_basis_points\x18\n" +
+	" \x01(\x03R\x11bufferBasisPoints\x12;\n" +
+	"\vbuffer_from\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"bufferFrom\x12=\n" +
+	"\fbuffer_until\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vbufferUntil\x12\x1b\n" +
+	"\tlow_stock\x18\r \x01(\x03R\blowStock\x12\x19\n" +
+	"\bsell_out\x18\x0e \x01(\x03R\asellOut\x12\x18\n" +
+	"\aretired\x18\x0f \x01(\bR\aretired\"X\n" +
 	"\x0ePutItemRequest\x120\n" +
 	"\x04item\x18\x01 \x01(\v2\x1c.stockfold.inventory.v1.ItemR\x04item\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\"Y\n" +
@@ -1301,7 +1458,12 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
 	"\x14ListChannelsResponse\x12;\n" +
 	"\bchannels\x18\x01 \x03(\v2\x1f.stockfold.inventory.v1.ChannelR\bchannels\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc5\t\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xa8\x01\n" +
+	"\x10SourcingStrategy\x12!\n" +
+	"\x1dSOURCING_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
+	"\"SOURCING_STRATEGY_MOST_STOCK_FIRST\x10\x01\x12#\n" +
+	"\x1fSOURCING_STRATEGY_FEWEST_SPLITS\x10\x02\x12$\n" +
+	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\xc8\x12\n" +
 	"\rPolicyService\x12Z\n" +
 	"\aPutItem\x12&.stockfold.inventory.v1.PutItemRequest\x1a'.stockfold.inventory.v1.PutItemResponse\x12Z\n" +
 	"\aGetItem\x12&.stockfold.inventory.v1.GetItemRequest\x1a'.stockfold.inventory.v1.GetItemResponse\x12`\n" +
@@ -1317,7 +1479,17 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\tPutOwners\x12(.stockfold.inventory.v1.PutOwnersRequest\x1a).stockfold.inventory.v1.PutOwnersResponse\x12`\n" +
 	"\tGetOwners\x12(.stockfold.inventory.v1.GetOwnersRequest\x1a).stockfold.inventory.v1.GetOwnersResponse\x12c\n" +
 	"\n" +
-	"ListOwners\x12).stockfold.inventory.v1.ListOwnersRequest\x1a*.stockfold.inventory.v1.ListOwnersResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"ListOwners\x12).stockfold.inventory.v1.ListOwnersRequest\x1a*.stockfold.inventory.v1.ListOwnersResponse\x12l\n" +
+	"\rRetireChannel\x12,.stockfold.inventory.v1.RetireChannelRequest\x1a-.stockfold.inventory.v1.RetireChannelResponse\x12l\n" +
+	"\rPutSafetyRule\x12,.stockfold.inventory.v1.PutSafetyRuleRequest\x1a-.stockfold.inventory.v1.PutSafetyRuleResponse\x12u\n" +
+	"\x10DeleteSafetyRule\x12/.stockfold.inventory.v1.DeleteSafetyRuleRequest\x1a0.stockfold.inventory.v1.DeleteSafetyRuleResponse\x12l\n" +
+	"\rPutAllocation\x12,.stockfold.inventory.v1.PutAllocationRequest\x1a-.stockfold.inventory.v1.PutAllocationResponse\x12o\n" +
+	"\x0ePutSellingRule\x12-.stockfold.inventory.v1.PutSellingRuleRequest\x1a..stockfold.inventory.v1.PutSellingRuleResponse\x12i\n" +
+	"\fGetItemRules\x12+.stockfold.inventory.v1.GetItemRulesRequest\x1a,.stockfold.inventory.v1.GetItemRulesResponse\x12u\n" +
+	"\x10PutLocationGroup\x12/.stockfold.inventory.v1.PutLocationGroupRequest\x1a0.stockfold.inventory.v1.PutLocationGroupResponse\x12x\n" +
+	"\x11PutFulfilmentRule\x120.stockfold.inventory.v1.PutFulfilmentRuleRequest\x1a1.stockfold.inventory.v1.PutFulfilmentRuleResponse\x12\x81\x01\n" +
+	"\x14DeleteFulfilmentRule\x123.stockfold.inventory.v1.DeleteFulfilmentRuleRequest\x1a4.stockfold.inventory.v1.DeleteFulfilmentRuleResponse\x12o\n" +
+	"\x0eGetSharedRules\x12-.stockfold.inventory.v1.GetSharedRulesRequest\x1a..stockfold.inventory.v1.GetSharedRulesResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_policy_proto_rawDescOnce sync.Once
@@ -1331,80 +1503,126 @@ func file_stockfold_inventory_v1_policy_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_policy_proto_rawDescData
 }
 
+var file_stockfold_inventory_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_stockfold_inventory_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_stockfold_inventory_v1_policy_proto_goTypes = []any{
-	(*Item)(nil),                  // 0: stockfold.inventory.v1.Item
-	(*SafetyStock)(nil),           // 1: stockfold.inventory.v1.SafetyStock
-	(*Location)(nil),              // 2: stockfold.inventory.v1.Location
-	(*Channel)(nil),               // 3: stockfold.inventory.v1.Channel
-	(*PutItemRequest)(nil),        // 4: stockfold.inventory.v1.PutItemRequest
-	(*PutItemResponse)(nil),       // 5: stockfold.inventory.v1.PutItemResponse
-	(*GetItemRequest)(nil),        // 6: stockfold.inventory.v1.GetItemRequest
-	(*GetItemResponse)(nil),       // 7: stockfold.inventory.v1.GetItemResponse
-	(*ListItemsRequest)(nil),      // 8: stockfold.inventory.v1.ListItemsRequest
-	(*ListItemsResponse)(nil),     // 9: stockfold.inventory.v1.ListItemsResponse
-	(*PutLocationRequest)(nil),    // 10: stockfold.inventory.v1.PutLocationRequest
-	(*PutLocationResponse)(nil),   // 11: stockfold.inventory.v1.PutLocationResponse
-	(*GetLocationRequest)(nil),    // 12: stockfold.inventory.v1.GetLocationRequest
-	(*GetLocationResponse)(nil),   // 13: stockfold.inventory.v1.GetLocationResponse
-	(*ListLocationsRequest)(nil),  // 14: stockfold.inventory.v1.ListLocationsRequest
-	(*ListLocationsResponse)(nil), // 15: stockfold.inventory.v1.ListLocationsResponse
-	(*PutChannelRequest)(nil),     // 16: stockfold.inventory.v1.PutChannelRequest
-	(*PutChannelResponse)(nil),    // 17: stockfold.inventory.v1.PutChannelResponse
-	(*GetChannelRequest)(nil),     // 18: stockfold.inventory.v1.GetChannelRequest
-	(*GetChannelResponse)(nil),    // 19: stockfold.inventory.v1.GetChannelResponse
-	(*ListChannelsRequest)(nil),   // 20: stockfold.inventory.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),  // 21: stockfold.inventory.v1.ListChannelsResponse
-	(*PutOwnersRequest)(nil),      // 22: stockfold.inventory.v1.PutOwnersRequest
-	(*GetOwnersRequest)(nil),      // 23: stockfold.inventory.v1.GetOwnersRequest
-	(*ListOwnersRequest)(nil),     // 24: stockfold.inventory.v1.ListOwnersRequest
-	(*PutOwnersResponse)(nil),     // 25: stockfold.inventory.v1.PutOwnersResponse
-	(*GetOwnersResponse)(nil),     // 26: stockfold.inventory.v1.GetOwnersResponse
-	(*ListOwnersResponse)(nil),    // 27: stockfold.inventory.v1.ListOwnersResponse
+	(SourcingStrategy)(0),                // 0: stockfold.inventory.v1.SourcingStrategy
+	(*Item)(nil),                         // 1: stockfold.inventory.v1.Item
+	(*SafetyStock)(nil),                  // 2: stockfold.inventory.v1.SafetyStock
+	(*Location)(nil),                     // 3: stockfold.inventory.v1.Location
+	(*Channel)(nil),                      // 4: stockfold.inventory.v1.Channel
+	(*PutItemRequest)(nil),               // 5: stockfold.inventory.v1.PutItemRequest
+	(*PutItemResponse)(nil),              // 6: stockfold.inventory.v1.PutItemResponse
+	(*GetItemRequest)(nil),               // 7: stockfold.inventory.v1.GetItemRequest
+	(*GetItemResponse)(nil),              // 8: stockfold.inventory.v1.GetItemResponse
+	(*ListItemsRequest)(nil),             // 9: stockfold.inventory.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),            // 10: stockfold.inventory.v1.ListItemsResponse
+	(*PutLocationRequest)(nil),           // 11: stockfold.inventory.v1.PutLocationRequest
+	(*PutLocationResponse)(nil),          // 12: stockfold.inventory.v1.PutLocationResponse
+	(*GetLocationRequest)(nil),           // 13: stockfold.inventory.v1.GetLocationRequest
+	(*GetLocationResponse)(nil),          // 14: stockfold.inventory.v1.GetLocationResponse
+	(*ListLocationsRequest)(nil),         // 15: stockfold.inventory.v1.ListLocationsRequest
+	(*ListLocationsResponse)(nil),        // 16: stockfold.inventory.v1.ListLocationsResponse
+	(*PutChannelRequest)(nil),            // 17: stockfold.inventory.v1.PutChannelRequest
+	(*PutChannelResponse)(nil),           // 18: stockfold.inventory.v1.PutChannelResponse
+	(*GetChannelRequest)(nil),            // 19: stockfold.inventory.v1.GetChannelRequest
+	(*GetChannelResponse)(nil),           // 20: stockfold.inventory.v1.GetChannelResponse
+	(*ListChannelsRequest)(nil),          // 21: stockfold.inventory.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),         // 22: stockfold.inventory.v1.ListChannelsResponse
+	(*timestamppb.Timestamp)(nil),        // 23: google.protobuf.Timestamp
+	(*PutOwnersRequest)(nil),             // 24: stockfold.inventory.v1.PutOwnersRequest
+	(*GetOwnersRequest)(nil),             // 25: stockfold.inventory.v1.GetOwnersRequest
+	(*ListOwnersRequest)(nil),            // 26: stockfold.inventory.v1.ListOwnersRequest
+	(*RetireChannelRequest)(nil),         // 27: stockfold.inventory.v1.RetireChannelRequest
+	(*PutSafetyRuleRequest)(nil),         // 28: stockfold.inventory.v1.PutSafetyRuleRequest
+	(*DeleteSafetyRuleRequest)(nil),      // 29: stockfold.inventory.v1.DeleteSafetyRuleRequest
+	(*PutAllocationRequest)(nil),         // 30: stockfold.inventory.v1.PutAllocationRequest
+	(*PutSellingRuleRequest)(nil),        // 31: stockfold.inventory.v1.PutSellingRuleRequest
+	(*GetItemRulesRequest)(nil),          // 32: stockfold.inventory.v1.GetItemRulesRequest
+	(*PutLocationGroupRequest)(nil),      // 33: stockfold.inventory.v1.PutLocationGroupRequest
+	(*PutFulfilmentRuleRequest)(nil),     // 34: stockfold.inventory.v1.PutFulfilmentRuleRequest
+	(*DeleteFulfilmentRuleRequest)(nil),  // 35: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	(*GetSharedRulesRequest)(nil),        // 36: stockfold.inventory.v1.GetSharedRulesRequest
+	(*PutOwnersResponse)(nil),            // 37: stockfold.inventory.v1.PutOwnersResponse
+	(*GetOwnersResponse)(nil),            // 38: stockfold.inventory.v1.GetOwnersResponse
+	(*ListOwnersResponse)(nil),           // 39: stockfold.inventory.v1.ListOwnersResponse
+	(*RetireChannelResponse)(nil),        // 40: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleResponse)(nil),        // 41: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleResponse)(nil),     // 42: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutAllocationResponse)(nil),        // 43: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleResponse)(nil),       // 44: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesResponse)(nil),         // 45: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupResponse)(nil),     // 46: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleResponse)(nil),    // 47: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleResponse)(nil), // 48: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*GetSharedRulesResponse)(nil),       // 49: stockfold.inventory.v1.GetSharedRulesResponse
 }
 var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
-	1,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
-	0,  // 1: stockfold.inventory.v1.PutItemRequest.item:type_name -> stockfold.inventory.v1.Item
-	0,  // 2: stockfold.inventory.v1.PutItemResponse.item:type_name -> stockfold.inventory.v1.Item
-	0,  // 3: stockfold.inventory.v1.GetItemResponse.item:type_name -> stockfold.inventory.v1.Item
-	0,  // 4: stockfold.inventory.v1.ListItemsResponse.items:type_name -> stockfold.inventory.v1.Item
-	2,  // 5: stockfold.inventory.v1.PutLocationRequest.location:type_name -> stockfold.inventory.v1.Location
-	2,  // 6: stockfold.inventory.v1.PutLocationResponse.location:type_name -> stockfold.inventory.v1.Location
-	2,  // 7: stockfold.inventory.v1.GetLocationResponse.location:type_name -> stockfold.inventory.v1.Location
-	2,  // 8: stockfold.inventory.v1.ListLocationsResponse.locations:type_name -> stockfold.inventory.v1.Location
-	3,  // 9: stockfold.inventory.v1.PutChannelRequest.channel:type_name -> stockfold.inventory.v1.Channel
-	3,  // 10: stockfold.inventory.v1.PutChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
-	3,  // 11: stockfold.inventory.v1.GetChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
-	3,  // 12: stockfold.inventory.v1.ListChannelsResponse.channels:type_name -> stockfold.inventory.v1.Channel
-	4,  // 13: stockfold.inventory.v1.PolicyService.PutItem:input_type -> stockfold.inventory.v1.PutItemRequest
-	6,  // 14: stockfold.inventory.v1.PolicyService.GetItem:input_type -> stockfold.inventory.v1.GetItemRequest
-	8,  // 15: stockfold.inventory.v1.PolicyService.ListItems:input_type -> stockfold.inventory.v1.ListItemsRequest
-	10, // 16: stockfold.inventory.v1.PolicyService.PutLocation:input_type -> stockfold.inventory.v1.PutLocationRequest
-	12, // 17: stockfold.inventory.v1.PolicyService.GetLocation:input_type -> stockfold.inventory.v1.GetLocationRequest
-	14, // 18: stockfold.inventory.v1.PolicyService.ListLocations:input_type -> stockfold.inventory.v1.ListLocationsRequest
-	16, // 19: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
-	18, // 20: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
-	20, // 21: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
-	22, // 22: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
-	23, // 23: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
-	24, // 24: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
-	5,  // 25: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
-	7,  // 26: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
-	9,  // 27: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
-	11, // 28: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
-	13, // 29: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
-	15, // 30: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
-	17, // 31: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
-	19, // 32: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
-	21, // 33: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
-	25, // 34: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
-	26, // 35: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
-	27, // 36: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
-	25, // [25:37] is the sub-list for method output_type
-	13, // [13:25] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	2,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
+	0,  // 1: stockfold.inventory.v1.Channel.strategy:type_name -> stockfold.inventory.v1.SourcingStrategy
+	23, // 2: stockfold.inventory.v1.Channel.buffer_from:type_name -> google.protobuf.Timestamp
+	23, // 3: stockfold.inventory.v1.Channel.buffer_until:type_name -> google.protobuf.Timestamp
+	1,  // 4: stockfold.inventory.v1.PutItemRequest.item:type_name -> stockfold.inventory.v1.Item
+	1,  // 5: stockfold.inventory.v1.PutItemResponse.item:type_name -> stockfold.inventory.v1.Item
+	1,  // 6: stockfold.inventory.v1.GetItemResponse.item:type_name -> stockfold.inventory.v1.Item
+	1,  // 7: stockfold.inventory.v1.ListItemsResponse.items:type_name -> stockfold.inventory.v1.Item
+	3,  // 8: stockfold.inventory.v1.PutLocationRequest.location:type_name -> stockfold.inventory.v1.Location
+	3,  // 9: stockfold.inventory.v1.PutLocationResponse.location:type_name -> stockfold.inventory.v1.Location
+	3,  // 10: stockfold.inventory.v1.GetLocationResponse.location:type_name -> stockfold.inventory.v1.Location
+	3,  // 11: stockfold.inventory.v1.ListLocationsResponse.locations:type_name -> stockfold.inventory.v1.Location
+	4,  // 12: stockfold.inventory.v1.PutChannelRequest.channel:type_name -> stockfold.inventory.v1.Channel
+	4,  // 13: stockfold.inventory.v1.PutChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
+	4,  // 14: stockfold.inventory.v1.GetChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
+	4,  // 15: stockfold.inventory.v1.ListChannelsResponse.channels:type_name -> stockfold.inventory.v1.Channel
+	5,  // 16: stockfold.inventory.v1.PolicyService.PutItem:input_type -> stockfold.inventory.v1.PutItemRequest
+	7,  // 17: stockfold.inventory.v1.PolicyService.GetItem:input_type -> stockfold.inventory.v1.GetItemRequest
+	9,  // 18: stockfold.inventory.v1.PolicyService.ListItems:input_type -> stockfold.inventory.v1.ListItemsRequest
+	11, // 19: stockfold.inventory.v1.PolicyService.PutLocation:input_type -> stockfold.inventory.v1.PutLocationRequest
+	13, // 20: stockfold.inventory.v1.PolicyService.GetLocation:input_type -> stockfold.inventory.v1.GetLocationRequest
+	15, // 21: stockfold.inventory.v1.PolicyService.ListLocations:input_type -> stockfold.inventory.v1.ListLocationsRequest
+	17, // 22: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
+	19, // 23: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
+	21, // 24: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
+	24, // 25: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
+	25, // 26: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
+	26, // 27: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
+	27, // 28: stockfold.inventory.v1.PolicyService.RetireChannel:input_type -> stockfold.inventory.v1.RetireChannelRequest
+	28, // 29: stockfold.inventory.v1.PolicyService.PutSafetyRule:input_type -> stockfold.inventory.v1.PutSafetyRuleRequest
+	29, // 30: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:input_type -> stockfold.inventory.v1.DeleteSafetyRuleRequest
+	30, // 31: stockfold.inventory.v1.PolicyService.PutAllocation:input_type -> stockfold.inventory.v1.PutAllocationRequest
+	31, // 32: stockfold.inventory.v1.PolicyService.PutSellingRule:input_type -> stockfold.inventory.v1.PutSellingRuleRequest
+	32, // 33: stockfold.inventory.v1.PolicyService.GetItemRules:input_type -> stockfold.inventory.v1.GetItemRulesRequest
+	33, // 34: stockfold.inventory.v1.PolicyService.PutLocationGroup:input_type -> stockfold.inventory.v1.PutLocationGroupRequest
+	34, // 35: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:input_type -> stockfold.inventory.v1.PutFulfilmentRuleRequest
+	35, // 36: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:input_type -> stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	36, // 37: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
+	6,  // 38: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
+	8,  // 39: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
+	10, // 40: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
+	12, // 41: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
+	14, // 42: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
+	16, // 43: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
+	18, // 44: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
+	20, // 45: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
+	22, // 46: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
+	37, // 47: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
+	38, // 48: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
+	39, // 49: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
+	40, // 50: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
+	41, // 51: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
+	42, // 52: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
+	43, // 53: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
+	44, // 54: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
+	45, // 55: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
+	46, // 56: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
+	47, // 57: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
+	48, // 58: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	49, // 59: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
+	38, // [38:60] is the sub-list for method output_type
+	16, // [16:38] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_policy_proto_init() }
@@ -1413,18 +1631,20 @@ func file_stockfold_inventory_v1_policy_proto_init() {
 		return
 	}
 	file_stockfold_inventory_v1_owner_proto_init()
+	file_stockfold_inventory_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_policy_proto_rawDesc), len(file_stockfold_inventory_v1_policy_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_stockfold_inventory_v1_policy_proto_goTypes,
 		DependencyIndexes: file_stockfold_inventory_v1_policy_proto_depIdxs,
+		EnumInfos:         file_stockfold_inventory_v1_policy_proto_enumTypes,
 		MessageInfos:      file_stockfold_inventory_v1_policy_proto_msgTypes,
 	}.Build()
 	File_stockfold_inventory_v1_policy_proto = out.File

@@ -19,18 +19,28 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PolicyService_PutItem_FullMethodName       = "/stockfold.inventory.v1.PolicyService/PutItem"
-	PolicyService_GetItem_FullMethodName       = "/stockfold.inventory.v1.PolicyService/GetItem"
-	PolicyService_ListItems_FullMethodName     = "/stockfold.inventory.v1.PolicyService/ListItems"
-	PolicyService_PutLocation_FullMethodName   = "/stockfold.inventory.v1.PolicyService/PutLocation"
-	PolicyService_GetLocation_FullMethodName   = "/stockfold.inventory.v1.PolicyService/GetLocation"
-	PolicyService_ListLocations_FullMethodName = "/stockfold.inventory.v1.PolicyService/ListLocations"
-	PolicyService_PutChannel_FullMethodName    = "/stockfold.inventory.v1.PolicyService/PutChannel"
-	PolicyService_GetChannel_FullMethodName    = "/stockfold.inventory.v1.PolicyService/GetChannel"
-	PolicyService_ListChannels_FullMethodName  = "/stockfold.inventory.v1.PolicyService/ListChannels"
-	PolicyService_PutOwners_FullMethodName     = "/stockfold.inventory.v1.PolicyService/PutOwners"
-	PolicyService_GetOwners_FullMethodName     = "/stockfold.inventory.v1.PolicyService/GetOwners"
-	PolicyService_ListOwners_FullMethodName    = "/stockfold.inventory.v1.PolicyService/ListOwners"
+	PolicyService_PutItem_FullMethodName              = "/stockfold.inventory.v1.PolicyService/PutItem"
+	PolicyService_GetItem_FullMethodName              = "/stockfold.inventory.v1.PolicyService/GetItem"
+	PolicyService_ListItems_FullMethodName            = "/stockfold.inventory.v1.PolicyService/ListItems"
+	PolicyService_PutLocation_FullMethodName          = "/stockfold.inventory.v1.PolicyService/PutLocation"
+	PolicyService_GetLocation_FullMethodName          = "/stockfold.inventory.v1.PolicyService/GetLocation"
+	PolicyService_ListLocations_FullMethodName        = "/stockfold.inventory.v1.PolicyService/ListLocations"
+	PolicyService_PutChannel_FullMethodName           = "/stockfold.inventory.v1.PolicyService/PutChannel"
+	PolicyService_GetChannel_FullMethodName           = "/stockfold.inventory.v1.PolicyService/GetChannel"
+	PolicyService_ListChannels_FullMethodName         = "/stockfold.inventory.v1.PolicyService/ListChannels"
+	PolicyService_PutOwners_FullMethodName            = "/stockfold.inventory.v1.PolicyService/PutOwners"
+	PolicyService_GetOwners_FullMethodName            = "/stockfold.inventory.v1.PolicyService/GetOwners"
+	PolicyService_ListOwners_FullMethodName           = "/stockfold.inventory.v1.PolicyService/ListOwners"
+	PolicyService_RetireChannel_FullMethodName        = "/stockfold.inventory.v1.PolicyService/RetireChannel"
+	PolicyService_PutSafetyRule_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutSafetyRule"
+	PolicyService_DeleteSafetyRule_FullMethodName     = "/stockfold.inventory.v1.PolicyService/DeleteSafetyRule"
+	PolicyService_PutAllocation_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutAllocation"
+	PolicyService_PutSellingRule_FullMethodName       = "/stockfold.inventory.v1.PolicyService/PutSellingRule"
+	PolicyService_GetItemRules_FullMethodName         = "/stockfold.inventory.v1.PolicyService/GetItemRules"
+	PolicyService_PutLocationGroup_FullMethodName     = "/stockfold.inventory.v1.PolicyService/PutLocationGroup"
+	PolicyService_PutFulfilmentRule_FullMethodName    = "/stockfold.inventory.v1.PolicyService/PutFulfilmentRule"
+	PolicyService_DeleteFulfilmentRule_FullMethodName = "/stockfold.inventory.v1.PolicyService/DeleteFulfilmentRule"
+	PolicyService_GetSharedRules_FullMethodName       = "/stockfold.inventory.v1.PolicyService/GetSharedRules"
 )
 
 // PolicyServiceClient is the client API for PolicyService service.
@@ -69,6 +79,30 @@ type PolicyServiceClient interface {
 	GetOwners(ctx context.Context, in *GetOwnersRequest, opts ...grpc.CallOption) (*GetOwnersResponse, error)
 	// ListOwners lists the locations that have systems of record, in bytewise order of id.
 	ListOwners(ctx context.Context, in *ListOwnersRequest, opts ...grpc.CallOption) (*ListOwnersResponse, error)
+	// RetireChannel ends a channel: it sells nothing, until it is put again. NOT_FOUND, UNKNOWN_CHANNEL.
+	RetireChannel(ctx context.Context, in *RetireChannelRequest, opts ...grpc.CallOption) (*RetireChannelResponse, error)
+	// PutSafetyRule keeps units back. The most specific rule in force wins, wholly: SKU, location and channel; SKU and location; SKU and
+	// channel; SKU; category and location; category; location; channel. Of rules of one level, one for a time beats the standing one, and of
+	// two for a time the one that begins later wins, then the one that ends earlier.
+	PutSafetyRule(ctx context.Context, in *PutSafetyRuleRequest, opts ...grpc.CallOption) (*PutSafetyRuleResponse, error)
+	// DeleteSafetyRule ends the rule about the same in the same period, if there is one.
+	DeleteSafetyRule(ctx context.Context, in *DeleteSafetyRuleRequest, opts ...grpc.CallOption) (*DeleteSafetyRuleResponse, error)
+	// PutAllocation guarantees units of a SKU to a channel, bounds what the channel may take, or neither, which ends the allocation.
+	// FAILED_PRECONDITION: ALLOCATION_USED with metadata "used" when that is less than what the channel has used; ALLOCATIONS_OVERLAP.
+	PutAllocation(ctx context.Context, in *PutAllocationRequest, opts ...grpc.CallOption) (*PutAllocationResponse, error)
+	// PutSellingRule says how a channel, or every channel without a rule of its own, sells a SKU; one that says nothing ends it.
+	// FAILED_PRECONDITION, BACKORDERS_USED when a limit would be less than what is promised.
+	PutSellingRule(ctx context.Context, in *PutSellingRuleRequest, opts ...grpc.CallOption) (*PutSellingRuleResponse, error)
+	// GetItemRules returns a SKU's own rules, with what is used of its allocations. NOT_FOUND, UNKNOWN_SKU.
+	GetItemRules(ctx context.Context, in *GetItemRulesRequest, opts ...grpc.CallOption) (*GetItemRulesResponse, error)
+	// PutLocationGroup names locations that rules are about together; none ends the group. NOT_FOUND, UNKNOWN_LOCATION.
+	PutLocationGroup(ctx context.Context, in *PutLocationGroupRequest, opts ...grpc.CallOption) (*PutLocationGroupResponse, error)
+	// PutFulfilmentRule says which locations may serve a way of handing over.
+	PutFulfilmentRule(ctx context.Context, in *PutFulfilmentRuleRequest, opts ...grpc.CallOption) (*PutFulfilmentRuleResponse, error)
+	// DeleteFulfilmentRule ends a method's rule, if there is one.
+	DeleteFulfilmentRule(ctx context.Context, in *DeleteFulfilmentRuleRequest, opts ...grpc.CallOption) (*DeleteFulfilmentRuleResponse, error)
+	// GetSharedRules returns the rules that are about more than one SKU.
+	GetSharedRules(ctx context.Context, in *GetSharedRulesRequest, opts ...grpc.CallOption) (*GetSharedRulesResponse, error)
 }
 
 type policyServiceClient struct {
@@ -199,6 +233,106 @@ func (c *policyServiceClient) ListOwners(ctx context.Context, in *ListOwnersRequ
 	return out, nil
 }
 
+func (c *policyServiceClient) RetireChannel(ctx context.Context, in *RetireChannelRequest, opts ...grpc.CallOption) (*RetireChannelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetireChannelResponse)
+	err := c.cc.Invoke(ctx, PolicyService_RetireChannel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) PutSafetyRule(ctx context.Context, in *PutSafetyRuleRequest, opts ...grpc.CallOption) (*PutSafetyRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutSafetyRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutSafetyRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) DeleteSafetyRule(ctx context.Context, in *DeleteSafetyRuleRequest, opts ...grpc.CallOption) (*DeleteSafetyRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSafetyRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_DeleteSafetyRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) PutAllocation(ctx context.Context, in *PutAllocationRequest, opts ...grpc.CallOption) (*PutAllocationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutAllocationResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutAllocation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) PutSellingRule(ctx context.Context, in *PutSellingRuleRequest, opts ...grpc.CallOption) (*PutSellingRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutSellingRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutSellingRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) GetItemRules(ctx context.Context, in *GetItemRulesRequest, opts ...grpc.CallOption) (*GetItemRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetItemRulesResponse)
+	err := c.cc.Invoke(ctx, PolicyService_GetItemRules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) PutLocationGroup(ctx context.Context, in *PutLocationGroupRequest, opts ...grpc.CallOption) (*PutLocationGroupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutLocationGroupResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutLocationGroup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) PutFulfilmentRule(ctx context.Context, in *PutFulfilmentRuleRequest, opts ...grpc.CallOption) (*PutFulfilmentRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutFulfilmentRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutFulfilmentRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) DeleteFulfilmentRule(ctx context.Context, in *DeleteFulfilmentRuleRequest, opts ...grpc.CallOption) (*DeleteFulfilmentRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteFulfilmentRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_DeleteFulfilmentRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) GetSharedRules(ctx context.Context, in *GetSharedRulesRequest, opts ...grpc.CallOption) (*GetSharedRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSharedRulesResponse)
+	err := c.cc.Invoke(ctx, PolicyService_GetSharedRules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PolicyServiceServer is the server API for PolicyService service.
 // All implementations must embed UnimplementedPolicyServiceServer
 // for forward compatibility.
@@ -235,6 +369,30 @@ type PolicyServiceServer interface {
 	GetOwners(context.Context, *GetOwnersRequest) (*GetOwnersResponse, error)
 	// ListOwners lists the locations that have systems of record, in bytewise order of id.
 	ListOwners(context.Context, *ListOwnersRequest) (*ListOwnersResponse, error)
+	// RetireChannel ends a channel: it sells nothing, until it is put again. NOT_FOUND, UNKNOWN_CHANNEL.
+	RetireChannel(context.Context, *RetireChannelRequest) (*RetireChannelResponse, error)
+	// PutSafetyRule keeps units back. The most specific rule in force wins, wholly: SKU, location and channel; SKU and location; SKU and
+	// channel; SKU; category and location; category; location; channel. Of rules of one level, one for a time beats the standing one, and of
+	// two for a time the one that begins later wins, then the one that ends earlier.
+	PutSafetyRule(context.Context, *PutSafetyRuleRequest) (*PutSafetyRuleResponse, error)
+	// DeleteSafetyRule ends the rule about the same in the same period, if there is one.
+	DeleteSafetyRule(context.Context, *DeleteSafetyRuleRequest) (*DeleteSafetyRuleResponse, error)
+	// PutAllocation guarantees units of a SKU to a channel, bounds what the channel may take, or neither, which ends the allocation.
+	// FAILED_PRECONDITION: ALLOCATION_USED with metadata "used" when that is less than what the channel has used; ALLOCATIONS_OVERLAP.
+	PutAllocation(context.Context, *PutAllocationRequest) (*PutAllocationResponse, error)
+	// PutSellingRule says how a channel, or every channel without a rule of its own, sells a SKU; one that says nothing ends it.
+	// FAILED_PRECONDITION, BACKORDERS_USED when a limit would be less than what is promised.
+	PutSellingRule(context.Context, *PutSellingRuleRequest) (*PutSellingRuleResponse, error)
+	// GetItemRules returns a SKU's own rules, with what is used of its allocations. NOT_FOUND, UNKNOWN_SKU.
+	GetItemRules(context.Context, *GetItemRulesRequest) (*GetItemRulesResponse, error)
+	// PutLocationGroup names locations that rules are about together; none ends the group. NOT_FOUND, UNKNOWN_LOCATION.
+	PutLocationGroup(context.Context, *PutLocationGroupRequest) (*PutLocationGroupResponse, error)
+	// PutFulfilmentRule says which locations may serve a way of handing over.
+	PutFulfilmentRule(context.Context, *PutFulfilmentRuleRequest) (*PutFulfilmentRuleResponse, error)
+	// DeleteFulfilmentRule ends a method's rule, if there is one.
+	DeleteFulfilmentRule(context.Context, *DeleteFulfilmentRuleRequest) (*DeleteFulfilmentRuleResponse, error)
+	// GetSharedRules returns the rules that are about more than one SKU.
+	GetSharedRules(context.Context, *GetSharedRulesRequest) (*GetSharedRulesResponse, error)
 	mustEmbedUnimplementedPolicyServiceServer()
 }
 
@@ -280,6 +438,36 @@ func (UnimplementedPolicyServiceServer) GetOwners(context.Context, *GetOwnersReq
 }
 func (UnimplementedPolicyServiceServer) ListOwners(context.Context, *ListOwnersRequest) (*ListOwnersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListOwners not implemented")
+}
+func (UnimplementedPolicyServiceServer) RetireChannel(context.Context, *RetireChannelRequest) (*RetireChannelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetireChannel not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutSafetyRule(context.Context, *PutSafetyRuleRequest) (*PutSafetyRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutSafetyRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) DeleteSafetyRule(context.Context, *DeleteSafetyRuleRequest) (*DeleteSafetyRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSafetyRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutAllocation(context.Context, *PutAllocationRequest) (*PutAllocationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutAllocation not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutSellingRule(context.Context, *PutSellingRuleRequest) (*PutSellingRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutSellingRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) GetItemRules(context.Context, *GetItemRulesRequest) (*GetItemRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetItemRules not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutLocationGroup(context.Context, *PutLocationGroupRequest) (*PutLocationGroupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutLocationGroup not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutFulfilmentRule(context.Context, *PutFulfilmentRuleRequest) (*PutFulfilmentRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutFulfilmentRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) DeleteFulfilmentRule(context.Context, *DeleteFulfilmentRuleRequest) (*DeleteFulfilmentRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteFulfilmentRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) GetSharedRules(context.Context, *GetSharedRulesRequest) (*GetSharedRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSharedRules not implemented")
 }
 func (UnimplementedPolicyServiceServer) mustEmbedUnimplementedPolicyServiceServer() {}
 func (UnimplementedPolicyServiceServer) testEmbeddedByValue()                       {}
@@ -518,6 +706,186 @@ func _PolicyService_ListOwners_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PolicyService_RetireChannel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetireChannelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).RetireChannel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_RetireChannel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).RetireChannel(ctx, req.(*RetireChannelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_PutSafetyRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutSafetyRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutSafetyRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutSafetyRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutSafetyRule(ctx, req.(*PutSafetyRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_DeleteSafetyRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSafetyRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).DeleteSafetyRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_DeleteSafetyRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).DeleteSafetyRule(ctx, req.(*DeleteSafetyRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_PutAllocation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutAllocationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutAllocation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutAllocation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutAllocation(ctx, req.(*PutAllocationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_PutSellingRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutSellingRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutSellingRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutSellingRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutSellingRule(ctx, req.(*PutSellingRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_GetItemRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetItemRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).GetItemRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_GetItemRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).GetItemRules(ctx, req.(*GetItemRulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_PutLocationGroup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutLocationGroupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutLocationGroup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutLocationGroup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutLocationGroup(ctx, req.(*PutLocationGroupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_PutFulfilmentRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutFulfilmentRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutFulfilmentRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutFulfilmentRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutFulfilmentRule(ctx, req.(*PutFulfilmentRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_DeleteFulfilmentRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteFulfilmentRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).DeleteFulfilmentRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_DeleteFulfilmentRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).DeleteFulfilmentRule(ctx, req.(*DeleteFulfilmentRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_GetSharedRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSharedRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).GetSharedRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_GetSharedRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).GetSharedRules(ctx, req.(*GetSharedRulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PolicyService_ServiceDesc is the grpc.ServiceDesc for PolicyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -572,6 +940,46 @@ var PolicyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListOwners",
 			Handler:    _PolicyService_ListOwners_Handler,
+		},
+		{
+			MethodName: "RetireChannel",
+			Handler:    _PolicyService_RetireChannel_Handler,
+		},
+		{
+			MethodName: "PutSafetyRule",
+			Handler:    _PolicyService_PutSafetyRule_Handler,
+		},
+		{
+			MethodName: "DeleteSafetyRule",
+			Handler:    _PolicyService_DeleteSafetyRule_Handler,
+		},
+		{
+			MethodName: "PutAllocation",
+			Handler:    _PolicyService_PutAllocation_Handler,
+		},
+		{
+			MethodName: "PutSellingRule",
+			Handler:    _PolicyService_PutSellingRule_Handler,
+		},
+		{
+			MethodName: "GetItemRules",
+			Handler:    _PolicyService_GetItemRules_Handler,
+		},
+		{
+			MethodName: "PutLocationGroup",
+			Handler:    _PolicyService_PutLocationGroup_Handler,
+		},
+		{
+			MethodName: "PutFulfilmentRule",
+			Handler:    _PolicyService_PutFulfilmentRule_Handler,
+		},
+		{
+			MethodName: "DeleteFulfilmentRule",
+			Handler:    _PolicyService_DeleteFulfilmentRule_Handler,
+		},
+		{
+			MethodName: "GetSharedRules",
+			Handler:    _PolicyService_GetSharedRules_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -102,6 +102,8 @@ type Reservation struct {
 	// End of the hold, a whole second; unset once confirmed.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	PlacedAt  *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=placed_at,json=placedAt,proto3" json:"placed_at,omitempty"`
+	// Of remaining, what is promised beyond the stock: splits with backordered set.
+	Backordered int64 `protobuf:"varint,13,opt,name=backordered,proto3" json:"backordered,omitempty"`
 	// The date that the units are promised for, a whole second; unset when for now.
 	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	// The supply that the promise counted on beside the stock when it was placed.
@@ -224,6 +226,13 @@ func (x *Reservation) GetPlacedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Reservation) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
+}
+
 func (x *Reservation) GetPromiseAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.PromiseAt
@@ -256,6 +265,12 @@ type ReserveRequest struct {
 	Actor string `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Ties together what one business action caused, up to 100 bytes; the reservation id when empty.
 	CorrelationId string `protobuf:"bytes,9,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// Location to take units from first.
+	Location string `protobuf:"bytes,10,opt,name=location,proto3" json:"location,omitempty"`
+	// Take them from there and from nowhere else.
+	LocationBinding bool `protobuf:"varint,11,opt,name=location_binding,json=locationBinding,proto3" json:"location_binding,omitempty"`
+	// How they will be handed over: "ship", "pickup", "same_day" or a method that has a rule; only locations that may serve it are taken. Empty for any.
+	Method string `protobuf:"bytes,12,opt,name=method,proto3" json:"method,omitempty"`
 	// The date to promise for, at most 400 days ahead, cut to a whole second: supply counts that is due by then, and nothing is
 	// taken that is promised for later. Unset, or past, means now.
 	PromiseAt     *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
@@ -352,6 +367,27 @@ func (x *ReserveRequest) GetActor() string {
 func (x *ReserveRequest) GetCorrelationId() string {
 	if x != nil {
 		return x.CorrelationId
+	}
+	return ""
+}
+
+func (x *ReserveRequest) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ReserveRequest) GetLocationBinding() bool {
+	if x != nil {
+		return x.LocationBinding
+	}
+	return false
+}
+
+func (x *ReserveRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
 	}
 	return ""
 }
@@ -1554,7 +1590,7 @@ var File_stockfold_inventory_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xd2\x04\n" +
+	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xf4\x04\n" +
 	"\vReservation\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1569,10 +1605,11 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	" \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
 	"expires_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x127\n" +
-	"\tplaced_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt\x129\n" +
+	"\tplaced_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bplacedAt\x12 \n" +
+	"\vbackordered\x18\r \x01(\x03R\vbackordered\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
-	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\xd2\x02\n" +
+	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\xb1\x03\n" +
 	"\x0eReserveRequest\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1582,7 +1619,11 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\fhold_seconds\x18\x06 \x01(\x03R\vholdSeconds\x12\x1c\n" +
 	"\tconfirmed\x18\a \x01(\bR\tconfirmed\x12\x14\n" +
 	"\x05actor\x18\b \x01(\tR\x05actor\x12%\n" +
-	"\x0ecorrelation_id\x18\t \x01(\tR\rcorrelationId\x129\n" +
+	"\x0ecorrelation_id\x18\t \x01(\tR\rcorrelationId\x12\x1a\n" +
+	"\blocation\x18\n" +
+	" \x01(\tR\blocation\x12)\n" +
+	"\x10location_binding\x18\v \x01(\bR\x0flocationBinding\x12\x16\n" +
+	"\x06method\x18\f \x01(\tR\x06method\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\"n\n" +
 	"\x0fReserveResponse\x12E\n" +

@@ -40,7 +40,8 @@ const (
 // ALREADY_EXISTS, IDEMPOTENCY_KEY_REUSED. A reply means that the outcome is on disk.
 type ReservationServiceClient interface {
 	// Reserve takes units of one SKU for one channel, or none. NOT_FOUND: UNKNOWN_SKU, UNKNOWN_CHANNEL;
-	// FAILED_PRECONDITION, INSUFFICIENT_STOCK with metadata "available" when it is too much.
+	// FAILED_PRECONDITION: INSUFFICIENT_STOCK with metadata "available" and "beyond" when it is too much; NOT_SOLD_HERE, NO_LOCATION_SERVES,
+	// TOO_MANY_SPLITS, UNKNOWN_METHOD, LOCATION_NEEDED when a rule forbids it. What a selling rule allows beyond the stock is back-ordered.
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(ctx context.Context, in *ConfirmReservationRequest, opts ...grpc.CallOption) (*ConfirmReservationResponse, error)
@@ -181,7 +182,8 @@ func (c *reservationServiceClient) ListBreaks(ctx context.Context, in *ListBreak
 // ALREADY_EXISTS, IDEMPOTENCY_KEY_REUSED. A reply means that the outcome is on disk.
 type ReservationServiceServer interface {
 	// Reserve takes units of one SKU for one channel, or none. NOT_FOUND: UNKNOWN_SKU, UNKNOWN_CHANNEL;
-	// FAILED_PRECONDITION, INSUFFICIENT_STOCK with metadata "available" when it is too much.
+	// FAILED_PRECONDITION: INSUFFICIENT_STOCK with metadata "available" and "beyond" when it is too much; NOT_SOLD_HERE, NO_LOCATION_SERVES,
+	// TOO_MANY_SPLITS, UNKNOWN_METHOD, LOCATION_NEEDED when a rule forbids it. What a selling rule allows beyond the stock is back-ordered.
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(context.Context, *ConfirmReservationRequest) (*ConfirmReservationResponse, error)

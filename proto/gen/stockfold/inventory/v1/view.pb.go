@@ -653,10 +653,8 @@ type ChannelValueDocument struct {
 	// The value's own position is the larger one of this and the document's.
 	Policy           uint64 `protobuf:"varint,3,opt,name=policy,proto3" json:"policy,omitempty"`
 	PolicyRecordedAt int64  `protobuf:"varint,4,opt,name=policy_recorded_at,json=policyRecordedAt,proto3" json:"policy_recorded_at,omitempty"`
-	// When ats is 0: the first date for which supply lets something be promised; 0 when none does.
-	NextAt        int64 `protobuf:"varint,20,opt,name=next_at,json=nextAt,proto3" json:"next_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ChannelValueDocument) Reset() {
@@ -713,13 +711,6 @@ func (x *ChannelValueDocument) GetPolicy() uint64 {
 func (x *ChannelValueDocument) GetPolicyRecordedAt() int64 {
 	if x != nil {
 		return x.PolicyRecordedAt
-	}
-	return 0
-}
-
-func (x *ChannelValueDocument) GetNextAt() int64 {
-	if x != nil {
-		return x.NextAt
 	}
 	return 0
 }
@@ -991,6 +982,7 @@ type SplitDocument struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
 	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Backordered   bool                   `protobuf:"varint,3,opt,name=backordered,proto3" json:"backordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1037,6 +1029,13 @@ func (x *SplitDocument) GetQuantity() int64 {
 		return x.Quantity
 	}
 	return 0
+}
+
+func (x *SplitDocument) GetBackordered() bool {
+	if x != nil {
+		return x.Backordered
+	}
+	return false
 }
 
 // ChannelDocument is a channel's definition.
@@ -1524,13 +1523,12 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\bquantity\x18\x02 \x01(\x12R\bquantity\x12\x1d\n" +
 	"\n" +
 	"hold_until\x18\x03 \x03(\x03R\tholdUntil\x12#\n" +
-	"\rhold_quantity\x18\x04 \x03(\x12R\fholdQuantity\"\xa1\x01\n" +
+	"\rhold_quantity\x18\x04 \x03(\x12R\fholdQuantity\"\x88\x01\n" +
 	"\x14ChannelValueDocument\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x10\n" +
 	"\x03ats\x18\x02 \x01(\x03R\x03ats\x12\x16\n" +
 	"\x06policy\x18\x03 \x01(\x04R\x06policy\x12,\n" +
-	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\x12\x17\n" +
-	"\anext_at\x18\x14 \x01(\x03R\x06nextAt\"\xba\x04\n" +
+	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\"\xba\x04\n" +
 	"\x13ReservationDocument\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1558,10 +1556,11 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x04line\x18\x03 \x01(\tR\x04line\x12\x1a\n" +
 	"\blocation\x18\x04 \x01(\tR\blocation\x12\x15\n" +
 	"\x06due_at\x18\x05 \x01(\x03R\x05dueAt\x12\x1a\n" +
-	"\bquantity\x18\x06 \x01(\x03R\bquantity\"G\n" +
+	"\bquantity\x18\x06 \x01(\x03R\bquantity\"i\n" +
 	"\rSplitDocument\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xb0\x02\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12 \n" +
+	"\vbackordered\x18\x03 \x01(\bR\vbackordered\"\xb0\x02\n" +
 	"\x0fChannelDocument\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x12\x12\n" +

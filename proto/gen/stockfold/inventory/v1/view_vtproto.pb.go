@@ -772,13 +772,6 @@ func (m *ChannelValueDocument) MarshalToSizedBufferVT(dAtA []byte) (int, error) 
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.NextAt != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.NextAt))
-		i--
-		dAtA[i] = 0x1
-		i--
-		dAtA[i] = 0xa0
-	}
 	if m.PolicyRecordedAt != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PolicyRecordedAt))
 		i--
@@ -1044,6 +1037,16 @@ func (m *SplitDocument) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Backordered {
+		i--
+		if m.Backordered {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x18
 	}
 	if m.Quantity != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Quantity))
@@ -1717,9 +1720,6 @@ func (m *ChannelValueDocument) SizeVT() (n int) {
 	if m.PolicyRecordedAt != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.PolicyRecordedAt))
 	}
-	if m.NextAt != 0 {
-		n += 2 + protohelpers.SizeOfVarint(uint64(m.NextAt))
-	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -1837,6 +1837,9 @@ func (m *SplitDocument) SizeVT() (n int) {
 	}
 	if m.Quantity != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Quantity))
+	}
+	if m.Backordered {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4165,25 +4168,6 @@ func (m *ChannelValueDocument) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
-		case 20:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field NextAt", wireType)
-			}
-			m.NextAt = 0
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return protohelpers.ErrIntOverflow
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				m.NextAt |= int64(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -4933,6 +4917,26 @@ func (m *SplitDocument) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Backordered", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Backordered = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
