@@ -233,7 +233,10 @@ func refusedByState(err error) (problem, bool) {
 	}
 	switch e := err.(type) {
 	case *stock.InsufficientError:
-		facts := []string{"available", number(e.Available), "beyond", number(e.Beyond), "requested", number(e.Requested)}
+		facts := []string{"available", number(e.Available), "requested", number(e.Requested)}
+		if e.Beyond != 0 {
+			facts = append(facts, "beyond", number(e.Beyond))
+		}
 		if e.PromiseAt != 0 {
 			facts = append(facts, "promise_at", e.PromiseAt.Time().Format(time.RFC3339))
 		}

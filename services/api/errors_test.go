@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	view "github.com/stockfold/stockfold/projections/availability"
@@ -27,6 +28,7 @@ import (
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
 	"github.com/stockfold/stockfold/services/validation"
@@ -81,6 +83,19 @@ var table = map[string]told{
 		codes.FailedPrecondition, "INSUFFICIENT_STOCK", "available=3 promise_at=1970-01-01T00:00:01Z requested=5", "", false},
 	"stock.TooManyDatesError":     {&stock.TooManyDatesError{Location: "l", Limit: 7}, codes.ResourceExhausted, "TOO_MANY_PROMISE_DATES", "limit=7 location=l", "", false},
 	"stock.TooManySupplyError":    {&stock.TooManySupplyError{Document: "po"}, codes.ResourceExhausted, "TOO_MANY_SUPPLY_LINES", "document=po", "", false},
+	"stock.InsufficientBeyond":    {&stock.InsufficientError{Requested: 5, Available: 3, Beyond: 1}, codes.FailedPrecondition, "INSUFFICIENT_STOCK", "available=3 beyond=1 requested=5", "", false},
+	"stock.NotSoldError":          {&stock.NotSoldError{Channel: "c"}, codes.FailedPrecondition, "NOT_SOLD_HERE", "channel=c", "", false},
+	"stock.NoLocationError":       {&stock.NoLocationError{Channel: "c", Location: "l", Method: "m"}, codes.FailedPrecondition, "NO_LOCATION_SERVES", "channel=c location=l method=m", "", false},
+	"stock.TooManySplitsError":    {&stock.TooManySplitsError{Requested: 5, Limit: 1, Most: 3}, codes.FailedPrecondition, "TOO_MANY_SPLITS", "limit=1 most=3 requested=5", "", false},
+	"stock.MethodError":           {&stock.MethodError{Method: "m"}, codes.FailedPrecondition, "UNKNOWN_METHOD", "method=m", "", false},
+	"stock.AllocationUsedError":   {&stock.AllocationUsedError{Channel: "c", Group: "g", Fence: 1, Used: 2}, codes.FailedPrecondition, "ALLOCATION_USED", "cap=0 channel=c fence=1 group=g used=2", "", false},
+	"stock.OverlapError":          {&stock.OverlapError{Channel: "c", Group: "g", Other: "o", Location: "l"}, codes.FailedPrecondition, "ALLOCATIONS_OVERLAP", "channel=c group=g location=l other=o", "", false},
+	"stock.BackordersUsedError":   {&stock.BackordersUsedError{Channel: "c", Limit: 1, Used: 2}, codes.FailedPrecondition, "BACKORDERS_USED", "channel=c limit=1 used=2", "", false},
+	"stock.BoundError":            {&stock.BoundError{Limit: 9}, codes.FailedPrecondition, "TOO_MANY_RULES", "limit=9", "", false},
+	"policy.GroupError":           {&policy.GroupError{Group: "g"}, codes.FailedPrecondition, "UNKNOWN_GROUP", "group=g", "", false},
+	"stock.PeriodError":           {&stock.PeriodError{}, codes.InvalidArgument, "INVALID_FIELDS", "", "until", false},
+	"stock.ErrLocationNeeded":     {stock.ErrLocationNeeded, codes.InvalidArgument, "LOCATION_NEEDED", "", "location", false},
+	"rules.ScopeError":            {&rules.ScopeError{}, codes.InvalidArgument, "INVALID_FIELDS", "", "rule", false},
 	"stock.NotLiveError":          {&stock.NotLiveError{ReservationID: "r", Status: stock.StatusExpired}, codes.FailedPrecondition, "RESERVATION_NOT_LIVE", "reservation_id=r status=expired", "", false},
 	"stock.NotHeldError":          {&stock.NotHeldError{ReservationID: "r"}, codes.FailedPrecondition, "RESERVATION_NOT_HELD", "reservation_id=r", "", false},
 	"stock.ExceedsError":          {&stock.ExceedsError{ReservationID: "r", Requested: 5, Remaining: 3}, codes.FailedPrecondition, "EXCEEDS_REMAINING", "remaining=3 requested=5 reservation_id=r", "", false},
