@@ -22,9 +22,9 @@ func values() []projection.Availability {
 		list = append(list,
 			projection.Availability{SKU: sku, Channel: "web", Offer: stock.Offer{ATS: 12}, Decimals: 3, Known: true, Position: 77, RecordedAt: at},
 			projection.Availability{SKU: sku, Channel: sku, Offer: stock.Offer{ATS: 0}, Position: math.MaxUint64, RecordedAt: at + 1},
-			projection.Availability{SKU: sku, Channel: "web", Known: true, Position: 8, RecordedAt: at, Offer: stock.Offer{
-				Standing: stock.OutOfStock, NextAt: at + 60*aggregates.Second}},
-			projection.Availability{SKU: sku, Channel: "store", Offer: stock.Offer{ATS: math.MaxInt64}, Known: true, RecordedAt: at - 678_901})
+			projection.Availability{SKU: sku, Channel: "store", Offer: stock.Offer{ATS: math.MaxInt64}, Known: true, RecordedAt: at - 678_901},
+			projection.Availability{SKU: sku, Channel: "web", Known: true, Position: 8, RecordedAt: at,
+				Offer: stock.Offer{Beyond: stock.Unlimited, Standing: stock.OnPreorder, NextAt: at + 5}})
 	}
 	return list
 }
@@ -38,9 +38,8 @@ func TestTheValueIsTheJSONMappingOfTheContract(t *testing.T) {
 		}
 		want := &pb.AvailabilityChanged{Availability: &pb.Availability{
 			Sku: a.SKU, Channel: a.Channel, Ats: a.ATS, Decimals: int32(a.Decimals), Known: a.Known, Position: a.Position,
-			AsOf: timestamppb.New(a.RecordedAt.Time()),
+			AsOf: timestamppb.New(a.RecordedAt.Time()), Status: pb.AvailabilityStatus(a.Standing), Beyond: a.Beyond,
 		}}
-		want.Availability.Status = pb.AvailabilityStatus(a.Standing)
 		if a.NextAt != 0 {
 			want.Availability.NextAvailableAt = timestamppb.New(a.NextAt.Time())
 		}
