@@ -26,7 +26,8 @@ func realKafka(t *testing.T, properties map[string]string) *kafkatest.Node {
 	t.Helper()
 	n := kafkatest.Start(t, kafkatest.Options{Properties: properties})
 	err := kafka.EnsureTopics(t.Context(), kafka.Config{Brokers: []string{n.Addr}},
-		kafka.Topic{Name: ingest.TopicMovements, Partitions: partitions}, kafka.Topic{Name: ingest.TopicSales, Partitions: partitions})
+		kafka.Topic{Name: ingest.TopicMovements, Partitions: partitions}, kafka.Topic{Name: ingest.TopicSales, Partitions: partitions},
+		kafka.Topic{Name: ingest.TopicOrders, Partitions: partitions})
 	if err != nil {
 		t.Fatal(err)
 	}
