@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -11,8 +12,9 @@ const TypeObservationRecorded = "ObservationRecorded"
 
 // Owner names the systems of record of what a movement is about, and since when they are, by occurred time.
 type Owner struct {
-	Sources []string
-	Since   aggregates.Instant // 0: from the beginning of time
+	Sources  []string
+	Since    aggregates.Instant // 0: from the beginning of time
+	Location string             // whose they are, for a movement that names none
 }
 
 func (o *Owner) is(system string) bool { return slices.Contains(o.Sources, system) }
@@ -28,7 +30,9 @@ type ObservationRecorded struct {
 	Channel       string
 	ReservationID string
 	Reason        string
-	Owner         Owner // who was believed instead when it was decided
+	Supply        SupplyKind         // of a fact about supply; its document and line are the source's
+	DueAt         aggregates.Instant // when it was to come; 0 when that was not said
+	Owner         Owner              // who was believed instead when it was decided; without the location
 }
 
 // EventType names the fact.
@@ -37,8 +41,9 @@ func (*ObservationRecorded) EventType() string { return TypeObservationRecorded 
 // observed keeps a movement without applying it.
 func (r *Movement) observed(s *State, quantity int64) []aggregates.Event {
 	return append(s.registered(nil), &ObservationRecorded{
-		Movement: r.Kind.EventType(), Location: r.Location, Condition: r.Condition, To: r.To, Quantity: quantity, Other: r.Other,
-		TransferID: r.TransferID, Channel: r.Channel, ReservationID: r.ReservationID, Reason: r.Reason, Owner: *r.Owner,
+		Movement: r.Kind.EventType(), Location: cmp.Or(r.Location, r.Owner.Location), Condition: r.Condition, To: r.To, Quantity: quantity,
+		Other: r.Other, TransferID: r.TransferID, Channel: r.Channel, ReservationID: r.ReservationID, Reason: r.Reason,
+		Supply: r.Supply, DueAt: r.DueAt.CeilSecond(), Owner: Owner{Sources: r.Owner.Sources, Since: r.Owner.Since},
 	})
 }
 
@@ -61,6 +66,12 @@ func (k Kind) EventType() string {
 		return TypeTransferShipped
 	case KindTransferReceived:
 		return TypeTransferReceived
+	case KindSupplyExpected:
+		return TypeSupplyExpected
+	case KindSupplyRescheduled:
+		return TypeSupplyRescheduled
+	case KindSupplyCancelled:
+		return TypeSupplyCancelled
 	}
 	return ""
 }

@@ -55,13 +55,16 @@ func TestWhatTheSystemOfRecordDoesNotSayIsAnObservation(t *testing.T) {
 }
 
 func TestEveryKindCanBeObserved(t *testing.T) {
-	for k := KindReceived; k <= KindTransferReceived; k++ {
+	for k := KindReceived; k <= KindSupplyCancelled; k++ {
 		r := ownedBy(Movement{Kind: k, Location: "berlin", Quantity: 3, To: Damaged, Other: "munich", TransferID: "t", Channel: "web",
-			ReservationID: "cart", Reason: "why"}, "wms")
+			ReservationID: "cart", Reason: "why", Supply: SupplyShippingNotice, DueAt: day(2)}, "wms")
 		scenario(t).given(received("berlin", 10)).when(move(r).from("legacy")).
 			then(recorded(&ObservationRecorded{Movement: k.EventType(), Location: "berlin", To: Damaged, Quantity: 3, Other: "munich",
-				TransferID: "t", Channel: "web", ReservationID: "cart", Reason: "why", Owner: *r.Owner}), onHand("berlin", 10), inTransit("munich", 0))
+				TransferID: "t", Channel: "web", ReservationID: "cart", Reason: "why", Supply: SupplyShippingNotice, DueAt: day(2), Owner: *r.Owner}), onHand("berlin", 10), inTransit("munich", 0))
 	}
+	nowhere := Movement{Kind: KindSupplyCancelled, Document: "po", Owner: &Owner{Sources: []string{"erp"}, Location: "berlin"}}
+	scenario(t).given(expected("po", "berlin", 10, day(2))).when(move(nowhere).from("legacy")).
+		then(recorded(&ObservationRecorded{Movement: TypeSupplyCancelled, Location: "berlin", Owner: Owner{Sources: []string{"erp"}}}), toCome("berlin", 10))
 	if Kind(0).EventType() != "" {
 		t.Error("a kind that is none has a name")
 	}

@@ -197,7 +197,7 @@ func supplyOf(e aggregates.Event) []SupplyChange {
 
 // supplied makes the event of a fact about supply.
 func (r *Movement) supplied(quantity int64) (aggregates.Event, error) {
-	if r.Kind < KindSupplyExpected || r.Kind > KindSupplyCancelled {
+	if !r.Kind.Supplies() {
 		return nil, fmt.Errorf("%w: %d", ErrUnknownKind, r.Kind)
 	}
 	if r.Document == "" {
@@ -225,6 +225,30 @@ func (r *Movement) supplied(quantity int64) (aggregates.Event, error) {
 	return &SupplyExpected{
 		Kind: r.Supply, Document: r.Document, Line: line, Location: r.Location, Quantity: quantity, DueAt: r.DueAt.CeilSecond(),
 	}, nil
+}
+
+// Supplies tells whether facts of a kind are about supply alone.
+func (k Kind) Supplies() bool { return k >= KindSupplyExpected && k <= KindSupplyCancelled }
+
+// SupplyAt lists the locations whose supply a fact changes, in order: the one that it names, and those of the lines of its document
+// that it is about, as far as they are known.
+func (s *State) SupplyAt(r *Movement) (list []string) {
+	if r.Location != "" {
+		list = append(list, r.Location)
+	}
+	line := r.Line
+	if r.Supply == SupplyTransfer {
+		line = r.Location
+	}
+	if d := s.supply.get(supplyKey{r.Document, r.Supply == SupplyTransfer}); d != nil {
+		for i := range d.lines {
+			if x := &d.lines[i]; x.expected() && (line == "" && r.Kind != KindSupplyExpected || x.name == line) {
+				list = append(list, x.location)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // SupplyLine shows a line of a document as it stands, in base units.

@@ -3,6 +3,7 @@ package stock
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -361,5 +362,26 @@ func TestDatesOfPromisesAreBounded(t *testing.T) {
 	var dates *TooManyDatesError
 	if !errors.As(last, &dates) || dates.Location != "berlin" {
 		t.Fatal(last)
+	}
+}
+
+// A fact is about the supply of the locations that it names, and that its document's lines name.
+func TestWhereAFactAboutSupplyIsAbout(t *testing.T) {
+	w := scenario(t).given(expected("po", "berlin", 10, day(2)),
+		move(Movement{Kind: KindSupplyExpected, Document: "po", Line: "2", Location: "hamburg", Quantity: 1, DueAt: day(2)}),
+		rescheduled("later", day(3)), shipped("t", "hamburg", "munich", 1, day(2))).w
+	for want, r := range map[string]Movement{
+		"[]":                   {Kind: KindSupplyCancelled, Document: "unknown"},
+		"[munich]":             {Kind: KindSupplyExpected, Document: "unknown", Location: "munich"},
+		"[berlin]":             {Kind: KindSupplyRescheduled, Document: "po", Line: "1"},
+		"[berlin hamburg]":     {Kind: KindSupplyCancelled, Document: "po"},
+		"[berlin munich]":      {Kind: KindSupplyExpected, Document: "po", Line: "1", Location: "munich"}, // it moves there
+		"[munich] of a branch": {Kind: KindSupplyCancelled, Supply: SupplyTransfer, Document: "t", Location: "munich"},
+		"[munich] of all":      {Kind: KindSupplyCancelled, Supply: SupplyTransfer, Document: "t"},
+		"[] as yet":            {Kind: KindSupplyCancelled, Document: "later"},
+	} {
+		if got := fmt.Sprint(w.state.SupplyAt(&r)); got != strings.Split(want, " of ")[0] && got+" as yet" != want {
+			t.Errorf("%+v is about %s, expected %s", r, got, want)
+		}
 	}
 }

@@ -97,9 +97,9 @@ func samples() []aggregates.Event {
 		&order.HoldLost{SKU: "milk", ReservationID: "o-1#1"},
 		&location.OwnerAssigned{Withdrawn: true, Ownership: location.Ownership{
 			Fact: location.Orders, From: noon, Sources: []string{"erp", "https://wms.example/eu"}}},
-		&stock.ObservationRecorded{Movement: "StockConditionChanged", Location: "berlin", Condition: stock.Inspection, To: stock.Damaged,
+		&stock.ObservationRecorded{Movement: "SupplyExpected", Location: "berlin", Condition: stock.Inspection, To: stock.Damaged,
 			Quantity: -4, Other: "köln", TransferID: "t-1", Channel: "web", ReservationID: "cart-1", Reason: "breakage",
-			Owner: stock.Owner{Sources: []string{"wms", "erp"}, Since: noon}},
+			Supply: stock.SupplyTransfer, DueAt: noon, Owner: stock.Owner{Sources: []string{"wms", "erp"}, Since: noon}},
 		&stock.StockReceived{Location: "berlin", Condition: stock.Inspection, Quantity: 40, Absorbed: count, Supply: changes},
 		&stock.TransferShipped{Location: "berlin", Destination: "köln", Quantity: 6, TransferID: "t-1", Absorbed: count,
 			DueAt: noon, Supply: changes},

@@ -116,3 +116,72 @@ func TestSalesAndReturnsHaveOwnersOfTheirOwn(t *testing.T) {
 		t.Errorf("once everybody is believed again: %s", got)
 	}
 }
+
+// Supply has a system of record of its own, for every location that a document brings units to.
+func TestSupplyHasAnOwnerOfItsOwn(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Location("berlin")
+	w.Location("hamburg")
+	putOwners(t, w, "berlin",
+		&pb.Ownership{Fact: pb.OwnedFact_OWNED_FACT_SUPPLY, Sources: []string{"legacy"}},
+		&pb.Ownership{Fact: pb.OwnedFact_OWNED_FACT_SUPPLY, Sources: []string{"erp"}, From: codec.Timestamp(w.Now().Add(-30 * time.Minute))},
+		&pb.Ownership{Fact: pb.OwnedFact_OWNED_FACT_ON_HAND, Sources: []string{"wms"}})
+	due := codec.Timestamp(w.Now().Add(48 * time.Hour).CeilSecond())
+	said := func(source, line, location string, ago time.Duration, kind func(m *pb.Movement)) *pb.Movement {
+		return fact(w, "milk", 0, func(m *pb.Movement) {
+			m.Source, m.Document, m.Line, m.Location, m.OccurredAt = source, "po-1", line, location, codec.Timestamp(w.Now().Add(-ago))
+			kind(m)
+		})
+	}
+	expect := func(quantity int64) func(m *pb.Movement) {
+		return func(m *pb.Movement) {
+			m.Quantity, m.Kind = quantity, &pb.Movement_SupplyExpected{SupplyExpected: &pb.Movement_Expected{DueAt: due}}
+		}
+	}
+	cancel := func(m *pb.Movement) { m.Kind = &pb.Movement_SupplyCancelled{SupplyCancelled: &pb.Movement_Cancelled{}} }
+	move := func(m *pb.Movement) {
+		m.Kind = &pb.Movement_SupplyRescheduled{SupplyRescheduled: &pb.Movement_Rescheduled{DueAt: due}}
+	}
+	for i, x := range []struct {
+		movement *pb.Movement
+		want     string
+	}{
+		{said("shop", "1", "berlin", 20*time.Minute, expect(99)), "STATUS_OBSERVED"},
+		{said("erp", "1", "berlin", 20*time.Minute, expect(10)), "STATUS_RECORDED"},
+		{said("shop", "2", "hamburg", 20*time.Minute, expect(5)), "STATUS_RECORDED"}, // nobody's
+		{said("legacy", "1", "", 10*time.Minute, cancel), "STATUS_OBSERVED"},         // its line goes to berlin
+		{said("shop", "", "", 10*time.Minute, move), "STATUS_OBSERVED"},              // one of its lines does
+		{said("shop", "2", "", 10*time.Minute, move), "STATUS_RECORDED"},
+		{said("shop", "2", "berlin", 5*time.Minute, expect(5)), "STATUS_OBSERVED"},    // it would go there
+		{said("shop", "1", "hamburg", 5*time.Minute, expect(5)), "STATUS_OBSERVED"},   // it would be taken from there
+		{said("legacy", "3", "berlin", 40*time.Minute, expect(7)), "STATUS_RECORDED"}, // late, of its own time
+		{said("erp", "3", "berlin", 40*time.Minute, expect(99)), "STATUS_OBSERVED"},   // not its time yet
+		{said("wms", "1", "berlin", time.Minute, func(m *pb.Movement) { // a receipt is about what lies there
+			m.Quantity, m.Kind = 4, &pb.Movement_Received_{Received: &pb.Movement_Received{}}
+		}), "STATUS_RECORDED"},
+		{said("erp", "3", "", time.Minute, cancel), "STATUS_RECORDED"},
+	} {
+		if got := statusOf(t, w, x.movement); got != x.want {
+			t.Errorf("%d: %v: %s, want %s", i, x.movement, got, x.want)
+		}
+		if again := statusOf(t, w, x.movement); again != "STATUS_DUPLICATE" {
+			t.Errorf("%d again: %s", i, again)
+		}
+	}
+	answer, err := w.HistoryClient().ListEvents(t.Context(), &pb.ListEventsRequest{Sku: "milk"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	observed := 0
+	for _, e := range answer.Events {
+		if o := e.GetObservationRecorded(); o != nil {
+			if observed++; o.Movement == "SupplyExpected" && (o.DueAt.AsTime() != due.AsTime() || o.SupplyKind != pb.SupplyKind_SUPPLY_KIND_PURCHASE_ORDER) ||
+				o.Location == "" || e.Source.Document != "po-1" {
+				t.Errorf("observation %v", e)
+			}
+		}
+	}
+	if observed != 6 {
+		t.Errorf("%d observations, want 6", observed)
+	}
+}

@@ -193,7 +193,7 @@ var (
 func (x *recording) Decide(s *domain.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
 	movement := x.fact.Movement
 	movement.History = x.history
-	movement.Owner = x.recorder.owner(&x.fact.Movement, m.OccurredAt)
+	movement.Owner = x.recorder.owner(s, x.fact, m.OccurredAt)
 	moved, events, err := domain.Move(s, movement, m, now)
 	x.moved, x.at = moved, now
 	if x.trial {
