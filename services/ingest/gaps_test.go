@@ -113,6 +113,26 @@ func TestADiscardedGapStaysDiscarded(t *testing.T) {
 	}
 }
 
+// Somebody discards a gap just as some of its numbers come.
+func TestAGapDiscardedWhileItIsToldStaysDiscarded(t *testing.T) {
+	w, log := newWorld(t), newLog(topic, 1)
+	letters := &meanwhile{DeadLetters: w.store.DeadLetters(), before: map[int]func(){2: func() {
+		if _, err := w.desk.Discard(t.Context(), w.letters(t)[0].ID, "the source numbers its tests", "ann"); err != nil {
+			t.Error(err)
+		}
+	}}}
+	run(t, ingest.New(ingest.Config{Consumer: log, Recorder: w.recorder, Now: w.clock.now, Log: quiet, Offsets: w.ledger,
+		Desk: ingest.NewDeadLetterDesk(letters, w.recorder, w.clock.now, quiet)}))
+	log.append(0, numbered(1, "a"), numbered(5, "a"))
+	w.awaitGaps(t, "pos-1/a 2-4 (3)")
+	id := w.letters(t)[0].ID
+	log.append(0, numbered(3, "a"))
+	w.ledger.await(t, topic, 0, 3)
+	if l := w.letter(t, id); l.State != ingest.Discarded || letters.puts < 2 {
+		t.Errorf("letter %+v after %d puts", l, letters.puts)
+	}
+}
+
 // What went to the dead letters has come; what has no number that can be counted with leaves no gaps.
 func TestWhatCameIsNotMissing(t *testing.T) {
 	w, log := newWorld(t), newLog(topic, 1)
