@@ -59,10 +59,11 @@ func (t *tills) stocked(shop int) int {
 	}
 }
 
-// messages are the sales as tills publish them: CloudEvents in binary mode, keyed by the shop.
+// messages are the sales as tills publish them: CloudEvents in binary mode, keyed and numbered by the shop.
 func messages(sales []*pb.Sale, at time.Time) ([]kafka.Message, error) {
-	all := make([]kafka.Message, len(sales))
+	all, numbers := make([]kafka.Message, len(sales)), map[string]int{}
 	for i, s := range sales {
+		numbers[s.Location]++
 		value, err := protojson.Marshal(s)
 		if err != nil {
 			return nil, fmt.Errorf("sale %q: %w", s.Document, err)
@@ -73,7 +74,7 @@ func messages(sales []*pb.Sale, at time.Time) ([]kafka.Message, error) {
 			{Key: "ce_source", Value: []byte(tillSource + s.Location)},
 			{Key: "ce_id", Value: []byte(s.Document)},
 			{Key: "ce_time", Value: []byte(at.UTC().Format(time.RFC3339Nano))},
-			{Key: "ce_sequence", Value: []byte(strconv.Itoa(i))},
+			{Key: "ce_sequence", Value: []byte(strconv.Itoa(numbers[s.Location]))},
 			{Key: "content-type", Value: []byte("application/json")},
 		}}
 	}
