@@ -6182,8 +6182,12 @@ type ObservationRecorded struct {
 	ReservationId string `protobuf:"bytes,9,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Reason        string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The systems of record when it was decided, and since when, by occurred time; unset: from the beginning of time.
-	Owners        []string               `protobuf:"bytes,11,rep,name=owners,proto3" json:"owners,omitempty"`
-	OwnedSince    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=owned_since,json=ownedSince,proto3" json:"owned_since,omitempty"`
+	Owners     []string               `protobuf:"bytes,11,rep,name=owners,proto3" json:"owners,omitempty"`
+	OwnedSince *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=owned_since,json=ownedSince,proto3" json:"owned_since,omitempty"`
+	// Of a fact about supply; its document and line are the event's source's.
+	SupplyKind SupplyKind `protobuf:"varint,20,opt,name=supply_kind,json=supplyKind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"supply_kind,omitempty"`
+	// When supply, or a transfer, was to come; unset when that was not said.
+	DueAt         *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6298,6 +6302,20 @@ func (x *ObservationRecorded) GetOwners() []string {
 func (x *ObservationRecorded) GetOwnedSince() *timestamppb.Timestamp {
 	if x != nil {
 		return x.OwnedSince
+	}
+	return nil
+}
+
+func (x *ObservationRecorded) GetSupplyKind() SupplyKind {
+	if x != nil {
+		return x.SupplyKind
+	}
+	return SupplyKind_SUPPLY_KIND_UNSPECIFIED
+}
+
+func (x *ObservationRecorded) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
 	}
 	return nil
 }
@@ -6785,7 +6803,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x04fact\x18\x01 \x01(\x0e2!.stockfold.inventory.v1.OwnedFactR\x04fact\x12.\n" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12\x18\n" +
 	"\asources\x18\x03 \x03(\tR\asources\x12\x1c\n" +
-	"\twithdrawn\x18\x04 \x01(\bR\twithdrawn\"\xc2\x03\n" +
+	"\twithdrawn\x18\x04 \x01(\bR\twithdrawn\"\xba\x04\n" +
 	"\x13ObservationRecorded\x12\x1a\n" +
 	"\bmovement\x18\x01 \x01(\tR\bmovement\x12\x1a\n" +
 	"\blocation\x18\x02 \x01(\tR\blocation\x12?\n" +
@@ -6801,7 +6819,10 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	" \x01(\tR\x06reason\x12\x16\n" +
 	"\x06owners\x18\v \x03(\tR\x06owners\x12;\n" +
 	"\vowned_since\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"ownedSince*\x8a\x01\n" +
+	"ownedSince\x12C\n" +
+	"\vsupply_kind\x18\x14 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\n" +
+	"supplyKind\x121\n" +
+	"\x06due_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -7057,11 +7078,13 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	0,   // 145: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
 	0,   // 146: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
 	71,  // 147: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	148, // [148:148] is the sub-list for method output_type
-	148, // [148:148] is the sub-list for method input_type
-	148, // [148:148] is the sub-list for extension type_name
-	148, // [148:148] is the sub-list for extension extendee
-	0,   // [0:148] is the sub-list for field type_name
+	1,   // 148: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	71,  // 149: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	150, // [150:150] is the sub-list for method output_type
+	150, // [150:150] is the sub-list for method input_type
+	150, // [150:150] is the sub-list for extension type_name
+	150, // [150:150] is the sub-list for extension extendee
+	0,   // [0:150] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
