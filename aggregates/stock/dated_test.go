@@ -82,6 +82,7 @@ func TestWhatIsSoldAlreadyMayBreakALaterPromise(t *testing.T) {
 	scenario(t).given(counted("berlin", 10), reserveFor("party", 8, day(3))).
 		when(soldElsewhere("m", 5)).
 		then(shortfall(ShortfallDetected{Location: "berlin", At: day(3), Missing: 3, Promises: []BrokenPromise{{"party", day(3), 3}}})).
+		given2(expected("po", "berlin", 9, day(2)), reserveFor("younger", 1, day(2))).
 		when(soldElsewhere("n", 7)).
 		then(func(w *world) {
 			got := w.result.(Ordered)
