@@ -12,7 +12,8 @@ type StepName string
 // The steps, in the order in which they are taken.
 const (
 	StepOnHand      StepName = "ON_HAND"        // what lies at a location, sellable
-	StepReserved    StepName = "RESERVED"       // less what is promised from it
+	StepReserved    StepName = "RESERVED"       // less what is promised from it for now
+	StepLater       StepName = "KEPT_FOR_LATER" // less what is promised for later dates and not covered by what is to come by then
 	StepSafetyStock StepName = "SAFETY_STOCK"   // less what is kept back there
 	StepNotBelow    StepName = "NOT_BELOW_ZERO" // what is missing to nothing, at a location or of the whole
 	StepBuffer      StepName = "BUFFER"         // less what is kept back from the channel
@@ -49,11 +50,13 @@ func (b *Balances) sourced(p *Policy) (list []*Balance) {
 
 // steps tells Free as a sum.
 func (x *Balance) steps(now aggregates.Instant) []Step {
-	onHand, live := x.OnHand[Sellable], x.Live(now)
+	onHand, due := x.OnHand[Sellable], x.DueNow(now)
+	lowest, _ := x.lowest(now, now)
 	steps := []Step{{StepOnHand, x.Location, onHand}}
-	steps = addStep(steps, StepReserved, x.Location, -live)
+	steps = addStep(steps, StepReserved, x.Location, -due)
+	steps = addStep(steps, StepLater, x.Location, lowest-(onHand-due))
 	steps = addStep(steps, StepSafetyStock, x.Location, -x.SafetyStock)
-	return addStep(steps, StepNotBelow, x.Location, x.Free(now)-(onHand-live-x.SafetyStock))
+	return addStep(steps, StepNotBelow, x.Location, x.Free(now)-(lowest-x.SafetyStock))
 }
 
 // addStep adds a step that changes something.

@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -97,4 +98,18 @@ func TestATraceSaysWhichEventsSetANumber(t *testing.T) {
 			t.Errorf("step %d: %+v, want %+v", i, got[i], want[i])
 		}
 	}
+}
+
+func TestStepsSayWhatIsKeptForLater(t *testing.T) {
+	steps := func(want ...Step) expectation {
+		return func(w *world) {
+			if got := w.state.Steps(w.policy, w.now); !slices.Equal(got, want) {
+				w.t.Errorf("steps %+v, expected %+v", got, want)
+			}
+		}
+	}
+	scenario(t).given(counted("berlin", 20), expected("po", "berlin", 10, day(4)), reserve("now", 3)).
+		when(reserveFor("covered", 10, day(7))).then(steps(Step{StepOnHand, "berlin", 20}, Step{StepReserved, "berlin", -3})).
+		when(reserveFor("more", 5, day(8))).
+		then(steps(Step{StepOnHand, "berlin", 20}, Step{StepReserved, "berlin", -3}, Step{StepLater, "berlin", -5}), ats(12))
 }

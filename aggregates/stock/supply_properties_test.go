@@ -301,6 +301,13 @@ func (h *supplyHistory) compareDays() {
 	for _, p := range channels {
 		want := h.days.available(p, h.now)
 		h.equal("available on "+p.Channel, h.state.Available(p, h.now), want[0])
+		steps := h.state.Steps(p, h.now)
+		h.equal("steps on "+p.Channel, addedUp(steps), want[0])
+		for _, s := range steps {
+			if s.Amount > 0 && s.Name != StepOnHand && s.Name != StepNotBelow || s.Amount < 0 && s.Name == StepNotBelow {
+				h.t.Fatalf("steps %+v", steps)
+			}
+		}
 		var next aggregates.Instant
 		for i, at := range points {
 			h.equal(fmt.Sprint("available on ", p.Channel, " at ", at.Time()), h.state.AvailableAt(p, h.now, at), want[i])

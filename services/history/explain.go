@@ -175,6 +175,8 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Text = "on hand, sellable"
 	case stock.StepReserved:
 		m.Text = "reserved"
+	case stock.StepLater:
+		m.Text = "kept for later promises that what is to come does not cover"
 	case stock.StepSafetyStock:
 		m.Text = "safety stock"
 		m.Rules = []*pb.ExplainedRule{{Rule: "safety stock", Level: "sku+location", Quantity: -s.Amount, Applied: true,
