@@ -16,7 +16,12 @@ const (
 	StepLater       StepName = "KEPT_FOR_LATER" // less what is promised for later dates and not covered by what is to come by then
 	StepSafetyStock StepName = "SAFETY_STOCK"   // less what is kept back there
 	StepNotBelow    StepName = "NOT_BELOW_ZERO" // what is missing to nothing, at a location or of the whole
+	StepPutAside    StepName = "PUT_ASIDE"      // less what is ring-fenced for other channels or waited for, and what a cap in a group leaves there
+	StepCap         StepName = "CAP"            // less what is above the channel's own cap
 	StepBuffer      StepName = "BUFFER"         // less what is kept back from the channel
+	StepSellOut     StepName = "SELL_OUT"       // less what is no more than the sell-out threshold
+	StepNotReleased StepName = "NOT_RELEASED"   // less all of it, before its release
+	StepNotSold     StepName = "NOT_SOLD"       // less all of it: the channel is closed, or does not sell the SKU
 )
 
 // Step is one step of the sum, at a location or of the whole.
@@ -30,14 +35,48 @@ type Step struct {
 // the availability function is a step here. Locations come in the order in which the channel sells from them.
 func (b *Balances) Steps(p *Policy, now aggregates.Instant) []Step {
 	var steps []Step
-	var pool int64
+	var level int64
+	ruled := b.rules != nil || !p.plain
 	for _, x := range b.sourced(p) {
-		steps = append(steps, x.steps(now)...)
-		pool = addUp(pool, x.Free(now))
+		kept, free := x.SafetyStock, x.Free(now)
+		if ruled {
+			kept, free = b.kept(x, p, now), b.spare(x, p, now, now)
+		}
+		steps = append(steps, x.steps(kept, free, now)...)
+		level = addUp(level, free)
+	}
+	if ruled {
+		return b.ruledSteps(steps, level, p, now)
 	}
 	buffer := max(0, p.Buffer)
 	steps = addStep(steps, StepBuffer, "", -buffer)
-	return addStep(steps, StepNotBelow, "", max(0, buffer-pool))
+	return addStep(steps, StepNotBelow, "", max(0, buffer-level))
+}
+
+// ruledSteps appends the steps of what is free under rules.
+func (b *Balances) ruledSteps(steps []Step, level int64, p *Policy, now aggregates.Instant) []Step {
+	to := func(name StepName, next int64) {
+		steps, level = addStep(steps, name, "", next-level), next
+	}
+	to(StepPutAside, b.pool(p, now, now))
+	if b.rules != nil {
+		if left, capped := b.capped(p.Channel, now); capped {
+			to(StepCap, min(level, left))
+		}
+	}
+	buffer := b.buffer(p, now)
+	to(StepBuffer, level-buffer)
+	to(StepNotBelow, max(0, level))
+	rule := b.sellingRule(p.Channel)
+	switch {
+	case p.Closed || rule.Unsold:
+		to(StepNotSold, 0)
+	case rule.ReleaseAt > now:
+		to(StepNotReleased, 0)
+	default:
+		to(StepSellOut, b.afterSellOut(level, p, &rule))
+	}
+	return steps
 }
 
 // sourced returns the balances at the policy's sites, first choice first.
@@ -48,15 +87,40 @@ func (b *Balances) sourced(p *Policy) (list []*Balance) {
 	return list
 }
 
-// steps tells Free as a sum.
-func (x *Balance) steps(now aggregates.Instant) []Step {
-	onHand, due := x.OnHand[Sellable], x.DueNow(now)
+// steps tells what is free as a sum; kept is the safety stock.
+func (x *Balance) steps(kept, free int64, now aggregates.Instant) []Step {
+	onHand, due := x.OnHand[Sellable], x.Firm(now)
 	lowest, _ := x.lowest(now, now)
 	steps := []Step{{StepOnHand, x.Location, onHand}}
 	steps = addStep(steps, StepReserved, x.Location, -due)
 	steps = addStep(steps, StepLater, x.Location, lowest-(onHand-due))
-	steps = addStep(steps, StepSafetyStock, x.Location, -x.SafetyStock)
-	return addStep(steps, StepNotBelow, x.Location, x.Free(now)-(lowest-x.SafetyStock))
+	steps = addStep(steps, StepSafetyStock, x.Location, -kept)
+	return addStep(steps, StepNotBelow, x.Location, free-(lowest-kept))
+}
+
+// SafetyRules returns the rules of safety stock in force at a location, the one that wins first, then those that it beats.
+func (b *Balances) SafetyRules(x *Balance, p *Policy, now aggregates.Instant) []SafetyRule {
+	var list []SafetyRule
+	add := func(r SafetyRule) {
+		if r.Covers(now) && (r.Location == "" || r.Location == x.Location) && (r.Channel == "" || r.Channel == p.Channel) &&
+			(r.Category == "" || r.Category == b.Item.Category) {
+			list = append(list, r)
+		}
+	}
+	if b.rules != nil {
+		for _, r := range b.rules.Safety {
+			add(r)
+		}
+	}
+	if x.SafetyStock != 0 {
+		add(SafetyRule{Location: x.Location, Portion: Portion{Units: x.SafetyStock}})
+	}
+	for _, r := range p.Safety {
+		add(r)
+	}
+	won := b.safetyRule(x, p, now)
+	slices.SortStableFunc(list, func(a, b SafetyRule) int { return first(a == won, b == won) })
+	return list
 }
 
 // addStep adds a step that changes something.

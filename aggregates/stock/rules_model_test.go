@@ -635,6 +635,16 @@ func (h *ruled) compare() {
 		if o := h.state.Offer(p, h.now); o.Standing != NotSoldHere && o.Beyond != h.beyond(p) {
 			h.t.Fatalf("beyond that on %s are %d, expected %d", p.Channel, o.Beyond, h.beyond(p))
 		}
+		if sum, want := addedUp(h.state.Steps(p, h.now)), h.state.Available(p, h.now); sum != want {
+			h.t.Fatalf("the steps on %s add up to %d, available are %d: %+v", p.Channel, sum, want, h.state.Steps(p, h.now))
+		}
+		for x := range h.state.Each {
+			if rules := h.state.SafetyRules(x, p, h.now); len(rules) > 0 && rules[0].Portion.Of(x.OnHand[Sellable]) != h.state.kept(x, p, h.now) {
+				h.t.Fatalf("at %s the first rule is %+v, kept are %d", x.Location, rules[0], h.state.kept(x, p, h.now))
+			} else if len(rules) == 0 && h.state.kept(x, p, h.now) != 0 {
+				h.t.Fatalf("at %s no rule is told, kept are %d", x.Location, h.state.kept(x, p, h.now))
+			}
+		}
 	}
 }
 

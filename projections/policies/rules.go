@@ -7,6 +7,7 @@ import (
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
+	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
@@ -77,11 +78,21 @@ func (f *fold) updatePlaces(place string) {
 
 // policy resolves what a channel may sell.
 func (f *fold) policy(id string, s *channel.State) *stock.Policy {
-	shared := &f.rules.State
+	return Resolve(id, s, &f.rules.State, func(place string) location.State {
+		if l := f.locations[place]; l != nil {
+			return l.State
+		}
+		return location.State{}
+	}, f.zones.of)
+}
+
+// Resolve makes the policy of a channel of what is defined: the channel, the shared rules, and each place, which is the zero
+// value when nobody defined it. zone finds a time zone by its name.
+func Resolve(id string, s *channel.State, shared *rules.State, place func(string) location.State, zone func(string) *time.Location) *stock.Policy {
 	sites := make([]string, 0, len(s.Sourcing))
 	add := func(list []string) {
 		for _, l := range list {
-			if f.locations[l].Sells() {
+			if at := place(l); at.Known && !at.Disabled {
 				sites = append(sites, l)
 			}
 		}
@@ -99,8 +110,8 @@ func (f *fold) policy(id string, s *channel.State) *stock.Policy {
 	if len(shared.Methods) > 0 {
 		terms.Places = make(map[string]stock.Site, len(p.Sites))
 		for _, site := range p.Sites {
-			l := &f.locations[site].State
-			terms.Places[site] = stock.Site{Kind: l.Kind, Zone: f.zones.of(l.TimeZone)}
+			l := place(site)
+			terms.Places[site] = stock.Site{Kind: l.Kind, Zone: zone(l.TimeZone)}
 		}
 	}
 	return p.With(terms)

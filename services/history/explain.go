@@ -3,11 +3,14 @@ package history
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
+	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/ingest"
@@ -32,7 +35,7 @@ func (s *Service) ExplainAvailability(ctx context.Context, r *pb.ExplainAvailabi
 	if err != nil {
 		return nil, err
 	}
-	for _, learn := range []func(context.Context) error{x.readChannel, x.readSKU, x.readLocations} {
+	for _, learn := range []func(context.Context) error{x.readChannel, x.readRules, x.readSKU, x.readLocations} {
 		if err := learn(ctx); err != nil {
 			return nil, err
 		}
@@ -52,8 +55,11 @@ type explanation struct {
 	past    bool
 	channel channel.State
 	defined stock.Cause // of the channel
+	shared  rules.State
+	causes  map[string]stock.Cause // of rules, by what they are about
 	trace   stock.Trace
 	places  map[string]*place
+	selling *stock.Policy
 	answer  *pb.ExplainAvailabilityResponse
 }
 
@@ -68,7 +74,7 @@ func (s *Service) newExplanation(r *pb.ExplainAvailabilityRequest) (*explanation
 	c.ID("sku", r.Sku)
 	c.ID("channel", r.Channel)
 	now := s.now()
-	x := &explanation{Service: s, at: now, places: map[string]*place{}}
+	x := &explanation{Service: s, at: now, places: map[string]*place{}, causes: map[string]stock.Cause{}}
 	if r.At != nil {
 		x.at, x.past = codec.Instant(r.At), true
 		if !r.At.IsValid() || x.at <= 0 || x.at > now {
@@ -112,8 +118,20 @@ func (x *explanation) readChannel(ctx context.Context) error {
 	return err
 }
 
+// readRules reads the shared rules.
+func (x *explanation) readRules(ctx context.Context) error {
+	return x.read(ctx, aggregates.PolicyPrefix+aggregates.SharedRules, func(e aggregates.Event, r aggregates.Record, m aggregates.Metadata) {
+		x.shared.Evolve(e, m)
+		x.noteRule(e, r, m)
+	})
+}
+
 func (x *explanation) readSKU(ctx context.Context) error {
-	if err := x.read(ctx, aggregates.SKUPrefix+x.answer.Sku, x.trace.Add); err != nil {
+	err := x.read(ctx, aggregates.SKUPrefix+x.answer.Sku, func(e aggregates.Event, r aggregates.Record, m aggregates.Metadata) {
+		x.trace.Add(e, r, m)
+		x.noteRule(e, r, m)
+	})
+	if err != nil {
 		return err
 	}
 	if !x.past { // an event may have been recorded since the clock was asked
@@ -146,19 +164,19 @@ func (x *explanation) readLocations(ctx context.Context) error {
 
 // policy is what the channel might sell, as far as the SKU has it.
 func (x *explanation) policy() *stock.Policy {
-	var sites []string
-	for _, l := range x.channel.Sourcing {
-		if p := x.places[l]; p != nil && p.Known && !p.Disabled {
-			sites = append(sites, l)
+	return policies.Resolve(x.answer.Channel, &x.channel, &x.shared, func(id string) location.State {
+		if p := x.places[id]; p != nil {
+			return p.State
 		}
-	}
-	return stock.NewPolicy(x.answer.Channel, sites, x.channel.Buffer, x.channel.HoldSeconds)
+		return location.State{}
+	}, func(string) *time.Location { return nil }) // no step depends on how units are handed over
 }
 
 // sum adds up the steps.
 func (x *explanation) sum() {
 	policy := x.policy()
 	a := x.answer
+	x.selling = policy
 	for _, step := range x.trace.Steps(policy, x.at) {
 		a.Ats += step.Amount
 		a.Steps = append(a.Steps, x.step(step, a.Ats))
@@ -179,8 +197,19 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Text = "kept for later promises that what is to come does not cover"
 	case stock.StepSafetyStock:
 		m.Text = "safety stock"
-		m.Rules = []*pb.ExplainedRule{{Rule: "safety stock", Level: "sku+location", Quantity: -s.Amount, Applied: true,
-			Cause: causeMessage(x.trace.Place(s.Location).SafetyStock)}}
+		m.Rules = x.safetyRules(s.Location)
+	case stock.StepPutAside:
+		m.Text = "put aside: ring-fenced for other channels, or waited for by back orders"
+		m.Rules = x.allocations(func(a *stock.Allocation) bool { return a.Channel != x.answer.Channel || a.Group != "" })
+	case stock.StepCap:
+		m.Text = "above the cap of the channel"
+		m.Rules = x.allocations(func(a *stock.Allocation) bool { return a.Channel == x.answer.Channel && a.Capped })
+	case stock.StepSellOut:
+		m.Text = "no more than the sell-out threshold"
+	case stock.StepNotReleased:
+		m.Text = "not released yet"
+	case stock.StepNotSold:
+		m.Text = "the channel is closed or does not sell it"
 	case stock.StepBuffer:
 		m.Text = "buffer of the channel"
 		m.Rules = []*pb.ExplainedRule{{Rule: "buffer", Level: "channel", Quantity: -s.Amount, Applied: true, Cause: causeMessage(&x.defined)}}

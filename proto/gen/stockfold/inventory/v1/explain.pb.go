@@ -286,7 +286,8 @@ func (x *ExplainAvailabilityResponse) GetChannelCause() *Cause {
 // ExplainedStep is one step of the sum.
 type ExplainedStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable UPPER_SNAKE name: ON_HAND, RESERVED, KEPT_FOR_LATER, SAFETY_STOCK, NOT_BELOW_ZERO, BUFFER.
+	// Stable UPPER_SNAKE name: ON_HAND, RESERVED, KEPT_FOR_LATER, SAFETY_STOCK, NOT_BELOW_ZERO, PUT_ASIDE,
+	// CAP, BUFFER, SELL_OUT, NOT_RELEASED, NOT_SOLD.
 	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// Empty when it is about the channel as a whole.
 	Location string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
