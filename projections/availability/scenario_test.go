@@ -186,7 +186,7 @@ func (s *scenario) oracle() map[string]map[string]int64 {
 	for sku, b := range balances {
 		all[sku] = map[string]int64{}
 		for _, c := range s.dir.Channels() {
-			all[sku][c.ID] = b.Available(c.Policy, recorded[sku])
+			all[sku][c.ID] = b.Available(c.Policy, max(recorded[sku], c.RecordedAt))
 		}
 	}
 	return all

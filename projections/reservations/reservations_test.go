@@ -65,7 +65,7 @@ func TestReservationIsChangedAndMoved(t *testing.T) {
 		&stock.ReservationBarred{ReservationID: "never", OrderID: "o", Version: 2})
 	s.seen()
 	r := s.get("r")
-	if r.Quantity != 15 || r.Remaining != 14 || r.Released != 1 || fmt.Sprint(r.Splits) != "[{köln 6} {bonn 8}]" || r.ExpiresAt != until {
+	if r.Quantity != 15 || r.Remaining != 14 || r.Released != 1 || fmt.Sprint(r.Splits) != "[{köln 6 false} {bonn 8 false}]" || r.ExpiresAt != until {
 		t.Fatalf("%+v", r)
 	}
 }
