@@ -141,8 +141,7 @@ func TestCheckpoints(t *testing.T) {
 	sub := w.subscribe(w.client.SubscribeToAll(w.ctx, esdb.SubscribeToAllOptions{From: esdb.Start{}, MaxSearchWindow: 4, CheckpointInterval: 2,
 		Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"channel-"}}}))
 	w.says(sub, "at 10 live")
-	next := 10
-	var last uint64
+	next, last := 10, uint64(10)
 	for range 40 { // one by one, so that every eighth event is a checkpoint, however they are grouped
 		w.sell("sku-a", next, 1)
 		next++
