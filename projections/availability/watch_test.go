@@ -128,7 +128,11 @@ func TestSlowWatcherSeesTheLastValues(t *testing.T) {
 }
 
 func TestPolicyChangeReachesWatchers(t *testing.T) {
-	s := shop(t)
+	s := prepare(t)
+	s.heartbeat = time.Millisecond // a watcher that has every value hears by it that the pass is over
+	s.run()
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 0, "berlin")
 	for i := range 500 {
 		s.SKU(t, fmt.Sprint(i), received("berlin", int64(10+i)))
 	}
