@@ -127,10 +127,7 @@ func decodeRules(m *inventoryv1.RulesDocument) *stock.Rules {
 func encodeUses(uses []stock.Use) (list []*inventoryv1.UseDocument) {
 	for i := range uses {
 		m := &inventoryv1.UseDocument{Channel: uses[i].Channel, Backordered: uses[i].Backordered, Reserved: uses[i].Reserved}
-		for h := range uses[i].Holds.Each {
-			m.HoldUntil = append(m.HoldUntil, int64(h.Until/aggregates.Second))
-			m.HoldQuantity = append(m.HoldQuantity, h.Quantity)
-		}
+		m.HoldUntil, m.HoldQuantity = appendHolds(nil, nil, &uses[i].Holds)
 		list = append(list, m)
 	}
 	return list
@@ -138,11 +135,8 @@ func encodeUses(uses []stock.Use) (list []*inventoryv1.UseDocument) {
 
 func decodeUses(list []*inventoryv1.UseDocument) (uses []stock.Use) {
 	for _, m := range list {
-		u := stock.Use{Channel: m.Channel, Backordered: m.Backordered, Reserved: m.Reserved}
-		for i := range min(len(m.HoldUntil), len(m.HoldQuantity)) {
-			u.Holds.Add(aggregates.Instant(m.HoldUntil[i])*aggregates.Second, m.HoldQuantity[i])
-		}
-		uses = append(uses, u)
+		uses = append(uses, stock.Use{Channel: m.Channel, Backordered: m.Backordered, Reserved: m.Reserved,
+			Holds: decodeHolds(m.HoldUntil, m.HoldQuantity)})
 	}
 	return uses
 }

@@ -72,15 +72,7 @@ type DB struct {
 
 // usable returns why the database cannot be used, nil when it can.
 func (d *DB) usable(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.closed {
-		return ErrClosed
-	}
-	return d.failure.get()
+	return d.use(ctx, func(*pebbledb.DB) error { return nil })
 }
 
 // use calls f with the database, which stays open meanwhile.
