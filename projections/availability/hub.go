@@ -104,8 +104,9 @@ func (h *hub) publish(c *pending, through uint64) {
 }
 
 func (h *hub) publishDocument(d draft) {
+	plain := d.before != nil && d.before.plainOffers() && d.plainOffers()
 	for i := range d.values {
-		if !d.changed(i) {
+		if !d.changed(i, plain) {
 			continue
 		}
 		a := d.prices.availability(d.Document, d.SKU, i, nil)
@@ -133,17 +134,17 @@ func (h *hub) log(a Availability) {
 
 // changed tells whether the i-th channel's value differs from the document before, or from what readers may have been shown
 // since: when the channel's policy changed more than once before the pass came here, values in between were computed as
-// they were read.
-func (d *draft) changed(i int) bool {
+// they were read. plain tells whether offers of both documents follow from their values.
+func (d *draft) changed(i int, plain bool) bool {
 	if d.before == nil || d.before.Balances.Item.Decimals != d.Balances.Item.Decimals {
 		return true
 	}
 	if d.before.prices == d.prices {
-		return d.before.values[i] != d.values[i] || !d.sameOffer(i, i)
+		return d.before.values[i] != d.values[i] || !d.sameOffer(i, i, plain)
 	}
 	was, is := d.before.prices, d.prices
 	j, ok := was.find(is.channels[i].id)
-	if !ok || d.before.values[j] != d.values[i] || !d.sameOffer(j, i) {
+	if !ok || d.before.values[j] != d.values[i] || !d.sameOffer(j, i, plain) {
 		return true
 	}
 	return was.version != is.previous && was.channels[j].position != is.channels[i].position

@@ -35,11 +35,14 @@ func (c *priced) until(d *Document) aggregates.Instant {
 	return c.boundary
 }
 
+// plainOffers tells whether what channels show follows from their values and policies alone.
+func (d *Document) plainOffers() bool { return d.Balances.Rules() == nil && !d.Balances.Expecting() }
+
 // sameOffer tells whether a channel shows the same as before, whose ATS is the same. What it showed under a policy that is not known any more is not
 // known.
-func (d *draft) sameOffer(j, i int) bool {
+func (d *draft) sameOffer(j, i int, plain bool) bool {
 	was, is := d.before.prices, d.prices
-	if was == is && d.before.Balances.Rules() == nil && d.Balances.Rules() == nil && !d.before.Balances.Expecting() && !d.Balances.Expecting() {
+	if was == is && plain {
 		return true
 	}
 	policy := is.tables.Channels()[i].Policy
