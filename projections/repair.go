@@ -45,6 +45,14 @@ func (r *Runner) Repairing() bool {
 // Lost tells that a position is below what was readable once.
 func (r *Runner) Lost(position uint64) bool { return position < r.floor.Load() }
 
+// Behind tells how far a position is before what the store held when the subscription began.
+func (r *Runner) Behind(position uint64) uint64 {
+	if target := r.target.Load(); position < target {
+		return target - position
+	}
+	return 0
+}
+
 // Resuming tells that the progress is being loaded: whether the read model has lost something is not known yet.
 func (r *Runner) Resuming() bool { return r.resuming.Load() || r.Repairing() }
 

@@ -23,6 +23,7 @@ func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err err
 		return from, 0, fmt.Errorf("find the store's end: %w", err)
 	}
 	r.floor.Store(min(r.floor.Load(), end)) // more than the store has was of another history
+	r.target.Store(end)
 	err = r.verify(ctx, from, end)
 	if errors.Is(err, ErrOtherHistory) {
 		r.Log.Warn("read model is dropped and built from scratch", "projection", r.Name, "reason", err)

@@ -38,6 +38,7 @@ type Runner struct {
 	unreadable *UnreadableError // the projection stands before this event; used by Run only
 
 	floor    atomic.Uint64 // the highest position that was ever readable
+	target   atomic.Uint64 // the store's end when the subscription began
 	resuming atomic.Bool   // the progress is being loaded
 	loads    atomic.Uint64 // how often that began or ended
 	current  atomic.Int64  // everything recorded up to here is readable, microseconds since 1970; 0 when not known

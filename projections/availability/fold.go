@@ -192,11 +192,15 @@ func (f *fold) noteBoundary(d draft) {
 	}
 }
 
-// publish tells the watchers what changed. While the model is built again they would see old values once more: they go
-// back to the documents when it is done.
+// farBehind is from how many events on it is cheaper for watchers to read the documents once they are current than to hear
+// of every change on the way.
+const farBehind = 1 << 16
+
+// publish tells the watchers what changed. While the model is built again they would see old values once more, and while it
+// is far behind, many that do not last: they go back to the documents when it is done.
 func (f *fold) publish(c *pending, through uint64) {
 	switch {
-	case f.runner.Lost(through):
+	case f.runner.Lost(through), f.runner.Behind(through) > farBehind:
 		f.unheard = true
 	case f.unheard:
 		f.unheard = false

@@ -27,17 +27,14 @@ func (e *UnknownTypeError) Error() string {
 
 // Encode appends the stored form of an event to dst.
 func Encode(dst []byte, e aggregates.Event, m *aggregates.Metadata) ([]byte, error) {
-	p := inventoryv1.Event{
-		OccurredAt:     toTimestamp(m.OccurredAt),
-		RecordedAt:     toTimestamp(m.RecordedAt),
-		Source:         toSource(&m.Source),
-		CorrelationId:  m.CorrelationID,
-		CausationId:    m.CausationID,
-		Actor:          m.Actor,
-		IdempotencyKey: m.IdempotencyKey,
-		Fingerprint:    m.Fingerprint,
-	}
-	if err := setPayload(&p, e); err != nil {
+	x := takeEnvelope()
+	defer x.release()
+	p := &x.message
+	p.OccurredAt, p.RecordedAt = setTimestamp(&x.occurred, m.OccurredAt), setTimestamp(&x.recorded, m.RecordedAt)
+	p.Source = toSource(&m.Source)
+	p.CorrelationId, p.CausationId, p.Actor = m.CorrelationID, m.CausationID, m.Actor
+	p.IdempotencyKey, p.Fingerprint = m.IdempotencyKey, m.Fingerprint
+	if err := setPayload(p, e); err != nil {
 		return dst, err
 	}
 	size := p.SizeVT()
@@ -51,15 +48,18 @@ func Encode(dst []byte, e aggregates.Event, m *aggregates.Metadata) ([]byte, err
 
 // Decode reads a record's event and metadata. What it returns shares no memory with the record.
 func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) {
-	var p inventoryv1.Event
+	x := takeEnvelope()
+	defer x.release()
+	p := &x.message
+	p.OccurredAt, p.RecordedAt, p.Source = &x.occurred, &x.recorded, &x.source
 	if err := p.UnmarshalVT(r.Data); err != nil {
 		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
 	}
-	e := payload(&p)
+	e := payload(p)
 	if e == nil || e.EventType() != r.Type {
 		return nil, aggregates.Metadata{}, &UnknownTypeError{Stream: r.Stream, Revision: r.Revision, Type: r.Type}
 	}
-	return e, metadata(&p), nil
+	return e, metadata(p), nil
 }
 
 // Proto reads a record as the canonical message with every field filled, for people and other programs. A type
@@ -109,11 +109,20 @@ func toTimestamp(i aggregates.Instant) *timestamppb.Timestamp {
 	if i == 0 {
 		return nil
 	}
+	return setTimestamp(&timestamppb.Timestamp{}, i)
+}
+
+// setTimestamp sets a timestamp and returns it, nil for the zero instant.
+func setTimestamp(t *timestamppb.Timestamp, i aggregates.Instant) *timestamppb.Timestamp {
+	if i == 0 {
+		return nil
+	}
 	seconds, micros := int64(i/aggregates.Second), int64(i%aggregates.Second)
 	if micros < 0 {
 		seconds, micros = seconds-1, micros+int64(aggregates.Second)
 	}
-	return &timestamppb.Timestamp{Seconds: seconds, Nanos: int32(micros * 1000)}
+	t.Seconds, t.Nanos = seconds, int32(micros*1000)
+	return t
 }
 
 func fromTimestamp(t *timestamppb.Timestamp) aggregates.Instant {

@@ -107,6 +107,7 @@ type Streams[S any] struct {
 	closed  atomic.Bool
 	running sync.WaitGroup
 	runners runners
+	calls   sync.Pool     // of *call[S]
 	loading chan struct{} // has a place for each of maxLoading
 	ended   sync.Once
 	stats   counters
@@ -128,6 +129,7 @@ func NewStreams[S any](store Store, kind Kind[S], opts Options) *Streams[S] {
 	}
 	x := &Streams[S]{store: store, kind: kind, opts: opts, seed: maphash.MakeSeed()}
 	x.runners.init()
+	x.calls.New = func() any { return newCall[S]() }
 	x.loading = make(chan struct{}, maxLoading)
 	for i := range x.shards {
 		x.shards[i].boxes = make(map[string]*mailbox[S])
@@ -155,21 +157,36 @@ func (x *Streams[S]) Submit(id string, m aggregates.Metadata, in Intention[S], d
 // Do runs a command and waits for its outcome. When ctx ends first, the command is dropped if it was not decided
 // yet; otherwise its outcome is not known to the caller, who may repeat it.
 func (x *Streams[S]) Do(ctx context.Context, id string, m aggregates.Metadata, in Intention[S]) (Outcome, error) {
-	type answer struct {
-		out Outcome
-		err error
-	}
-	answers := make(chan answer, 1)
-	t := &task[S]{ctx: ctx, meta: m, in: in, done: func(o Outcome, err error) { answers <- answer{o, err} }}
-	if err := x.submit(id, t); err != nil {
+	c := x.calls.Get().(*call[S])
+	c.task.ctx, c.task.meta, c.task.in = ctx, m, in
+	if err := x.submit(id, &c.task); err != nil {
 		return Outcome{}, err
 	}
 	select {
-	case a := <-answers:
+	case a := <-c.answers:
+		c.task.ctx, c.task.in = nil, nil
+		x.calls.Put(c)
 		return a.out, a.err
 	case <-ctx.Done():
 		return Outcome{}, ctx.Err()
 	}
+}
+
+// call is a command that somebody waits for. Once it is answered, the mailbox has no more use for it.
+type call[S any] struct {
+	task    task[S]
+	answers chan answer
+}
+
+type answer struct {
+	out Outcome
+	err error
+}
+
+func newCall[S any]() *call[S] {
+	c := &call[S]{answers: make(chan answer, 1)}
+	c.task.done = func(o Outcome, err error) { c.answers <- answer{o, err} }
+	return c
 }
 
 func (x *Streams[S]) submit(id string, t *task[S]) error {

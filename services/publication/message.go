@@ -17,28 +17,35 @@ const (
 	Type  = "stockfold.availability.v1"
 )
 
+// What every message says, shared by all of them.
+var (
+	specVersion = []byte("1.0")
+	eventType   = []byte(Type)
+	contentType = []byte("application/json")
+)
+
 // message is the CloudEvent of a value.
-func message(source string, a *projection.Availability) Message {
-	at := a.RecordedAt.Time().Format(time.RFC3339Nano)
+func message(source []byte, a *projection.Availability) Message {
+	sku, at := []byte(a.SKU), a.RecordedAt.Time().AppendFormat(nil, time.RFC3339Nano)
 	return Message{
 		Topic: Topic,
-		Key:   []byte(a.SKU),
+		Key:   sku,
 		Value: appendChanged(make([]byte, 0, 160+len(a.SKU)+len(a.Channel)), a, at),
 		Headers: []Header{
-			{"ce_specversion", []byte("1.0")},
-			{"ce_id", []byte(eventID(a))},
-			{"ce_source", []byte(source)},
-			{"ce_type", []byte(Type)},
-			{"ce_subject", []byte(a.SKU)},
-			{"ce_time", []byte(at)},
-			{"content-type", []byte("application/json")},
+			{"ce_specversion", specVersion},
+			{"ce_id", eventID(a)},
+			{"ce_source", source},
+			{"ce_type", eventType},
+			{"ce_subject", sku},
+			{"ce_time", at},
+			{"content-type", contentType},
 		},
 	}
 }
 
 // eventID follows from the value, so that readers recognise one that is published again. The position alone does not
 // tell: a change of policy changes many values.
-func eventID(a *projection.Availability) string {
+func eventID(a *projection.Availability) []byte {
 	parts := [7]string{a.SKU, a.Channel, strconv.FormatInt(a.ATS, 10), strconv.FormatBool(a.Known)}
 	said := 4
 	if a.Standing > stock.OutOfStock || a.Standing == stock.LowStock || a.Beyond != 0 || a.NextAt != 0 { // under rules
@@ -46,12 +53,13 @@ func eventID(a *projection.Availability) string {
 		said = 7
 	}
 	f := aggregates.Fingerprint(parts[:said]...)
-	return strconv.FormatUint(a.Position, 10) + "-" + strconv.FormatUint(f, 16)
+	id := append(strconv.AppendUint(make([]byte, 0, 32), a.Position, 10), '-')
+	return strconv.AppendUint(id, f, 16)
 }
 
 // appendChanged appends the JSON mapping of an AvailabilityChanged. It is written by hand: the library takes ten times as
 // long and reflects on every field.
-func appendChanged(b []byte, a *projection.Availability, at string) []byte {
+func appendChanged(b []byte, a *projection.Availability, at []byte) []byte {
 	b = append(b, `{"availability":{"sku":`...)
 	b = appendText(b, a.SKU)
 	b = append(b, `,"channel":`...)

@@ -31,7 +31,7 @@ func values() []projection.Availability {
 
 func TestTheValueIsTheJSONMappingOfTheContract(t *testing.T) {
 	for _, a := range values() {
-		m := message("s", &a)
+		m := message([]byte("s"), &a)
 		got := &pb.AvailabilityChanged{}
 		if err := protojson.Unmarshal(m.Value, got); err != nil {
 			t.Fatalf("%s: %v", m.Value, err)
@@ -54,14 +54,14 @@ func TestTheValueIsTheJSONMappingOfTheContract(t *testing.T) {
 
 func TestTheEventIsACloudEvent(t *testing.T) {
 	a := values()[0]
-	m := message("shop-1", &a)
+	m := message([]byte("shop-1"), &a)
 	got := map[string]string{}
 	for _, h := range m.Headers {
 		got[h.Key] = string(h.Value)
 	}
 	for name, want := range map[string]string{
 		"ce_specversion": "1.0", "ce_source": "shop-1", "ce_type": "stockfold.availability.v1", "ce_subject": "1095275",
-		"ce_time": "2026-01-02T03:04:05.678901Z", "content-type": "application/json", "ce_id": eventID(&a),
+		"ce_time": "2026-01-02T03:04:05.678901Z", "content-type": "application/json", "ce_id": string(eventID(&a)),
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
@@ -79,12 +79,12 @@ func TestAnEventIdIsOfItsValue(t *testing.T) {
 	} {
 		b := a
 		change(&b)
-		id := eventID(&b)
+		id := string(eventID(&b))
 		if seen[id] {
 			t.Errorf("two values share the id %s", id)
 		}
 		seen[id] = true
-		if again := eventID(&b); again != id {
+		if again := string(eventID(&b)); again != id {
 			t.Errorf("one value has ids %s and %s", id, again)
 		}
 	}
@@ -94,6 +94,6 @@ func BenchmarkMessage(b *testing.B) {
 	b.ReportAllocs()
 	a := values()[0]
 	for b.Loop() {
-		_ = message("stockfold", &a)
+		_ = message([]byte("stockfold"), &a)
 	}
 }
