@@ -225,6 +225,9 @@ func (p *Projection) Stuck() bool { return p.runner.Stuck() || p.runner.Still() 
 
 // Fresh is nil while answers can be given from here that are at most MaxStaleness old, or it says why they cannot.
 func (p *Projection) Fresh() error {
+	if p.runner.Loads() < 2 {
+		return fmt.Errorf("%w: it is being loaded for the first time", ErrUnreadable)
+	}
 	if p.runner.Repairing() {
 		return errRepairing
 	}

@@ -139,11 +139,17 @@ func (w *World) open() {
 	}
 }
 
-// Follow runs the read models of availability and reservations.
+// Follow runs the read models, and returns once they can be read.
 func (w *World) Follow() {
 	w.run(w.View.Run)
 	w.run(w.Reservations.Run)
 	w.run(w.OrderIndex.Run)
+	for {
+		if w.View.Fresh() == nil || w.ctx.Err() != nil {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func (w *World) run(f func(context.Context) error) {
