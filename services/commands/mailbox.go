@@ -12,7 +12,7 @@ import (
 )
 
 // run serves a mailbox until nothing waits in it.
-func (x *Streams[S]) run(sh *shard[S], b *mailbox[S]) {
+func (x *Streams[S]) run(sh *shard[S], b *mailbox[S], p *patience) {
 	defer x.running.Done()
 	for {
 		batch := sh.take(x, b)
@@ -22,7 +22,7 @@ func (x *Streams[S]) run(sh *shard[S], b *mailbox[S]) {
 		x.stats.batches.Add(1)
 		x.stats.commands.Add(uint64(len(batch)))
 		for rest := batch; len(rest) > 0; {
-			n := x.serve(b, rest)
+			n := x.serve(b, rest, p)
 			x.answer(b, rest[:n])
 			rest = rest[n:]
 		}
@@ -34,13 +34,13 @@ func (x *Streams[S]) run(sh *shard[S], b *mailbox[S]) {
 
 // serve decides a batch, or the first part of it, makes it durable and says how many tasks it settled. Every one
 // of those has its result or error then.
-func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S]) int {
+func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S], p *patience) int {
 	fresh := b.state == nil
 	for range maxAttempts {
 		if err := x.load(b); err != nil {
 			return fail(tasks, fmt.Errorf("load %s: %w", b.stream, err))
 		}
-		settled, again := x.settle(b, tasks, fresh)
+		settled, again := x.settle(p.begin(), b, tasks, fresh)
 		if !again {
 			return settled
 		}
@@ -52,9 +52,7 @@ func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S]) int {
 // settle decides tasks on a warm state and appends what follows. fresh tells that the state was read after the tasks came:
 // what records nothing needs no later one. again tells that others wrote in between and nothing is settled; the state is
 // fresh then, or cold.
-func (x *Streams[S]) settle(b *mailbox[S], tasks []*task[S], fresh bool) (settled int, again bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
-	defer cancel()
+func (x *Streams[S]) settle(ctx context.Context, b *mailbox[S], tasks []*task[S], fresh bool) (settled int, again bool) {
 	settled, events, err := x.decide(ctx, b, tasks)
 	if err != nil {
 		x.forget(b)

@@ -1,8 +1,10 @@
 package commands
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxResident is how many goroutines that run mailboxes are kept for the next ones. A new goroutine would have to grow
@@ -11,31 +13,40 @@ const maxResident = 64
 
 // runners run mailboxes, on goroutines that stay where that is possible.
 type runners struct {
-	jobs     chan func()
+	jobs     chan job
 	stop     chan struct{}
 	resident atomic.Int64
 	all      sync.WaitGroup
 }
 
-func (r *runners) init() { r.jobs, r.stop = make(chan func()), make(chan struct{}) }
+// job runs a mailbox until nothing waits in it.
+type job func(*patience)
+
+func (r *runners) init() { r.jobs, r.stop = make(chan job), make(chan struct{}) }
 
 // start runs a job: at once, and never blocks.
-func (r *runners) start(job func()) {
+func (r *runners) start(do job) {
 	select {
-	case r.jobs <- job:
+	case r.jobs <- do:
 		return
 	default:
 	}
 	if r.resident.Add(1) > maxResident {
 		r.resident.Add(-1)
-		go job()
+		go func() {
+			var p patience
+			defer p.end()
+			do(&p)
+		}()
 		return
 	}
 	r.all.Go(func() {
+		var p patience
+		defer p.end()
 		for {
-			job()
+			do(&p)
 			select {
-			case job = <-r.jobs:
+			case do = <-r.jobs:
 			case <-r.stop:
 				return
 			}
@@ -47,4 +58,28 @@ func (r *runners) start(job func()) {
 func (r *runners) close() {
 	close(r.stop)
 	r.all.Wait()
+}
+
+// patience bounds how long a goroutine waits for the store: one context serves many appends, since a timer for each would
+// cost more than deciding.
+type patience struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	until  time.Time
+}
+
+// begin returns a context that ends between appendTimeout and twice as long from now.
+func (p *patience) begin() context.Context {
+	if time.Until(p.until) < appendTimeout {
+		p.end()
+		p.until = time.Now().Add(2 * appendTimeout)
+		p.ctx, p.cancel = context.WithDeadline(context.Background(), p.until)
+	}
+	return p.ctx
+}
+
+func (p *patience) end() {
+	if p.cancel != nil {
+		p.cancel()
+	}
 }

@@ -30,7 +30,7 @@ func message(source []byte, a *projection.Availability) Message {
 	return Message{
 		Topic: Topic,
 		Key:   sku,
-		Value: appendChanged(make([]byte, 0, 160+len(a.SKU)+len(a.Channel)), a, at),
+		Value: appendChanged(make([]byte, 0, 240+len(a.SKU)+len(a.Channel)), a, at),
 		Headers: []Header{
 			{"ce_specversion", specVersion},
 			{"ce_id", eventID(a)},
