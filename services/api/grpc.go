@@ -29,9 +29,9 @@ const (
 	minPing        = 10 * time.Second // between pings of a caller
 )
 
-// newGRPC makes a gRPC server with all services on it.
-func (s *Server) newGRPC() *grpc.Server {
-	g := grpc.NewServer(
+// transport is what all servers have.
+func (s *Server) transport() []grpc.ServerOption {
+	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{}),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
@@ -43,7 +43,12 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
-	)
+	}
+}
+
+// newGRPC makes a gRPC server with all services on it.
+func (s *Server) newGRPC() *grpc.Server {
+	g := grpc.NewServer(s.transport()...)
 	c := &s.config
 	pb.RegisterAvailabilityServiceServer(g, c.Availability)
 	pb.RegisterReservationServiceServer(g, c.Reservation)

@@ -27,6 +27,7 @@ type Config struct {
 	History      pb.HistoryServiceServer
 	Operations   pb.OperationsServiceServer
 	Orders       pb.OrderServiceServer
+	Handed       *Handed // nil: other replicas hand nothing on, or by the ordinary port
 
 	// Ready says why the service cannot serve yet, nil when it can; nil means always. It is called often and must be
 	// cheap. Until it was nil once, calls are refused with NOT_READY, those of OperationsService apart.
@@ -50,6 +51,7 @@ type Server struct {
 	stopped  error // of Shutdown
 
 	outside, inside *grpc.Server // for callers, and for REST
+	handed          *grpc.Server // for other replicas; nil when they have no port of their own
 	pipe            *bufconn.Listener
 	loopback        *grpc.ClientConn
 	web             *http.Server
@@ -66,6 +68,9 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, log: c.Log, metrics: newMetrics(c.Registry)}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.outside, s.inside = s.newGRPC(), s.newGRPC()
+	if c.Handed != nil {
+		s.handed = s.newHanded()
+	}
 	var err error
 	if s.pipe, s.loopback, err = newLoopback(); err != nil {
 		return nil, err
@@ -117,6 +122,9 @@ func (s *Server) Serve(grpcListener, httpListener net.Listener) error {
 func (s *Server) abort() {
 	s.stop()
 	s.outside.Stop()
+	if s.handed != nil {
+		s.handed.Stop()
+	}
 	_ = s.web.Close()
 	_ = s.loopback.Close()
 	s.inside.Stop()
@@ -132,15 +140,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context) error {
 	s.stop()
 	var stopping sync.WaitGroup
-	var outside, web error
+	var outside, handed, web error
 	stopping.Go(func() { outside = drain(ctx, s.outside) })
+	if s.handed != nil {
+		stopping.Go(func() { handed = drain(ctx, s.handed) })
+	}
 	stopping.Go(func() {
 		if web = s.web.Shutdown(ctx); web != nil {
 			web = errors.Join(fmt.Errorf("REST calls were cut off: %w", web), s.web.Close())
 		}
 	})
 	stopping.Wait()
-	return errors.Join(outside, web, s.loopback.Close(), drain(ctx, s.inside))
+	return errors.Join(outside, handed, web, s.loopback.Close(), drain(ctx, s.inside))
 }
 
 // cutTimeout is how long calls that were cut off may take to notice.

@@ -26,6 +26,18 @@ func (s *Service) locate(ctx context.Context, id string) (place, error) {
 	return s.lookUp(ctx, id)
 }
 
+// PlaceOf returns the SKU that a reservation is of, as far as it is known here and now.
+func (s *Service) PlaceOf(ctx context.Context, id string) (sku string, known bool) {
+	if sku, ok := s.claims.sku(id); ok {
+		return sku, true
+	}
+	found, err := s.Index.Find(ctx, id)
+	if err != nil || len(found) == 0 {
+		return "", false
+	}
+	return earliest(found).SKU, true
+}
+
 // lookUp finds the record of a reservation in the index.
 func (s *Service) lookUp(ctx context.Context, id string) (place, error) {
 	found, err := s.Index.Find(ctx, id)

@@ -19,7 +19,7 @@ const maxConfigBytes = 1 << 20
 
 // groups are the headings under which help lists settings.
 var groups = []kong.Group{
-	{Key: "addresses", Title: "Addresses (loopback only, as long as there is no authentication):"},
+	{Key: "addresses", Title: "Addresses (loopback only, as long as there is no authentication; --peer-listen asks for certificates):"},
 	{Key: "work", Title: "What this process does:"},
 	{Key: "storage", Title: "Storage and memory:"},
 	{Key: "data", Title: "Data:"},

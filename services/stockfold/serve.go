@@ -39,6 +39,8 @@ Examples:
   stockfold serve --data /var/lib/stockfold --log-format json
   stockfold serve --kafka-brokers kafka-1:9092,kafka-2:9092 --accept-unknown-locations
   stockfold serve --eventstore 'esdb://127.0.0.1:2113?tls=false' --kafka-brokers 127.0.0.1:9392 --redis redis://127.0.0.1:6380
+  stockfold serve --config stockfold.yaml --peers dns:replicas.example:9191 --peer-listen 10.0.0.7:9191 \
+    --peer-tls-ca ca.crt --peer-tls-cert tls.crt --peer-tls-key tls.key
   STOCKFOLD_DATA=/var/lib/stockfold stockfold serve --config stockfold.yaml`
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/routing"
 )
 
 // collectTimeout bounds what a scrape may wait for.
@@ -62,7 +63,13 @@ var (
 	expired  = describe("holds_expired_total", "Holds whose end was recorded.")
 	sent     = describe("publication_messages_total", "Changes of availability published.")
 	sentUpTo = describe("publication_position", "Position up to which everything is published.")
-	isReady  = describe("ready", "1 once the read models have caught up with the store as of the start.")
+
+	peerCalls   = describe("peer_calls_total", "Calls on SKUs that belong to another replica, by who decided them: there, or here since it did not answer.", "decided")
+	peersAway   = describe("peers_away", "Other replicas that did not answer last.")
+	peersKnown  = describe("peers_known", "Other replicas that calls are handed to.")
+	peerRefused = describe("peer_refused_total", "Callers on the replicas' own port that had not the certificate of a replica.")
+
+	isReady = describe("ready", "1 once the read models have caught up with the store as of the start.")
 )
 
 // Describe sends nothing: which series there are depends on partitions and sources.
@@ -77,6 +84,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	c.collectStore(s)
 	c.collectProjections(ctx, s)
 	c.collectIngest(ctx, s)
+	c.collectPeers(s)
 	collectStreams(s, "sku", c.skus.Stats())
 	collectStreams(s, "channel", c.channels.Stats())
 	collectStreams(s, "location", c.locations.Stats())
@@ -141,6 +149,18 @@ func (c collector) collectIngest(ctx context.Context, s sink) {
 	for reason, n := range x.Kept {
 		s.counter(lettersKept, float64(n), reason)
 	}
+}
+
+func (c collector) collectPeers(s sink) {
+	var x routing.Stats
+	if c.router != nil {
+		x = c.router.Stats()
+	}
+	s.counter(peerCalls, float64(x.Handed), "there")
+	s.counter(peerCalls, float64(x.Here), "here")
+	s.gauge(peersKnown, float64(x.Known))
+	s.gauge(peersAway, float64(x.Away))
+	s.counter(peerRefused, float64(c.identity.Refused()))
 }
 
 // gapsCounted is how many open gaps a scrape looks at.

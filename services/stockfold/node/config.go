@@ -32,11 +32,15 @@ type Config struct {
 	Metrics         string `default:"127.0.0.1:9464" placeholder:"ADDR" group:"addresses" help:"Serve Prometheus metrics and profiles here (default: ${default})."`
 	OfferEventStore string `name:"offer-eventstore" placeholder:"ADDR" group:"addresses" help:"Offer the events read-only here, over EventStoreDB's gRPC protocol; by default nowhere."`
 
+	PeerListen string `placeholder:"ADDR" group:"addresses" help:"Other replicas hand calls on to here; needs the certificates of --peer-tls-… unless it is on loopback. By default they use --grpc, which must be on loopback."`
+
 	Roles                  []string `default:"api,ingest,project,expire,publish" enum:"api,ingest,project,expire,publish" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
 	KafkaBrokers           []string `placeholder:"ADDR" group:"work" help:"Use these Kafka brokers; without them, the embedded one."`
 	KafkaSecurity          `embed:"" group:"work"`
-	Peers                  []string `placeholder:"ADDR" group:"work" help:"gRPC addresses of all replicas, this one's --grpc among them, the same list for each: reservations of one SKU are then decided by one of them."`
-	AcceptUnknownLocations bool     `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
+	Peers                  []string `placeholder:"ADDR" group:"work" help:"Where all replicas listen for each other (--peer-listen, or --grpc without it), this one included: what concerns one SKU is then decided by one of them. dns:HOST:PORT stands for every address that a name has."`
+	PeerName               string   `placeholder:"ADDR" group:"work" help:"This replica's own address in --peers, when it is not --peer-listen."`
+	PeerSecurity           `embed:"" group:"work"`
+	AcceptUnknownLocations bool `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
 
 	Version string `kong:"-"` // of the program, for GetStatus
 
@@ -114,25 +118,6 @@ func (c *Config) checkShared() error {
 // kafka says how to reach the brokers that are named.
 func (c *Config) kafka() (kafka.Config, error) { return c.Secure(c.KafkaBrokers) }
 
-// checkPeers refuses a list that other replicas cannot have as well.
-func (c *Config) checkPeers() error {
-	if len(c.Peers) == 0 {
-		return nil
-	}
-	if !c.shared() {
-		return fmt.Errorf("--peers are replicas that share their events: name those with --eventstore")
-	}
-	for _, p := range c.Peers {
-		if err := checkLoopback("peers", p); err != nil {
-			return err
-		}
-	}
-	if !slices.Contains(c.Peers, c.GRPC) {
-		return fmt.Errorf("--peers %s lacks this replica's own --grpc %s; give every replica the same list", strings.Join(c.Peers, ","), c.GRPC)
-	}
-	return nil
-}
-
 // Bounds of each memory setting, in MiB.
 const (
 	minMemory = 8
@@ -163,9 +148,15 @@ func checkLoopback(flag, addr string) error {
 	if err != nil {
 		return fmt.Errorf("--%s %q must be HOST:PORT, e.g. 127.0.0.1:9090: %w", flag, addr, err)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if onLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("--%s %q would be reachable from other machines, and no authentication is configured: anybody there could "+
 		"change your stock. Listen on loopback, e.g. 127.0.0.1, and let a proxy or tunnel that asks who is calling reach it there", flag, addr)
+}
+
+// onLoopback tells whether only this machine can reach a host.
+func onLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -32,6 +32,7 @@ const (
 type Node struct {
 	GRPC, REST, Metrics string   // where it listens, with the ports it was given
 	Brokers             []string // Kafka brokers, the embedded one included; none when no role needs them
+	Peers               string   // where other replicas hand calls on; "" when they have no port of their own
 	EventStore          string   // where the events are offered to others; "" when they are not
 
 	config  Config
@@ -44,6 +45,7 @@ type Node struct {
 	metrics *prometheus.Registry
 	storage
 	work
+	way
 }
 
 // Start starts everything that the configuration asks for and returns once the node is ready, or what kept it from
@@ -70,7 +72,7 @@ func (n *Node) start(ctx context.Context) error {
 		return fmt.Errorf("data directory: %w; choose another with --data", err)
 	}
 	n.parts.add("metrics", stopServer(serveMetrics(listeners.metrics, n.metrics, n.log)))
-	for _, step := range []func(context.Context) error{n.openStorage, n.offerEvents, n.startCommands, n.startProjections, n.startBroker, n.startWork} {
+	for _, step := range []func(context.Context) error{n.openStorage, n.offerEvents, n.startCommands, n.startProjections, n.startBroker, n.startWork, n.openWay} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -109,7 +111,7 @@ func (n *Node) fail(err error) {
 }
 
 // listeners are the ports of a node, taken before anything else is started.
-type listeners struct{ grpc, rest, metrics net.Listener }
+type listeners struct{ grpc, rest, metrics, peers net.Listener }
 
 func (n *Node) listen(ctx context.Context) (ls listeners, err error) {
 	for _, want := range []struct {
@@ -121,6 +123,7 @@ func (n *Node) listen(ctx context.Context) (ls listeners, err error) {
 		{"metrics", n.config.Metrics, &ls.metrics, &n.Metrics, true},
 		{"grpc", n.config.GRPC, &ls.grpc, &n.GRPC, n.config.has(RoleAPI)},
 		{"rest", n.config.REST, &ls.rest, &n.REST, n.config.has(RoleAPI)},
+		{peerFlag, n.config.PeerListen, &ls.peers, &n.Peers, n.config.has(RoleAPI) && n.config.PeerListen != ""},
 	} {
 		if !want.needed {
 			continue

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"time"
 
-	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/api"
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/operations"
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/reservation"
-	"github.com/stockfold/stockfold/services/routing"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -24,46 +22,33 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 	if !n.config.has(RoleAPI) {
 		return nil
 	}
-	reservations, err := n.newReservations()
-	if err != nil {
-		return err
-	}
-	server, err := api.New(api.Config{
+	config := api.Config{
 		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens,
 			StoreHealth: n.events.Health}),
-		Reservation: reservations,
-		Stock:       stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}),
 		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Rules: n.rules, Directory: n.policies,
 			Items: n.availability, Tokens: n.tokens}),
 		History:    history.New(n.events, n.desk, now),
 		Operations: operations.New(n.operations()),
 		Orders:     n.orderService,
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
-	})
+	}
+	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Tokens: n.tokens, Now: now,
+		AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
+		stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}))
+	server, err := api.New(config)
 	if err != nil {
 		return err
 	}
-	n.parts.serve("api", n.fail, func() error { return server.Serve(ls.grpc, ls.rest) }, func(ctx context.Context) error {
+	shutdown := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, callersTimeout)
 		defer cancel()
 		return server.Shutdown(ctx)
-	})
+	}
+	n.parts.serve("api", n.fail, func() error { return server.Serve(ls.grpc, ls.rest) }, shutdown)
+	if config.Handed != nil {
+		n.parts.serve("calls that replicas hand on", n.fail, func() error { return server.ServeHanded(ls.peers) }, shutdown)
+	}
 	return nil
-}
-
-// newReservations is the service of reservations, which hands SKUs to the replicas that they belong to where replicas are named.
-func (n *Node) newReservations() (pb.ReservationServiceServer, error) {
-	here := reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Tokens: n.tokens, Now: now,
-		AcceptUnknownLocations: n.config.AcceptUnknownLocations})
-	if len(n.config.Peers) == 0 {
-		return here, nil
-	}
-	routed, err := routing.New(here, n.events.ID(), n.config.GRPC, n.config.Peers)
-	if err != nil {
-		return nil, err
-	}
-	n.parts.add("ways to other replicas", func(context.Context) error { return routed.Close() })
-	return routed, nil
 }
 
 // callersTimeout is how long a stopping node waits for its callers. What comes after, such as messages under way, needs some
