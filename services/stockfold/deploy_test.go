@@ -121,6 +121,9 @@ type container struct {
 
 const fromSecret = "$(secret)"
 
+// ownAddress stands for that of a pod.
+const ownAddress = "10.0.0.7"
+
 func composed(t *testing.T) map[string]container {
 	t.Helper()
 	all := map[string]container{}
@@ -156,6 +159,8 @@ func podded(o object) []container {
 				switch {
 				case dig(e, "valueFrom", "secretKeyRef") != nil:
 					value = fromSecret
+				case dig(e, "valueFrom", "fieldRef", "fieldPath") == "status.podIP":
+					value = ownAddress
 				case dig(e, "valueFrom", "fieldRef") != nil:
 					value = dig(o, "metadata", "name").(string) + "-0"
 				}
@@ -208,13 +213,15 @@ var (
 func TestDeploymentsSettingsAreTheBinarysOwn(t *testing.T) {
 	_, parser := newParser(streams{io.Discard, io.Discard})
 	known := settingNames(parser.Model.Node)
-	pair := redistest.NewCertificates(t)
+	pair, peers := redistest.NewCertificates(t), redistest.NewCertificates(t, "stockfold-peers.stockfold.svc.cluster.local", "stockfold-1", "stockfold-2", "stockfold-3")
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	stands := map[string]string{"ca.crt": pair.CA, "stores-ca.crt": pair.CA, "tls.crt": pair.Cert, "node.crt": pair.Cert,
-		"tls.key": pair.Key, "node.key": pair.Key, "password": password, "redis-password": password}
+		"tls.key": pair.Key, "node.key": pair.Key, "password": password, "redis-password": password,
+		"peers-ca.crt": peers.CA, "peers.crt": peers.Cert, "peers.key": peers.Key,
+		"peers/ca.crt": peers.CA, "peers/tls.crt": peers.Cert, "peers/tls.key": peers.Key}
 	for _, c := range nodes(t) {
 		t.Run(c.where, func(t *testing.T) {
 			for name, value := range c.env {
@@ -229,6 +236,9 @@ func TestDeploymentsSettingsAreTheBinarysOwn(t *testing.T) {
 				value = mounted.ReplaceAllStringFunc(value, func(file string) string {
 					if !slices.Contains(c.files, file) && !slices.Contains(c.files, path.Dir(file)) {
 						t.Errorf("%s names %s, which is not mounted", name, file)
+					}
+					if there := stands[path.Join(path.Base(path.Dir(file)), path.Base(file))]; there != "" {
+						return there
 					}
 					if stands[path.Base(file)] == "" {
 						t.Errorf("%s names %s, and the test has nothing to put there", name, file)
@@ -282,10 +292,13 @@ func TestDeploymentsNameStoresThatAreThere(t *testing.T) {
 			there[fmt.Sprintf("%s-%d.%s.stockfold.svc.cluster.local:%s", name, i, name, port)] = true
 		}
 	}
+	for name := range peersThere(t) {
+		there[name] = true
+	}
 	host := regexp.MustCompile(`[a-z0-9.-]+:[0-9]+`)
 	for _, c := range nodes(t) {
 		for name, value := range c.env {
-			if !strings.HasPrefix(name, "STOCKFOLD_") {
+			if !strings.HasPrefix(name, "STOCKFOLD_") || name == "STOCKFOLD_PEER_LISTEN" {
 				continue
 			}
 			for _, h := range host.FindAllString(interpolated.ReplaceAllString(value, ""), -1) {
@@ -425,7 +438,10 @@ func TestPortsAndPathsAreServed(t *testing.T) {
 		}
 		ports[text(dig(x, "name"))] = number
 	}
-	for _, name := range []string{"stockfold", "stockfold-each"} {
+	for _, x := range items(dig(podOf(deployment), "containers", 0, "ports")) {
+		ports[text(dig(x, "name"))] = text(dig(x, "containerPort"))
+	}
+	for _, name := range []string{"stockfold", "stockfold-each", "stockfold-peers"} {
 		for _, x := range items(dig(find(t, all, "Service", name), "spec", "ports")) {
 			if ports[text(dig(x, "targetPort"))] != text(dig(x, "port")) {
 				t.Errorf("Service %s: port %v leads to %v", name, dig(x, "port"), dig(x, "targetPort"))
@@ -434,7 +450,7 @@ func TestPortsAndPathsAreServed(t *testing.T) {
 	}
 	for _, rule := range items(dig(find(t, all, "NetworkPolicy", "stockfold"), "spec", "ingress")) {
 		for _, x := range items(dig(rule, "ports")) {
-			if p.listens[text(dig(x, "port"))] == nil {
+			if port := text(dig(x, "port")); p.listens[port] == nil && port != ports["peers"] {
 				t.Errorf("the policy lets in port %v, on which nothing listens", dig(x, "port"))
 			}
 		}

@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// Certificates are files of an authority made for a test, and of what it signed for 127.0.0.1.
+// Certificates are files of an authority made for a test, and of what it signed for 127.0.0.1, and for further names.
 type Certificates struct{ CA, Cert, Key string }
 
 // NewCertificates makes an authority and a certificate.
-func NewCertificates(t testing.TB) Certificates {
+func NewCertificates(t testing.TB, names ...string) Certificates {
 	t.Helper()
 	dir := t.TempDir()
 	c := Certificates{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
 	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour),
 		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "redis"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	caKey, leafKey := newKey(t), newKey(t)
 	writePEM(t, c.CA, "CERTIFICATE", sign(t, ca, ca, caKey, caKey))
