@@ -9,6 +9,7 @@ import (
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/adapters/viewtest"
 	"github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/orders"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
 )
@@ -48,4 +49,8 @@ func TestReservationsContract(t *testing.T) {
 
 func TestPoliciesContract(t *testing.T) {
 	contract(t, viewtest.Policies, func(db *views.DB) policies.ReadModel { return db.Policies() })
+}
+
+func TestOrdersContract(t *testing.T) {
+	contract(t, viewtest.Orders, func(db *views.DB) orders.ReadModel { return db.Orders() })
 }

@@ -79,8 +79,12 @@ func (m *Orders) look(ctx context.Context, from []byte, before byte, idAt, limit
 	}
 }
 
-// Write stores records with their indexes and the progress in one batch.
+// Write stores records with their indexes and the progress in one batch. One caller writes at a time.
 func (m *Orders) Write(ctx context.Context, changed []*orders.Record, p projections.Progress) error {
+	done, err := m.done(ctx, changed)
+	if err != nil {
+		return err
+	}
 	return m.db.write(ctx, spaceOrders, p, func(b *pebbledb.Batch) error {
 		for _, r := range changed {
 			if err := merge(b, spaceOrderRecords, r.ID, r.Position, r); err != nil {
@@ -90,16 +94,35 @@ func (m *Orders) Write(ctx context.Context, changed []*orders.Record, p projecti
 			if err := b.Set(append(place, r.ID...), nil, nil); err != nil {
 				return err
 			}
-			work, set := append([]byte{spaceOrdersToWork}, r.ID...), b.Delete
-			if r.Work() {
-				set = func(key []byte, o *pebbledb.WriteOptions) error { return b.Set(key, nil, o) }
+			work := append([]byte{spaceOrdersToWork}, r.ID...)
+			if done[r.ID] {
+				err = b.Delete(work, nil)
+			} else if r.Work() {
+				err = b.Set(work, nil, nil)
 			}
-			if err := set(work, nil); err != nil {
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// done finds the orders that are not to be worked on any more. Of those that a newer record is kept of, that says what is to be
+// done, not what is written.
+func (m *Orders) done(ctx context.Context, changed []*orders.Record) (map[string]bool, error) {
+	done := make(map[string]bool, len(changed))
+	for _, r := range changed {
+		if r.Work() {
+			continue
+		}
+		stored, err := m.One(ctx, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		done[r.ID] = stored == nil || stored.Position <= r.Position
+	}
+	return done, nil
 }
 
 // Reset removes everything.
