@@ -9,6 +9,7 @@ import (
 	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
+	"github.com/stockfold/stockfold/services/validation"
 )
 
 // place is where a reservation is, as far as known: always its SKU, and its record once the index has it.
@@ -26,16 +27,13 @@ func (s *Service) locate(ctx context.Context, id string) (place, error) {
 	return s.lookUp(ctx, id)
 }
 
-// PlaceOf returns the SKU that a reservation is of, as far as it is known here and now.
+// PlaceOf returns the SKU of a reservation that is known here, once everything is known that the store holds.
 func (s *Service) PlaceOf(ctx context.Context, id string) (sku string, known bool) {
-	if sku, ok := s.claims.sku(id); ok {
-		return sku, true
-	}
-	found, err := s.Index.Find(ctx, id)
-	if err != nil || len(found) == 0 {
+	if id == "" || len(id) > validation.MaxID {
 		return "", false
 	}
-	return earliest(found).SKU, true
+	found, err := s.locate(ctx, id)
+	return found.sku, err == nil
 }
 
 // lookUp finds the record of a reservation in the index.

@@ -9,16 +9,16 @@ import (
 
 // Places finds the SKU of a reservation; *reservation.Service does.
 type Places interface {
-	// PlaceOf returns the SKU that a reservation is of, as far as it is known here and now.
+	// PlaceOf returns the SKU of a reservation that is known here, once everything is known that the store holds.
 	PlaceOf(ctx context.Context, reservationID string) (sku string, known bool)
 }
 
-// Reservations is a ReservationService that hands on what is decided on a SKU: Reserve, and changes of a reservation that is
-// known here already. Of one that is not, being new, changes are decided here.
+// Reservations is a ReservationService that hands on what is decided on a SKU: Reserve, and changes of a reservation.
 type Reservations struct {
 	pb.ReservationServiceServer // decides here
 	router                      *Router
 	places                      Places
+	lately                      lately // handed on
 }
 
 // Reservations wraps the service of this process.
@@ -34,7 +34,11 @@ func (x *Reservations) Reserve(ctx context.Context, q *pb.ReserveRequest) (*pb.R
 	} else if came {
 		return here(ctx, q)
 	}
-	return handOn(ctx, x.router, pb.ReservationService_Reserve_FullMethodName, q.Sku, q, here)
+	answer, err := handOn(ctx, x.router, pb.ReservationService_Reserve_FullMethodName, q.Sku, q, here)
+	if err == nil {
+		x.lately.note(q.ReservationId, q.Sku)
+	}
+	return answer, err
 }
 
 // ConfirmReservation is decided by the replica that the SKU belongs to, or here.
@@ -78,7 +82,10 @@ func change[Q, A any](ctx context.Context, x *Reservations, method, id string, q
 	} else if came {
 		return here(ctx, q)
 	}
-	sku, known := x.places.PlaceOf(ctx, id)
+	sku, known := x.lately.placed(id)
+	if !known {
+		sku, known = x.places.PlaceOf(ctx, id)
+	}
 	if !known {
 		return here(ctx, q)
 	}

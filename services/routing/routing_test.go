@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,8 +69,10 @@ func (d *desk) RecordMovements(context.Context, *pb.RecordMovementsRequest) (*pb
 	return &pb.RecordMovementsResponse{Token: d.name}, d.refuse
 }
 
-// PlaceOf knows that every reservation is of the SKU that it is named after.
-func (d *desk) PlaceOf(_ context.Context, id string) (string, bool) { return id, id != "" }
+// PlaceOf knows that every reservation is of the SKU that it is named after, but for those that begin with new.
+func (d *desk) PlaceOf(_ context.Context, id string) (string, bool) {
+	return id, id != "" && !strings.HasPrefix(id, "new")
+}
 
 // replica is one in a test: what it decides with, and its ways to others.
 type replica struct {
@@ -318,6 +321,30 @@ func TestChangesGoWhereTheSKUIs(t *testing.T) {
 	}
 	if s := all[0].router.Stats(); s.Away != 0 || s.Here != 1 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// A reservation that was handed on a moment ago is found where it was, before the index knows it.
+func TestWhatWasPlacedElsewhereIsChangedThere(t *testing.T) {
+	all := replicas(t, nil, &desk{name: "a"}, &desk{name: "b"})
+	for _, want := range []string{"a", "b"} { // it is not known, then it is
+		got, err := all[0].ExtendReservation(t.Context(), &pb.ExtendReservationRequest{ReservationId: "new-1"})
+		if err != nil || got.Token != want {
+			t.Errorf("got %v, %v, want %s", got, err, want)
+		}
+		if _, err := all[0].Reserve(t.Context(), &pb.ReserveRequest{ReservationId: "new-1", Sku: all[0].ofAnother()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var x lately
+	for i := range 3 * lateMost {
+		x.note(fmt.Sprint(i), "milk")
+	}
+	if _, known := x.placed("0"); known || len(x.now)+len(x.old) > 2*lateMost {
+		t.Errorf("%d are remembered", len(x.now)+len(x.old))
+	}
+	if sku, known := x.placed(fmt.Sprint(2*lateMost - 1)); !known || sku != "milk" {
+		t.Error("what was placed of late is forgotten")
 	}
 }
 

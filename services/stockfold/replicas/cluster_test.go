@@ -38,6 +38,8 @@ type cluster struct {
 	redis    *redistest.Server
 	replicas []*replica
 	peers    []string // addresses of replicas that hand SKUs to each other
+
+	certificates *redistest.Certificates // of replicas that do so on a port of their own
 }
 
 // startShared starts the event store, Kafka and Redis, without replicas yet.
@@ -67,8 +69,12 @@ func (c *cluster) prepare(binary string, settings ...string) *replica {
 	name := fmt.Sprint("replica ", len(c.replicas)+1)
 	addrs := freeAddresses(c.t, 4)
 	if n := len(c.replicas); n < len(c.peers) {
-		addrs[0] = c.peers[n]
 		settings = append(settings, "--peers", strings.Join(c.peers, ","))
+		if x := c.certificates; x != nil {
+			settings = append(settings, "--peer-listen", c.peers[n], "--peer-tls-ca", x.CA, "--peer-tls-cert", x.Cert, "--peer-tls-key", x.Key)
+		} else {
+			addrs[0] = c.peers[n]
+		}
 	}
 	args := append([]string{"serve", "--data", filepath.Join(c.t.TempDir(), "data"), "--eventstore", c.storeURL,
 		"--grpc", addrs[0], "--rest", addrs[1], "--metrics", addrs[2], "--broker", addrs[3]}, settings...)

@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/stockfold/stockfold/adapters/kafka/kafkatest"
+	"github.com/stockfold/stockfold/adapters/redis/redistest"
 )
 
 // Three replicas share an event store, Kafka and Redis. Any of them answers any call, and none promises what another one
 // has promised. While customers reserve and tills sell, each of the replicas is killed once, and each of what they share:
 // nothing acknowledged is lost, nothing counts twice, nothing is promised twice.
 func TestReplicas(t *testing.T) {
-	x := three(t, true)
+	x := three(t, byTLS)
 	t.Run("any replica answers any call", func(t *testing.T) { anyReplicaAnswersAnyCall(t, x.cluster.replicas) })
 	x.rush(t.Context(), 100, 400)
 	x.stock(t.Context(), 8)
@@ -24,13 +25,26 @@ func TestReplicas(t *testing.T) {
 	x.report(a, x.compare(t.Context(), histories, a))
 }
 
-// three starts three replicas and what they share. routed says that they hand SKUs to each other.
-func three(t *testing.T, routed bool) *run {
+// routes is how replicas hand SKUs to each other.
+type routes int
+
+const (
+	alone      routes = iota // they do not
+	inTheClear               // on loopback, by the port for callers
+	byTLS                    // by a port of their own, with certificates
+)
+
+// three starts three replicas and what they share.
+func three(t *testing.T, how routes) *run {
 	kafkatest.Skip(t)
 	binary := build(t, root)
 	c := startShared(t, binary)
-	if routed {
+	if how != alone {
 		c.peers = freeAddresses(t, 3)
+	}
+	if how == byTLS {
+		certificates := redistest.NewCertificates(t)
+		c.certificates = &certificates
 	}
 	for range 3 {
 		c.add(binary)
