@@ -1,5 +1,5 @@
-// Package redis keeps the read models in Redis: availability, reservations and policies, shared by every replica and
-// readable by other programs. It works with one server, with Sentinel and with Redis Cluster, version 7.0 or later.
+// Package redis keeps read models in Redis: availability, reservations and policies, shared by every replica and
+// readable by other programs; that of orders has no form here. It works with one server, with Sentinel and with Redis Cluster, version 7.0 or later.
 //
 // # Guaranteed
 //

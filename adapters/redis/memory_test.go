@@ -43,6 +43,32 @@ func (s size) document(t *testing.T, number int) (*availability.Document, []byte
 	return d, stored
 }
 
+// What the page says of a document's parts.
+func TestADocumentIsAsLargeAsThePageSays(t *testing.T) {
+	const many = 100
+	length := func(b *inventoryv1.BalanceDocument) int { return b.SizeVT() }
+	empty := length(&inventoryv1.BalanceDocument{Location: "place-12", OnHand: []int64{1 << 20, 1 << 10, 1, 1}, Reserved: 1 << 10, SafetyStock: 20})
+	if empty > 40 {
+		t.Errorf("a location takes %d", empty)
+	}
+	holds, incoming, dates, uses := &inventoryv1.BalanceDocument{}, &inventoryv1.BalanceDocument{}, &inventoryv1.BalanceDocument{}, &inventoryv1.BalanceDocument{}
+	for i := range int64(many) {
+		at, quantity := 1<<31+i*3600, int64(100_000)
+		holds.HoldUntil, holds.HoldQuantity = append(holds.HoldUntil, at), append(holds.HoldQuantity, quantity)
+		incoming.IncomingDue, incoming.IncomingQuantity = append(incoming.IncomingDue, at), append(incoming.IncomingQuantity, quantity)
+		dates.Promises = append(dates.Promises, &inventoryv1.DatedDocument{At: at, Quantity: quantity})
+		uses.Uses = append(uses.Uses, &inventoryv1.UseDocument{Channel: "web-1234", Backordered: true, Reserved: quantity})
+	}
+	for what, x := range map[string]struct {
+		document *inventoryv1.BalanceDocument
+		most     int
+	}{"the end of holds": {holds, 12}, "the date of supply": {incoming, 12}, "a promised date": {dates, 16}, "a channel's use": {uses, 16 + 8}} {
+		if each := length(x.document) / many; each > x.most || each < x.most/2 {
+			t.Errorf("%s takes %d, the page says %d", what, each, x.most)
+		}
+	}
+}
+
 // What a SKU takes is within what is stated, and not far below it.
 func TestMemoryOfASKU(t *testing.T) {
 	server := redistest.Start(t)

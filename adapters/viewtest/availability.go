@@ -40,7 +40,10 @@ func document(sku string, position, policies uint64) *availability.Document {
 		Item: &inventoryv1.ItemDocument{Name: "name of " + sku, Unit: "kg", Decimals: 3, Category: "c"},
 		Balances: []*inventoryv1.BalanceDocument{
 			{Location: "berlin", OnHand: []int64{int64(position), -1, 2, 3}, Reserved: 7, SafetyStock: 2, InTransit: -5,
-				HoldUntil: []int64{1000, 2000}, HoldQuantity: []int64{3, 4}},
+				HoldUntil: []int64{1000, 2000}, HoldQuantity: []int64{3, 4},
+				IncomingDue: []int64{500, 900}, IncomingQuantity: []int64{30, int64(position)},
+				Promises: []*inventoryv1.DatedDocument{{At: 900, Quantity: 2, HoldUntil: []int64{1500}, HoldQuantity: []int64{1}}},
+				Uses:     []*inventoryv1.UseDocument{{Channel: "web", Backordered: true, Reserved: 3, HoldUntil: []int64{2000}, HoldQuantity: []int64{3}}}},
 			{Location: "\xff/", OnHand: []int64{1 << 60, 0, 0, 0}},
 		},
 		Values: []*inventoryv1.ChannelValueDocument{
