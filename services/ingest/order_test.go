@@ -53,12 +53,10 @@ func balances(t *testing.T, w *servicetest.World, sku string) string {
 	return fmt.Sprintf("%d sellable, %d in inspection, %d reserved", x.Sellable, x.Inspection, x.Reserved)
 }
 
-// Messages of orders, out of order, twice and in several partitions, come to the same end: 12 orders each sell 2 milk and 1 tea; one milk of
-// each is sent, for a third the other is cut, a third sends the tea and has it back, a third is cancelled after its milk was sent.
-func TestMessagesOfOrdersComeToTheSameEndInAnyOrder(t *testing.T) {
-	const orders = 12
-	var messages []ingest.Message
-	for i := range orders {
+// stories are the messages of 12 orders, each of 2 milk and 1 tea: one milk of each is sent, for a third the other is cut, a third sends
+// the tea and has it back, a third is cancelled after its milk was sent.
+func stories() (messages []ingest.Message) {
+	for i := range 12 {
 		o := fmt.Sprint("o", i)
 		add := func(kind string) { messages = append(messages, said(fmt.Sprint(len(messages)), o, kind)) }
 		add(`"placed":{"channel":"market","sold":true,"lines":[{"line":"1","sku":"milk","quantity":"2"},{"line":"2","sku":"tea","quantity":"1"}]}`)
@@ -73,6 +71,16 @@ func TestMessagesOfOrdersComeToTheSameEndInAnyOrder(t *testing.T) {
 			add(`"cancelled":{"reason":"changed mind"}`)
 		}
 	}
+	return messages
+}
+
+// storiesEnd is how they end, of milk and tea: 12 milk were sent; 4 are open where the tea was sent. 4 tea came back; 4 are open where
+// milk was cut.
+const storiesEnd = "8 sellable, 0 in inspection, 4 reserved; 16 sellable, 4 in inspection, 4 reserved"
+
+// Messages of orders, out of order, twice and in several partitions, come to the same end.
+func TestMessagesOfOrdersComeToTheSameEndInAnyOrder(t *testing.T) {
+	messages := stories()
 	for round := range 3 {
 		w, log := market(t), newLog(ingest.TopicOrders, 3)
 		twice := append(append([]ingest.Message(nil), messages...), messages...)
@@ -86,9 +94,7 @@ func TestMessagesOfOrdersComeToTheSameEndInAnyOrder(t *testing.T) {
 		if stats.Facts+stats.Duplicates != uint64(len(twice)) || stats.Facts > uint64(len(messages)) || len(stats.Kept) > 0 {
 			t.Errorf("%d messages, each twice, counted as %+v", len(messages), stats)
 		}
-		// 12 milk were sent; 4 are open where the tea was sent. 4 tea came back; 4 are open where milk was cut.
-		if got := balances(t, w, "milk") + "; " + balances(t, w, "tea"); got !=
-			"8 sellable, 0 in inspection, 4 reserved; 16 sellable, 4 in inspection, 4 reserved" {
+		if got := balances(t, w, "milk") + "; " + balances(t, w, "tea"); got != storiesEnd {
 			t.Errorf("round %d ends with %s", round, got)
 		}
 	}

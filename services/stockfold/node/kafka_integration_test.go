@@ -115,7 +115,7 @@ func TestIntegrationAProcessOnASecureKafka(t *testing.T) {
 	t.Cleanup(client.Close)
 
 	n, stop := begin()
-	for _, topic := range []string{ingest.TopicMovements, ingest.TopicSales} {
+	for _, topic := range []string{ingest.TopicMovements, ingest.TopicSales, ingest.TopicOrders} {
 		for partition := range kafka.DefaultPartitions {
 			awaitMetric(t, n, fmt.Sprintf(`stockfold_ingest_lag_messages{partition="%d",topic="%s"} 0`, partition, topic))
 		}
