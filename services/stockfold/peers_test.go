@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -10,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -164,6 +168,49 @@ func exercise(t *testing.T, c pb.ReservationServiceClient, sku string) {
 	done, err := c.FulfilReservation(ctx, &pb.FulfilReservationRequest{ReservationId: id, Location: "berlin"})
 	if err != nil || done.Reservation.Status != pb.ReservationStatus_RESERVATION_STATUS_FULFILLED {
 		t.Fatalf("got %v, %v", done, err)
+	}
+}
+
+// On a replica's own port nobody but replicas is let in, and they find nothing there but what they hand on.
+func TestThePortOfReplicasIsTheirs(t *testing.T) {
+	var files node.PeerSecurity
+	nodes, stop := neighbours(t, 1, func(_ int, c *node.Config) { files = c.PeerSecurity })
+	defer stop()
+	us := &tls.Config{RootCAs: pool(t, files.PeerTLSCA), MinVersion: tls.VersionTLS13}
+	ask := func(c credentials.TransportCredentials) (reserve, read error) {
+		conn, err := grpc.NewClient(nodes[0].Peers, grpc.WithTransportCredentials(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, reserve = pb.NewReservationServiceClient(conn).Reserve(t.Context(), &pb.ReserveRequest{ReservationId: "r", Sku: "milk", Channel: "web", Quantity: 1})
+		_, read = pb.NewAvailabilityServiceClient(conn).GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "milk", Channel: "web"})
+		return reserve, read
+	}
+	for name, c := range map[string]credentials.TransportCredentials{"without TLS": insecure.NewCredentials(), "without a certificate": credentials.NewTLS(us.Clone())} {
+		if reserve, read := ask(c); status.Code(reserve) != codes.Unavailable || status.Code(read) != codes.Unavailable {
+			t.Errorf("%s: %v, %v", name, reserve, read)
+		}
+	}
+	if n := metric(t, nodes[0], "stockfold_peer_refused_total"); n == 0 {
+		t.Error("nobody was refused")
+	}
+	pair, err := tls.LoadX509KeyPair(files.PeerTLSCert, files.PeerTLSKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	us.Certificates = []tls.Certificate{pair}
+	if reserve, read := ask(credentials.NewTLS(us)); status.Code(reserve) != codes.PermissionDenied || status.Code(read) != codes.Unimplemented {
+		t.Errorf("as a replica, what it did not hand on: %v, %v", reserve, read)
+	}
+}
+
+// On one machine replicas may have ports of their own without certificates.
+func TestReplicasOnLoopbackNeedNoCertificates(t *testing.T) {
+	nodes, stop := neighbours(t, 2, func(_ int, c *node.Config) { c.PeerSecurity = node.PeerSecurity{} })
+	defer stop()
+	for i := 0; handed(t, nodes[0]) == 0; i++ {
+		receive(t, nodes[0], fmt.Sprint("sku-", i), 1)
 	}
 }
 
