@@ -83,7 +83,7 @@ func (p *port) caller(t *testing.T, f Files) *replica {
 // decides tells who decides a call.
 func (r *replica) decides(t *testing.T) string {
 	t.Helper()
-	got, err := r.Reserve(t.Context(), &pb.ReserveRequest{Sku: r.ofAnother()})
+	got, err := r.Reserve(t.Context(), &pb.ReserveRequest{ReservationId: "r", Sku: r.ofAnother()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/validation"
 )
 
 // Places finds the SKU of a reservation; *reservation.Service does.
@@ -26,7 +27,8 @@ func (r *Router) Reservations(here pb.ReservationServiceServer, places Places) *
 	return &Reservations{ReservationServiceServer: here, router: r, places: places}
 }
 
-// Reserve is decided by the replica that the SKU belongs to, or here.
+// Reserve is decided by the replica that the SKU belongs to, or here; that of an id which was used for another SKU of late, by the replica
+// of that one.
 func (x *Reservations) Reserve(ctx context.Context, q *pb.ReserveRequest) (*pb.ReserveResponse, error) {
 	here := x.ReservationServiceServer.Reserve
 	if came, err := handed(ctx, x.router.config.StoreID); err != nil {
@@ -34,11 +36,10 @@ func (x *Reservations) Reserve(ctx context.Context, q *pb.ReserveRequest) (*pb.R
 	} else if came {
 		return here(ctx, q)
 	}
-	answer, err := handOn(ctx, x.router, pb.ReservationService_Reserve_FullMethodName, q.Sku, q, here)
-	if err == nil {
-		x.lately.note(q.ReservationId, q.Sku)
+	if q.ReservationId == "" || len(q.ReservationId) > validation.MaxID {
+		return here(ctx, q) // which says what is wrong
 	}
-	return answer, err
+	return handOn(ctx, x.router, pb.ReservationService_Reserve_FullMethodName, x.lately.first(q.ReservationId, q.Sku), q, here)
 }
 
 // ConfirmReservation is decided by the replica that the SKU belongs to, or here.

@@ -139,7 +139,7 @@ func TestEveryReplicaHandsASKUToTheSameOne(t *testing.T) {
 	for i := range 300 {
 		who := ""
 		for _, r := range all {
-			got, err := r.Reserve(t.Context(), &pb.ReserveRequest{Sku: fmt.Sprint("sku-", i)})
+			got, err := r.Reserve(t.Context(), &pb.ReserveRequest{ReservationId: fmt.Sprint("r", i), Sku: fmt.Sprint("sku-", i)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +178,7 @@ func TestTroubleElsewhereIsDecidedHere(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			sku := all[0].ofAnother()
-			got, err := all[0].Reserve(ctx, &pb.ReserveRequest{Sku: sku})
+			got, err := all[0].Reserve(ctx, &pb.ReserveRequest{ReservationId: sku, Sku: sku})
 			if status.Code(err) != c.want || got.GetToken() != c.by {
 				t.Errorf("got %v, %v", got, err)
 			}
@@ -194,7 +194,7 @@ func TestACallerInAHurryIsAnswered(t *testing.T) {
 	all := replicas(t, nil, &desk{name: "here"}, &desk{hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), MaxWait/2)
 	defer cancel()
-	got, err := all[0].Reserve(ctx, &pb.ReserveRequest{Sku: all[0].ofAnother()})
+	got, err := all[0].Reserve(ctx, &pb.ReserveRequest{ReservationId: "r", Sku: all[0].ofAnother()})
 	if err != nil || got.Token != "here" {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -217,7 +217,7 @@ func TestOneCallFindsOutWhetherAReplicaIsBack(t *testing.T) {
 	}
 	p.probing.Store(false)
 	for range 2 {
-		if got, err := all[0].Reserve(t.Context(), &pb.ReserveRequest{Sku: sku}); err != nil || got.Token != "there" {
+		if got, err := all[0].Reserve(t.Context(), &pb.ReserveRequest{ReservationId: sku, Sku: sku}); err != nil || got.Token != "there" {
 			t.Errorf("got %v, %v", got, err)
 		}
 	}
@@ -258,7 +258,7 @@ func TestACallIsHandedOnOnce(t *testing.T) {
 			continue
 		}
 		for n, r := range all {
-			got, err := r.Reserve(t.Context(), &pb.ReserveRequest{Sku: sku})
+			got, err := r.Reserve(t.Context(), &pb.ReserveRequest{ReservationId: sku, Sku: sku})
 			if err != nil || got.Token != all[1-n].desk.name {
 				t.Fatalf("%s at %s: got %v, %v", sku, r.desk.name, got, err)
 			}
@@ -277,7 +277,7 @@ func TestWhatTheCallerSaysGoesAlong(t *testing.T) {
 	defer cancel()
 	ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("x-request-id", "r-1", "traceparent", "00-1", "many", "1", "many", "2", "trace-bin", "\x00\xff",
 		"user-agent", "shop/1", "content-type", "application/json", "grpc-timeout", "9H", ":authority", "shop"))
-	q := &pb.ReserveRequest{Sku: all[0].ofAnother(), Actor: "anna", CorrelationId: "order-1"}
+	q := &pb.ReserveRequest{ReservationId: "r", Sku: all[0].ofAnother(), Actor: "anna", CorrelationId: "order-1"}
 	if _, err := all[0].Reserve(ctx, q); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestWhatTheCallerSaysGoesAlong(t *testing.T) {
 func TestACallerWhoSaysTooMuchIsDecidedHere(t *testing.T) {
 	all := replicas(t, nil, &desk{name: "a"}, &desk{name: "b"})
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("x-note", string(make([]byte, maxMetadata))))
-	got, err := all[0].Reserve(ctx, &pb.ReserveRequest{Sku: all[0].ofAnother()})
+	got, err := all[0].Reserve(ctx, &pb.ReserveRequest{ReservationId: "r", Sku: all[0].ofAnother()})
 	if err != nil || got.Token != "a" || all[0].router.Stats().Away != 0 {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -338,13 +338,26 @@ func TestWhatWasPlacedElsewhereIsChangedThere(t *testing.T) {
 	}
 	var x lately
 	for i := range 3 * lateMost {
-		x.note(fmt.Sprint(i), "milk")
+		x.first(fmt.Sprint(i), "milk")
 	}
 	if _, known := x.placed("0"); known || len(x.now)+len(x.old) > 2*lateMost {
 		t.Errorf("%d are remembered", len(x.now)+len(x.old))
 	}
 	if sku, known := x.placed(fmt.Sprint(2*lateMost - 1)); !known || sku != "milk" {
 		t.Error("what was placed of late is forgotten")
+	}
+}
+
+// Calls that use one id for different SKUs are decided by one replica, which gives it to one of them.
+func TestOneIDIsDecidedInOnePlace(t *testing.T) {
+	all := replicas(t, nil, &desk{name: "a"}, &desk{name: "b"})
+	there, here := all[0].ofAnother(), all[1].ofAnother()
+	for id, skus := range map[string][]string{"b": {there, here, there}, "a": {here, there}} {
+		for _, sku := range skus {
+			if got, err := all[0].Reserve(t.Context(), &pb.ReserveRequest{ReservationId: id, Sku: sku}); err != nil || got.Token != id {
+				t.Errorf("%s of %s: got %v, %v", id, sku, got, err)
+			}
+		}
 	}
 }
 

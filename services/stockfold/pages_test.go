@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 // A path that a page names is there.
@@ -76,6 +78,20 @@ func TestREADMEListsEverySetting(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A page says what following costs the event store: a subscription for each read model.
+func TestThePageCountsSubscriptions(t *testing.T) {
+	n := startNode(t, testConfig(t))
+	status, err := pb.NewOperationsServiceClient(connect(t, n)).GetStatus(t.Context(), &pb.GetStatusRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := []string{"no", "one", "two", "three", "four", "five", "six"}
+	want := "each costs EventStoreDB " + words[len(status.Projections)] + " subscriptions"
+	if page := strings.Join(pageLines(t, "deploy/README.md"), "\n"); !strings.Contains(page, want) {
+		t.Errorf("deploy/README.md does not say: %s", want)
 	}
 }
 
