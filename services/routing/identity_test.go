@@ -120,18 +120,18 @@ func TestStrangersAreRefused(t *testing.T) {
 		}
 		return []tls.Certificate{c}
 	}
-	secure := func(c tls.Config) credentials.TransportCredentials {
+	secure := func(c *tls.Config) credentials.TransportCredentials {
 		c.RootCAs = roots
-		return credentials.NewTLS(&c)
+		return credentials.NewTLS(c)
 	}
 	n := uint64(0)
 	for name, c := range map[string]credentials.TransportCredentials{
 		"no TLS":            insecure.NewCredentials(),
-		"no certificate":    secure(tls.Config{}),
-		"another authority": secure(tls.Config{Certificates: pair(newAuthority(t).sign(t.TempDir(), "127.0.0.1", ends))}),
-		"another name":      secure(tls.Config{Certificates: pair(a.sign(t.TempDir(), "redis", ends))}),
-		"ended":             secure(tls.Config{Certificates: pair(a.sign(t.TempDir(), "127.0.0.1", time.Now().Add(-time.Minute)))}),
-		"TLS 1.2":           secure(tls.Config{Certificates: pair(f), MaxVersion: tls.VersionTLS12}),
+		"no certificate":    secure(&tls.Config{}),
+		"another authority": secure(&tls.Config{Certificates: pair(newAuthority(t).sign(t.TempDir(), "127.0.0.1", ends))}),
+		"another name":      secure(&tls.Config{Certificates: pair(a.sign(t.TempDir(), "redis", ends))}),
+		"ended":             secure(&tls.Config{Certificates: pair(a.sign(t.TempDir(), "127.0.0.1", time.Now().Add(-time.Minute)))}),
+		"TLS 1.2":           secure(&tls.Config{Certificates: pair(f), MaxVersion: tls.VersionTLS12}),
 	} {
 		conn, err := grpc.NewClient(p.addr, grpc.WithTransportCredentials(c))
 		if err != nil {
