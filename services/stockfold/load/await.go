@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +17,7 @@ import (
 const (
 	pollEvery    = 100 * time.Millisecond
 	stalledAfter = 2 * time.Minute  // without any progress, something is wrong
-	unreadAfter  = 30 * time.Second // so long at most a partition has no reader while replicas come and go
+	unreadAfter  = 30 * time.Second // so long at most a partition has no reader while replicas come and go, or a status no event store
 	maxLetters   = 1_000_000        // dead letters looked through
 )
 
@@ -98,6 +99,19 @@ func (f look) tooLong(since time.Duration) error {
 	return nil
 }
 
+// storeAwayError says that a replica cannot ask its event store, as one cannot for a moment while much is going on.
+type storeAwayError struct{ why string }
+
+func (e *storeAwayError) Error() string {
+	return "status of the service: " + e.why + "; run the load again once the event store is there, and it goes on"
+}
+
+// forgivable tells whether to ask again after an error, when the last good answer is so long ago.
+func forgivable(err error, since time.Duration) bool {
+	var away *storeAwayError
+	return errors.As(err, &away) && since <= unreadAfter
+}
+
 // status asks all replicas.
 func (l *loader) status(ctx context.Context) (all []*pb.GetStatusResponse, err error) {
 	for _, ops := range l.replicas {
@@ -106,7 +120,7 @@ func (l *loader) status(ctx context.Context) (all []*pb.GetStatusResponse, err e
 			return nil, fmt.Errorf("status of the service: %w", err)
 		}
 		if s.StoreError != "" {
-			return nil, fmt.Errorf("status of the service: %s; run the load again once the event store is there, and it goes on", s.StoreError)
+			return nil, &storeAwayError{s.StoreError}
 		}
 		all = append(all, s)
 	}
@@ -117,19 +131,21 @@ func (l *loader) status(ctx context.Context) (all []*pb.GetStatusResponse, err e
 func (l *loader) poll(ctx context.Context, see func([]*pb.GetStatusResponse) look) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	last, since := int64(-1), time.Now()
+	last, since, heard := int64(-1), time.Now(), time.Now()
 	for {
 		replicas, err := l.status(ctx)
-		if err != nil {
-			return err
-		}
-		found := see(replicas)
-		if found.done {
-			return nil
-		}
-		if found.progress != last {
-			last, since = found.progress, time.Now()
-		} else if err := found.tooLong(time.Since(since)); err != nil {
+		if err == nil {
+			heard = time.Now()
+			found := see(replicas)
+			if found.done {
+				return nil
+			}
+			if found.progress != last {
+				last, since = found.progress, time.Now()
+			} else if err := found.tooLong(time.Since(since)); err != nil {
+				return err
+			}
+		} else if !forgivable(err, time.Since(heard)) {
 			return err
 		}
 		select {

@@ -1,8 +1,12 @@
 package load
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -44,5 +48,31 @@ func TestWaitingEndsWithWhatToDo(t *testing.T) {
 		if err := x.look.tooLong(stalledAfter + 1); err == nil || !strings.Contains(err.Error(), x.then) {
 			t.Errorf("%+v: got %v, want %q", x.look, err, x.then)
 		}
+	}
+}
+
+// busy is a replica that cannot ask its event store for a while.
+type busy struct {
+	pb.OperationsServiceClient
+	away int // so often
+}
+
+func (b *busy) GetStatus(context.Context, *pb.GetStatusRequest, ...grpc.CallOption) (*pb.GetStatusResponse, error) {
+	if b.away--; b.away >= 0 {
+		return &pb.GetStatusResponse{StoreError: "context deadline exceeded"}, nil
+	}
+	return &pb.GetStatusResponse{}, nil
+}
+
+// A status that comes without the event store, as it may while the machine is busy, does not end a load; one that stays so does.
+func TestAStatusThatIsLateIsAskedForAgain(t *testing.T) {
+	l := &loader{replicas: []pb.OperationsServiceClient{&busy{away: 2}}}
+	looks := 0
+	if err := l.poll(t.Context(), func([]*pb.GetStatusResponse) look { looks++; return look{done: true} }); err != nil || looks != 1 {
+		t.Errorf("%d looks, %v", looks, err)
+	}
+	away := &storeAwayError{"down"}
+	if !forgivable(away, unreadAfter) || forgivable(away, unreadAfter+1) || forgivable(errors.New("refused"), 0) {
+		t.Error("what is asked for again is not what it should be")
 	}
 }
