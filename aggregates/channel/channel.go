@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/said"
 )
 
 // The names of the facts, a contract that never changes.
@@ -54,6 +55,7 @@ type State struct {
 	Known   bool
 	Retired bool
 	Defined
+	Said said.Memory // only in commands
 }
 
 // Sells tells whether the channel sells anything.
@@ -76,6 +78,20 @@ func Define(s *State, d Defined) []aggregates.Event {
 		return nil
 	}
 	return []aggregates.Event{&d}
+}
+
+// DefineRetired decides the definition of a channel that is at an end, at once. What already is so yields no events.
+func DefineRetired(s *State, d Defined) []aggregates.Event {
+	if d.HoldSeconds == 0 {
+		d.HoldSeconds = DefaultHoldSeconds
+	}
+	if s.Known && s.Retired && s.same(d) {
+		return nil
+	}
+	if s.Known && s.same(d) {
+		return []aggregates.Event{&Retired{}}
+	}
+	return []aggregates.Event{&d, &Retired{}}
 }
 
 func (s *State) same(d Defined) bool {

@@ -2,7 +2,10 @@
 // believed about it. It knows nothing of stock.
 package location
 
-import "github.com/stockfold/stockfold/aggregates"
+import (
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/said"
+)
 
 // The names of the facts, a contract that never changes.
 const (
@@ -38,7 +41,8 @@ type State struct {
 	Known bool
 	Defined
 	Disabled bool
-	Owners   *Owners // who is believed about it
+	Owners   *Owners     // who is believed about it
+	Said     said.Memory // only in commands
 }
 
 // Define decides a location's definition and whether it is enabled. What already is so yields no events.

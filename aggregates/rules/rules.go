@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/said"
 	"github.com/stockfold/stockfold/aggregates/stock"
 )
 
@@ -17,6 +18,7 @@ const (
 	TypeLocationGroupDefined = "LocationGroupDefined"
 	TypeFulfilmentRuleSet    = "FulfilmentRuleSet"
 	TypeRulePeriodPassed     = "RulePeriodPassed"
+	TypeSharedBufferSet      = "SharedBufferSet"
 )
 
 // Bounds.
@@ -24,6 +26,7 @@ const (
 	MaxSafety  = 20_000 // shared rules of safety stock
 	MaxGroups  = 1_000  // groups of locations
 	MaxMethods = 100    // fulfilment methods with a rule
+	MaxBuffers = 20_000 // shared rules of buffers
 )
 
 type (
@@ -68,6 +71,8 @@ type State struct {
 	Groups  map[string][]string
 	Methods map[string]stock.Method
 	Passed  aggregates.Instant // boundaries up to here are recorded
+	Buffers stock.Safety       // that name a category, and a channel or none
+	Said    said.Memory        // only in commands
 }
 
 // ScopeError refuses a shared rule that is not about a category, a category and a location, a location, or a channel.
@@ -150,6 +155,8 @@ func (s *State) Evolve(e aggregates.Event, _ aggregates.Metadata) {
 		s.Groups = with(s.Groups, e.Group, e.Locations, len(e.Locations) == 0)
 	case *FulfilmentSet:
 		s.Methods = with(s.Methods, e.Method, e.Rule, e.Ended)
+	case *BufferSet:
+		s.setBuffer(e)
 	case *PeriodPassed:
 		s.Passed = max(s.Passed, e.At)
 	}

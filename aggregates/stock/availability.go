@@ -28,6 +28,7 @@ type Terms struct {
 	LowStock   int64   // ATS up to which stock is low
 	SellOut    int64   // ATS up to which there is nothing to sell
 	Safety     Safety  // shared rules, those of other channels left out or not
+	Buffers    Safety  // shared rules of buffers, those of other channels left out or not
 	Methods    map[string]Method
 	Places     map[string]Site // what is known of locations
 }
@@ -40,13 +41,13 @@ func (p *Policy) With(t Terms) *Policy {
 	fresh := *p
 	fresh.Terms = t
 	fresh.plain = !t.Closed && t.Strategy == PriorityOrder && t.MaxSplits == 0 && t.Share == Portion{} && !t.BufferTime.Bound() &&
-		t.SellOut == 0 && len(t.Safety) == 0
+		t.SellOut == 0 && len(t.Safety) == 0 && len(t.Buffers) == 0
 	return &fresh
 }
 
 // NextBoundary is the first instant after now at which a term begins or ends; 0 when there is none.
 func (p *Policy) NextBoundary(now aggregates.Instant) aggregates.Instant {
-	return earlier(p.BufferTime.Next(now), p.Safety.Next(now))
+	return earlier(earlier(p.BufferTime.Next(now), p.Safety.Next(now)), p.Buffers.Next(now))
 }
 
 // NewPolicy makes a policy. Sites are the channel's enabled locations, first choice first; of a repeated one the first
@@ -121,15 +122,13 @@ func (b *Balances) pool(p *Policy, now, at aggregates.Instant) (pool int64) {
 
 // buffer is what is kept back from the channel at now.
 func (b *Balances) buffer(p *Policy, now aggregates.Instant) int64 {
-	if !p.BufferTime.Covers(now) {
-		return 0
-	}
-	if p.Share.BasisPoints == 0 {
-		return max(0, p.Buffer)
+	portion := b.bufferRule(p, now).Portion
+	if portion.BasisPoints == 0 {
+		return max(0, portion.Units)
 	}
 	var onHand int64
 	b.sites(p, func(_ int, x *Balance) { onHand = addUp(onHand, max(0, x.OnHand[Sellable])) })
-	return p.Share.Of(onHand)
+	return portion.Of(onHand)
 }
 
 // Free appends to list what is free at each of the policy's sites that has something, in no particular order. Their
@@ -208,5 +207,5 @@ func (p *Policy) SellsFrom(location string) bool {
 func (p *Policy) SellsAs(o *Policy) bool {
 	return slices.Equal(p.Sites, o.Sites) && p.Buffer == o.Buffer && p.HoldSeconds == o.HoldSeconds && p.Closed == o.Closed &&
 		p.Strategy == o.Strategy && p.MaxSplits == o.MaxSplits && p.Share == o.Share && p.BufferTime == o.BufferTime &&
-		p.LowStock == o.LowStock && p.SellOut == o.SellOut && slices.Equal(p.Safety, o.Safety)
+		p.LowStock == o.LowStock && p.SellOut == o.SellOut && slices.Equal(p.Safety, o.Safety) && slices.Equal(p.Buffers, o.Buffers)
 }

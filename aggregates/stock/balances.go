@@ -99,6 +99,8 @@ func (b *Balances) Evolve(e aggregates.Event) {
 		b.setAllocation(e)
 	case *SellingRuleSet:
 		b.setSelling(e)
+	case *BufferSet:
+		b.setBuffer(e)
 	case *StockSold:
 		b.leave(e.Channel, e.Location, e.Quantity)
 	case *TransferShipped:

@@ -28,6 +28,7 @@ const (
 	TypeAllocationSet         = "AllocationSet"
 	TypeSellingRuleSet        = "SellingRuleSet"
 	TypeSafetyPeriodPassed    = "SafetyPeriodPassed"
+	TypeBufferSet             = "BufferSet"
 )
 
 // Condition of units at a location. Only sellable units are available to sell.

@@ -10,6 +10,8 @@ import (
 const (
 	// MaxSafetyRules is how many rules of safety stock a SKU has, those in units that stand at a location not counted.
 	MaxSafetyRules = 2_000
+	// MaxBufferRules is how many rules of buffers a SKU has.
+	MaxBufferRules = 500
 	// MaxAllocations is how many ring-fences and caps a SKU has.
 	MaxAllocations = 64
 	// MaxSellingRules is how many selling rules a SKU has.
@@ -24,6 +26,7 @@ type Rules struct {
 	Safety      Safety
 	Allocations []Allocation  // in order of channel and group
 	Selling     []SellingRule // in order of channel
+	Buffers     Safety        // that name a channel or none
 	Tallied     bool          // what is reserved is counted by channel: from the first allocation or selling rule on
 }
 
@@ -38,7 +41,7 @@ func (b *Balances) NextBoundary(now aggregates.Instant) aggregates.Instant {
 	if b.rules == nil {
 		return 0
 	}
-	next := b.rules.Safety.Next(now)
+	next := earlier(b.rules.Safety.Next(now), b.rules.Buffers.Next(now))
 	for i := range b.rules.Selling {
 		if at := b.rules.Selling[i].ReleaseAt; at > now {
 			next = earlier(next, at)

@@ -27,6 +27,7 @@ type ruled struct {
 	onHand   map[string]int64
 	promises map[string]*undertaking
 	own      []SafetyRule
+	buffers  []SafetyRule // of the SKU, and of categories
 	fences   map[[2]string]*AllocationRequest
 	left     []departure
 	rules    map[string]SellingRule
@@ -105,6 +106,7 @@ func (h *ruled) policy(i int) {
 	for _, r := range h.shared {
 		terms.Safety = terms.Safety.With(r)
 	}
+	terms.Buffers = h.sharedBuffers()
 	h.policies[i] = NewPolicy(outlets[i], sites, int64(max(0, h.draw("buffer", -3, 2))), 40).With(terms)
 }
 
@@ -125,6 +127,7 @@ func (h *ruled) step() {
 		}
 	case n < 80:
 		h.keep()
+		h.hold()
 	case n < 88:
 		h.allocate()
 	case n < 92:
@@ -579,6 +582,9 @@ func (h *ruled) ats(p *Policy) int64 {
 			onHand += max(0, h.onHand[l])
 		}
 		buffer = int64(math.Ceil(float64(onHand*p.Share.BasisPoints) / 10_000))
+	}
+	if r, ok := h.buffer(p.Channel); ok {
+		buffer = h.keptBack(r, p)
 	}
 	pool = max(0, pool-buffer)
 	threshold := rule.SellOut

@@ -22,7 +22,7 @@ func (s *State) Size() int {
 	if s.supply != nil {
 		supply = len(s.supply.documents)*sizeDocument + s.supply.lines*sizeLine
 	}
-	return s.rules.Size() + sizeState + supply + len(s.list)*sizeBalance + s.entries*sizeEntry + len(s.reservations)*sizeReservation +
+	return s.rules.Size() + s.said.Size() + sizeState + supply + len(s.list)*sizeBalance + s.entries*sizeEntry + len(s.reservations)*sizeReservation +
 		s.facts.len()*sizeKey + s.calls.len()*sizeCall + len(s.origins)*sizeOrigin
 }
 
@@ -37,7 +37,7 @@ func (r *Rules) Size() int {
 	if r == nil {
 		return 0
 	}
-	n := (len(r.Safety) + len(r.Allocations) + len(r.Selling)) * sizeRule
+	n := (len(r.Safety) + len(r.Buffers) + len(r.Allocations) + len(r.Selling)) * sizeRule
 	for i := range r.Allocations {
 		n += len(r.Allocations[i].Locations) * sizeLocation
 	}

@@ -10,7 +10,7 @@ import (
 
 // SnapshotSchema names the form of a snapshot. It changes whenever the form, or what Evolve keeps, does; a snapshot
 // under another name is not read.
-const SnapshotSchema = "stock/3"
+const SnapshotSchema = "stock/4"
 
 // MarshalBinary encodes the state: the same state always gives the same bytes. The form is varints, times as the
 // difference to the time before, repeated words by number, a CRC-32C at the end.
@@ -33,6 +33,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	w.seen(&s.facts)
 	w.seen(&s.calls)
 	w.supplies(s.supply)
+	w.said(&s.said)
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli)), nil
 }
 

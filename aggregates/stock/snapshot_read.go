@@ -35,6 +35,7 @@ func (s *State) restore(body []byte) error {
 	r.seen(&fresh.facts, len(fresh.origins))
 	r.seen(&fresh.calls, len(fresh.origins))
 	fresh.supply = r.supplies()
+	r.said(&fresh.said)
 	if r.failed || len(r.b) != 0 || !fresh.ordered() {
 		return fmt.Errorf("%w: its %d bytes cannot be read", ErrDamaged, len(body))
 	}

@@ -17,6 +17,10 @@ func (w *writer) rules(r *Rules) {
 	for i := range r.Safety {
 		w.safety(&r.Safety[i])
 	}
+	w.uint(uint64(len(r.Buffers)))
+	for i := range r.Buffers {
+		w.safety(&r.Buffers[i])
+	}
 	w.uint(uint64(len(r.Allocations)))
 	for i := range r.Allocations {
 		w.allocation(&r.Allocations[i])
@@ -81,8 +85,10 @@ func (r *reader) rules() *Rules {
 	}
 	x := &Rules{Tallied: r.bool()}
 	for range r.count(7) {
-		x.Safety = append(x.Safety, SafetyRule{Category: r.word(), Location: r.word(), Channel: r.word(),
-			Portion: Portion{Units: r.int(), BasisPoints: r.int()}, Period: Period{From: r.time(), Until: r.time()}})
+		x.Safety = append(x.Safety, r.safety())
+	}
+	for range r.count(7) {
+		x.Buffers = append(x.Buffers, r.safety())
 	}
 	for range r.count(7) {
 		x.Allocations = append(x.Allocations, r.allocation())
@@ -97,9 +103,15 @@ func (r *reader) rules() *Rules {
 	return x
 }
 
+func (r *reader) safety() SafetyRule {
+	return SafetyRule{Category: r.word(), Location: r.word(), Channel: r.word(),
+		Portion: Portion{Units: r.int(), BasisPoints: r.int()}, Period: Period{From: r.time(), Until: r.time()}}
+}
+
 // ordered tells whether the rules are in order, which finding them relies on.
 func (r *Rules) ordered() bool {
 	return slices.IsSortedFunc(r.Safety, func(a, b SafetyRule) int { return a.order(&b) }) &&
+		slices.IsSortedFunc(r.Buffers, func(a, b SafetyRule) int { return a.order(&b) }) &&
 		slices.IsSortedFunc(r.Allocations, func(a, b Allocation) int {
 			return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Group, b.Group))
 		}) &&

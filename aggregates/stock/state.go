@@ -1,6 +1,9 @@
 package stock
 
-import "github.com/stockfold/stockfold/aggregates"
+import (
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/said"
+)
 
 // State is what decisions about a SKU are made on: a fold of its stream. The zero value is the initial state. It has
 // one owner; a State must not be copied.
@@ -18,6 +21,7 @@ type State struct {
 	origins      origins
 	entries      int       // journal entries at all locations
 	supply       *supplies // documents of supply; nil when there was none
+	said         said.Memory
 }
 
 // Evolve folds the event that comes next in the stream.
@@ -26,6 +30,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 	s.record(e, &m)
 	s.evolveReservation(e, &m)
 	s.remember(e, &m)
+	s.said.Evolve(e, &m)
 	s.evolveSupply(e, &m)
 	s.forget(m.RecordedAt)
 	s.latest = max(s.latest, m.RecordedAt)
@@ -35,7 +40,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 // record keeps what a later fact, or a fact that comes late, will need to know.
 func (s *State) record(e aggregates.Event, m *aggregates.Metadata) {
 	switch e.(type) {
-	case *ItemRegistered, *SafetyStockSet, *ReservationBarred, *AllocationSet, *SellingRuleSet, *SafetyPeriodPassed:
+	case *ItemRegistered, *SafetyStockSet, *ReservationBarred, *AllocationSet, *SellingRuleSet, *SafetyPeriodPassed, *BufferSet, *said.Taken:
 		return
 	}
 	s.used = true

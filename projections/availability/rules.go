@@ -95,6 +95,9 @@ func encodeRules(r *stock.Rules) *inventoryv1.RulesDocument {
 	for _, x := range r.Safety {
 		m.Safety = append(m.Safety, codec.ToSafety(x))
 	}
+	for _, x := range r.Buffers {
+		m.Buffers = append(m.Buffers, codec.ToBuffer(x))
+	}
 	for _, x := range r.Allocations {
 		m.Allocations = append(m.Allocations, &inventoryv1.AllocationSet{Channel: x.Channel, Group: x.Group, Locations: x.Locations,
 			Fence: x.Fence, Capped: x.Capped, Cap: x.Cap})
@@ -113,6 +116,9 @@ func decodeRules(m *inventoryv1.RulesDocument) *stock.Rules {
 	r := &stock.Rules{Tallied: m.Tallied}
 	for _, x := range m.Safety {
 		r.Safety = append(r.Safety, codec.FromSafety(x))
+	}
+	for _, x := range m.Buffers {
+		r.Buffers = append(r.Buffers, codec.FromBuffer(x))
 	}
 	for i, x := range m.Allocations {
 		a := stock.Allocation{Channel: x.Channel, Group: x.Group, Locations: x.Locations, Fence: x.Fence, Capped: x.Capped, Cap: x.Cap}

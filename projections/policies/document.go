@@ -80,6 +80,9 @@ func (r *SharedRules) AppendBinary(dst []byte) ([]byte, error) {
 	for _, x := range r.State.Safety {
 		d.Safety = append(d.Safety, codec.ToSafety(x))
 	}
+	for _, x := range r.State.Buffers {
+		d.Buffers = append(d.Buffers, codec.ToSharedBuffer(x))
+	}
 	for _, group := range slices.Sorted(maps.Keys(r.State.Groups)) {
 		d.Groups = append(d.Groups, &inventoryv1.LocationGroupDefined{Group: group, Locations: r.State.Groups[group]})
 	}
@@ -100,6 +103,9 @@ func (r *SharedRules) UnmarshalBinary(b []byte) error {
 	s.Passed = aggregates.Instant(d.Passed)
 	for _, x := range d.Safety {
 		s.Safety = append(s.Safety, codec.FromSafety(x))
+	}
+	for _, x := range d.Buffers {
+		s.Buffers = append(s.Buffers, codec.FromSharedBuffer(x))
 	}
 	for _, x := range d.Groups {
 		s.Evolve(&rules.GroupDefined{Group: x.Group, Locations: x.Locations}, aggregates.Metadata{})

@@ -105,7 +105,7 @@ func Resolve(id string, s *channel.State, shared *rules.State, place func(string
 	terms := stock.Terms{
 		Closed: !s.Sells(), Strategy: stock.Strategy(s.Strategy), MaxSplits: s.MaxSplits, Share: stock.Portion{BasisPoints: s.BufferBasisPoints},
 		BufferTime: stock.Period{From: s.BufferFrom, Until: s.BufferUntil}, LowStock: s.LowStock, SellOut: s.SellOut,
-		Safety: safetyOf(shared.Safety, id, p), Methods: shared.Methods,
+		Safety: safetyOf(shared.Safety, id, p), Buffers: safetyOf(shared.Buffers, id, p), Methods: shared.Methods,
 	}
 	if len(shared.Methods) > 0 {
 		terms.Places = make(map[string]stock.Site, len(p.Sites))

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/said"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 )
@@ -82,6 +83,7 @@ var ignored = map[string]bool{
 	stock.TypeSupplyRescheduled: true, stock.TypeSupplyCancelled: true, stock.TypeShortfallDetected: true,
 	stock.TypeReservationBarred: true, stock.TypeReservationOrdered: true, stock.TypeObservationRecorded: true,
 	stock.TypeAllocationSet: true, stock.TypeSellingRuleSet: true, stock.TypeSafetyPeriodPassed: true,
+	stock.TypeBufferSet: true, said.TypeTaken: true,
 }
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }

@@ -18,6 +18,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/rules"
+	"github.com/stockfold/stockfold/aggregates/said"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -71,6 +72,9 @@ func samples() []aggregates.Event {
 		&rules.GroupDefined{Group: "north", Locations: []string{"berlin", "köln"}},
 		&rules.FulfilmentSet{Method: "ship", Rule: stock.Method{Kinds: []string{"dc"}, CutOff: stock.NoCutOff}, Ended: true},
 		&rules.PeriodPassed{At: noon},
+		&stock.BufferSet{Channel: "web", Portion: stock.Portion{Units: 2, BasisPoints: 250}, Period: period, Ended: true},
+		&rules.BufferSet{Rule: stock.SafetyRule{Category: "dairy", Channel: "web", Period: period, Portion: stock.Portion{Units: 2, BasisPoints: 250}}, Ended: true},
+		&said.Taken{About: "item milk", Superseded: true},
 		&location.Defined{Name: "Berlin Mitte", Kind: "store", TimeZone: "Europe/Berlin"},
 		&location.Enabled{},
 		&location.Disabled{Reason: "flood"},

@@ -6,6 +6,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/rules"
+	"github.com/stockfold/stockfold/aggregates/said"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -40,6 +41,15 @@ func setRule(p *pb.Event, e aggregates.Event) error {
 		x := ToFulfilment(e.Method, e.Rule)
 		x.Ended = e.Ended
 		p.Payload = &pb.Event_FulfilmentRuleSet{FulfilmentRuleSet: x}
+	case *stock.BufferSet:
+		p.Payload = &pb.Event_BufferSet{BufferSet: &pb.BufferSet{Channel: e.Channel, Quantity: e.Units, BasisPoints: e.BasisPoints,
+			From: toTimestamp(e.From), Until: toTimestamp(e.Until), Ended: e.Ended}}
+	case *rules.BufferSet:
+		x := ToSharedBuffer(e.Rule)
+		x.Ended = e.Ended
+		p.Payload = &pb.Event_SharedBufferSet{SharedBufferSet: x}
+	case *said.Taken:
+		p.Payload = &pb.Event_PolicyMessageTaken{PolicyMessageTaken: &pb.PolicyMessageTaken{About: e.About, Superseded: e.Superseded}}
 	case *rules.PeriodPassed:
 		p.Payload = &pb.Event_RulePeriodPassed{RulePeriodPassed: &pb.RulePeriodPassed{At: toTimestamp(e.At)}}
 	default:
@@ -76,6 +86,13 @@ func rule(p *pb.Event) aggregates.Event {
 	case *pb.Event_FulfilmentRuleSet:
 		v := x.FulfilmentRuleSet
 		return &rules.FulfilmentSet{Method: v.Method, Rule: FromFulfilment(v), Ended: v.Ended}
+	case *pb.Event_BufferSet:
+		v := FromBuffer(x.BufferSet)
+		return &stock.BufferSet{Channel: v.Channel, Portion: v.Portion, Period: v.Period, Ended: x.BufferSet.GetEnded()}
+	case *pb.Event_SharedBufferSet:
+		return &rules.BufferSet{Rule: FromSharedBuffer(x.SharedBufferSet), Ended: x.SharedBufferSet.GetEnded()}
+	case *pb.Event_PolicyMessageTaken:
+		return &said.Taken{About: x.PolicyMessageTaken.GetAbout(), Superseded: x.PolicyMessageTaken.GetSuperseded()}
 	case *pb.Event_RulePeriodPassed:
 		return &rules.PeriodPassed{At: fromTimestamp(x.RulePeriodPassed.GetAt())}
 	}
@@ -125,6 +142,29 @@ func FromSafety(v *pb.SharedSafetySet) stock.SafetyRule {
 	return stock.SafetyRule{Category: v.Category, Location: v.Location, Channel: v.Channel,
 		Portion: stock.Portion{Units: v.Quantity, BasisPoints: v.BasisPoints},
 		Period:  stock.Period{From: fromTimestamp(v.From), Until: fromTimestamp(v.Until)}}
+}
+
+// ToBuffer is the message of a SKU's own rule of buffers.
+func ToBuffer(r stock.SafetyRule) *pb.BufferSet {
+	return &pb.BufferSet{Channel: r.Channel, Quantity: r.Units, BasisPoints: r.BasisPoints, From: toTimestamp(r.From), Until: toTimestamp(r.Until)}
+}
+
+// FromBuffer reads a SKU's own rule of buffers.
+func FromBuffer(v *pb.BufferSet) stock.SafetyRule {
+	return stock.SafetyRule{Channel: v.GetChannel(), Portion: stock.Portion{Units: v.GetQuantity(), BasisPoints: v.GetBasisPoints()},
+		Period: stock.Period{From: fromTimestamp(v.GetFrom()), Until: fromTimestamp(v.GetUntil())}}
+}
+
+// ToSharedBuffer is the message of a shared rule of buffers.
+func ToSharedBuffer(r stock.SafetyRule) *pb.SharedBufferSet {
+	return &pb.SharedBufferSet{Category: r.Category, Channel: r.Channel, Quantity: r.Units, BasisPoints: r.BasisPoints,
+		From: toTimestamp(r.From), Until: toTimestamp(r.Until)}
+}
+
+// FromSharedBuffer reads a shared rule of buffers.
+func FromSharedBuffer(v *pb.SharedBufferSet) stock.SafetyRule {
+	return stock.SafetyRule{Category: v.GetCategory(), Channel: v.GetChannel(), Portion: stock.Portion{Units: v.GetQuantity(), BasisPoints: v.GetBasisPoints()},
+		Period: stock.Period{From: fromTimestamp(v.GetFrom()), Until: fromTimestamp(v.GetUntil())}}
 }
 
 // ToFulfilment is the message of a method's rule.

@@ -187,6 +187,8 @@ func badRequest(err error) (problem, bool) {
 		return invalid("rule", ReasonInvalidFields, err), true
 	}
 	switch err {
+	case rules.ErrNoCategory:
+		return invalid("rule.category", ReasonInvalidFields, err), true
 	case stock.ErrUnknownKind:
 		return invalid("kind", ReasonInvalidFields, err), true
 	case stock.ErrUnknownCondition:

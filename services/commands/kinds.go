@@ -24,12 +24,18 @@ func SKUs() Kind[stock.State] {
 
 // Channels is the kind of the streams of channels.
 func Channels() Kind[channel.State] {
-	return Kind[channel.State]{Prefix: aggregates.ChannelPrefix, Evolve: (*channel.State).Evolve}
+	return Kind[channel.State]{Prefix: aggregates.ChannelPrefix, Evolve: func(s *channel.State, e aggregates.Event, m aggregates.Metadata) {
+		s.Evolve(e, m)
+		s.Said.Evolve(e, &m)
+	}}
 }
 
 // Locations is the kind of the streams of locations.
 func Locations() Kind[location.State] {
-	return Kind[location.State]{Prefix: aggregates.LocationPrefix, Evolve: (*location.State).Evolve}
+	return Kind[location.State]{Prefix: aggregates.LocationPrefix, Evolve: func(s *location.State, e aggregates.Event, m aggregates.Metadata) {
+		s.Evolve(e, m)
+		s.Said.Evolve(e, &m)
+	}}
 }
 
 // Orders is the kind of the streams of orders.
@@ -41,5 +47,8 @@ func Orders() Kind[order.State] {
 
 // Rules is the kind of the stream of shared rules, whose id is aggregates.SharedRules.
 func Rules() Kind[rules.State] {
-	return Kind[rules.State]{Prefix: aggregates.PolicyPrefix, Evolve: (*rules.State).Evolve}
+	return Kind[rules.State]{Prefix: aggregates.PolicyPrefix, Evolve: func(s *rules.State, e aggregates.Event, m aggregates.Metadata) {
+		s.Evolve(e, m)
+		s.Said.Evolve(e, &m)
+	}}
 }

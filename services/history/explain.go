@@ -212,7 +212,7 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Text = "the channel is closed or does not sell it"
 	case stock.StepBuffer:
 		m.Text = "buffer of the channel"
-		m.Rules = []*pb.ExplainedRule{{Rule: "buffer", Level: "channel", Quantity: -s.Amount, Applied: true, Cause: causeMessage(&x.defined)}}
+		m.Rules = x.bufferRules(-s.Amount)
 	case stock.StepNotBelow:
 		m.Text = "not below zero: more is promised and kept back than lies there"
 		if s.Location == "" {

@@ -18,6 +18,10 @@ func (x *explanation) noteRule(e aggregates.Event, r aggregates.Record, m aggreg
 		about = safetyKey(stock.SafetyRule{Location: e.Location, Channel: e.Channel, Period: e.Period})
 	case *rules.SafetySet:
 		about = "shared " + safetyKey(e.Rule)
+	case *stock.BufferSet:
+		about = bufferKey(stock.SafetyRule{Channel: e.Channel, Period: e.Period})
+	case *rules.BufferSet:
+		about = bufferKey(e.Rule)
 	case *stock.AllocationSet:
 		about = allocationKey(e.Channel, e.Group)
 	default:
@@ -32,6 +36,8 @@ func safetyKey(r stock.SafetyRule) string {
 }
 
 func allocationKey(channel, group string) string { return "allocation " + channel + "\x00" + group }
+
+func bufferKey(r stock.SafetyRule) string { return "buffer " + safetyKey(r) }
 
 func (x *explanation) cause(about string) *pb.Cause {
 	c, ok := x.causes[about]
@@ -48,6 +54,27 @@ func (x *explanation) safetyRules(location string) (list []*pb.ExplainedRule) {
 		m := &pb.ExplainedRule{Rule: "safety stock", Level: safetyLevel(&r), Quantity: r.Portion.Of(at.OnHand[stock.Sellable]), Applied: i == 0}
 		if m.Cause = x.cause(safetyKey(r)); r.Category != "" || m.Cause == nil {
 			m.Level, m.Cause = strings.TrimPrefix(m.Level, "sku+"), x.cause("shared "+safetyKey(r))
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// bufferRules are the rules of buffers in force, the one that applied first; it keeps a quantity back.
+func (x *explanation) bufferRules(applied int64) (list []*pb.ExplainedRule) {
+	rules, own := x.trace.BufferRules(x.selling, x.at)
+	for i, r := range rules {
+		m := &pb.ExplainedRule{Rule: "buffer", Quantity: r.Units, Applied: i == 0, Level: "channel", Cause: causeMessage(&x.defined)}
+		switch {
+		case i < own:
+			m.Level, m.Cause = safetyLevel(&r), x.cause(bufferKey(r))
+		case r.Category != "":
+			m.Level, m.Cause = safetyLevel(&r), x.cause(bufferKey(r))
+		case r.Portion == (stock.Portion{}) && i > 0:
+			continue // the channel has no buffer that is beaten
+		}
+		if i == 0 {
+			m.Quantity = applied
 		}
 		list = append(list, m)
 	}

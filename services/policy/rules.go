@@ -6,6 +6,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/refusals"
@@ -73,26 +74,34 @@ func (s *Service) GetItemRules(ctx context.Context, r *pb.GetItemRulesRequest) (
 	if d == nil {
 		return nil, &refusals.UnknownSKU{SKU: r.Sku}
 	}
+	return itemRules(d), nil
+}
+
+// itemRules are the rules that a document says a SKU has of its own.
+func itemRules(d *availability.Document) *pb.GetItemRulesResponse {
 	answer := &pb.GetItemRulesResponse{}
 	for x := range d.Balances.Each {
 		if x.SafetyStock != 0 {
-			answer.Safety = append(answer.Safety, &pb.SafetyRule{Sku: r.Sku, Location: x.Location, Quantity: x.SafetyStock})
+			answer.Safety = append(answer.Safety, &pb.SafetyRule{Sku: d.SKU, Location: x.Location, Quantity: x.SafetyStock})
 		}
 	}
 	own := d.Balances.Rules()
 	if own == nil {
-		return answer, nil
+		return answer
 	}
 	for _, x := range own.Safety {
-		answer.Safety = append(answer.Safety, safetyMessage(r.Sku, x))
+		answer.Safety = append(answer.Safety, safetyMessage(d.SKU, x))
+	}
+	for _, x := range own.Buffers {
+		answer.Buffers = append(answer.Buffers, bufferMessage(d.SKU, x))
 	}
 	for i := range own.Allocations {
 		a := &own.Allocations[i]
-		answer.Allocations = append(answer.Allocations, allocationMessage(r.Sku, a, d.Balances.Used(a, d.RecordedAt)))
+		answer.Allocations = append(answer.Allocations, allocationMessage(d.SKU, a, d.Balances.Used(a, d.RecordedAt)))
 	}
 	for _, x := range own.Selling {
-		answer.Selling = append(answer.Selling, &pb.SellingRule{Sku: r.Sku, Channel: x.Channel, Unsold: x.Unsold, Backorders: x.Backorders,
+		answer.Selling = append(answer.Selling, &pb.SellingRule{Sku: d.SKU, Channel: x.Channel, Unsold: x.Unsold, Backorders: x.Backorders,
 			ReleaseAt: codec.Timestamp(x.ReleaseAt), Preorders: x.Preorders, LowStock: x.LowStock, SellOut: x.SellOut})
 	}
-	return answer, nil
+	return answer
 }

@@ -108,6 +108,9 @@ func (s *Service) GetSharedRules(context.Context, *pb.GetSharedRulesRequest) (*p
 	for _, x := range shared.Safety {
 		answer.Safety = append(answer.Safety, safetyMessage("", x))
 	}
+	for _, x := range shared.Buffers {
+		answer.Buffers = append(answer.Buffers, bufferMessage("", x))
+	}
 	for _, group := range slices.Sorted(maps.Keys(shared.Groups)) {
 		answer.Groups = append(answer.Groups, &pb.LocationGroup{Group: group, Locations: shared.Groups[group]})
 	}

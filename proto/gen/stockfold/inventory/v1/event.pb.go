@@ -279,6 +279,9 @@ type Event struct {
 	//	*Event_ReservationOrdered
 	//	*Event_OwnerAssigned
 	//	*Event_ObservationRecorded
+	//	*Event_BufferSet
+	//	*Event_SharedBufferSet
+	//	*Event_PolicyMessageTaken
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -914,6 +917,33 @@ func (x *Event) GetObservationRecorded() *ObservationRecorded {
 	return nil
 }
 
+func (x *Event) GetBufferSet() *BufferSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_BufferSet); ok {
+			return x.BufferSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSharedBufferSet() *SharedBufferSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SharedBufferSet); ok {
+			return x.SharedBufferSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPolicyMessageTaken() *PolicyMessageTaken {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_PolicyMessageTaken); ok {
+			return x.PolicyMessageTaken
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1138,6 +1168,18 @@ type Event_ObservationRecorded struct {
 	ObservationRecorded *ObservationRecorded `protobuf:"bytes,64,opt,name=observation_recorded,json=observationRecorded,proto3,oneof"`
 }
 
+type Event_BufferSet struct {
+	BufferSet *BufferSet `protobuf:"bytes,95,opt,name=buffer_set,json=bufferSet,proto3,oneof"`
+}
+
+type Event_SharedBufferSet struct {
+	SharedBufferSet *SharedBufferSet `protobuf:"bytes,96,opt,name=shared_buffer_set,json=sharedBufferSet,proto3,oneof"`
+}
+
+type Event_PolicyMessageTaken struct {
+	PolicyMessageTaken *PolicyMessageTaken `protobuf:"bytes,97,opt,name=policy_message_taken,json=policyMessageTaken,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -1247,6 +1289,12 @@ func (*Event_ReservationOrdered) isEvent_Payload() {}
 func (*Event_OwnerAssigned) isEvent_Payload() {}
 
 func (*Event_ObservationRecorded) isEvent_Payload() {}
+
+func (*Event_BufferSet) isEvent_Payload() {}
+
+func (*Event_SharedBufferSet) isEvent_Payload() {}
+
+func (*Event_PolicyMessageTaken) isEvent_Payload() {}
 
 // Source says which system a fact came from and by which message.
 type Source struct {
@@ -6320,11 +6368,250 @@ func (x *ObservationRecorded) GetDueAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// BufferSet keeps units of the SKU back from a channel, in place of the rule about the same in the same period.
+type BufferSet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for every channel.
+	Channel  string `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Quantity int64  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Instead of quantity: hundredths of a percent of what is on hand where the channel sells from, rounded up.
+	BasisPoints int64 `protobuf:"varint,3,opt,name=basis_points,json=basisPoints,proto3" json:"basis_points,omitempty"`
+	// When the rule is in force; unset for always.
+	From  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	// There is no such rule any more.
+	Ended         bool `protobuf:"varint,6,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BufferSet) Reset() {
+	*x = BufferSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BufferSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BufferSet) ProtoMessage() {}
+
+func (x *BufferSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BufferSet.ProtoReflect.Descriptor instead.
+func (*BufferSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *BufferSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *BufferSet) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *BufferSet) GetBasisPoints() int64 {
+	if x != nil {
+		return x.BasisPoints
+	}
+	return 0
+}
+
+func (x *BufferSet) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *BufferSet) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *BufferSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// SharedBufferSet keeps units of every SKU of a category back from a channel, or from every channel.
+type SharedBufferSet struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Category string                 `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
+	// Empty for every channel.
+	Channel       string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	BasisPoints   int64                  `protobuf:"varint,4,opt,name=basis_points,json=basisPoints,proto3" json:"basis_points,omitempty"`
+	From          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	Ended         bool                   `protobuf:"varint,7,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedBufferSet) Reset() {
+	*x = SharedBufferSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedBufferSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedBufferSet) ProtoMessage() {}
+
+func (x *SharedBufferSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedBufferSet.ProtoReflect.Descriptor instead.
+func (*SharedBufferSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *SharedBufferSet) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *SharedBufferSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *SharedBufferSet) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *SharedBufferSet) GetBasisPoints() int64 {
+	if x != nil {
+		return x.BasisPoints
+	}
+	return 0
+}
+
+func (x *SharedBufferSet) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SharedBufferSet) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *SharedBufferSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// PolicyMessageTaken says that a message of stockfold.policy.v1 was taken in, with the events that stand before it in the same append. The message is
+// the metadata's source.
+type PolicyMessageTaken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the message is about: messages about the same supersede each other.
+	About string `protobuf:"bytes,1,opt,name=about,proto3" json:"about,omitempty"`
+	// The source had said something newer about the same already: the message changed nothing.
+	Superseded    bool `protobuf:"varint,2,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyMessageTaken) Reset() {
+	*x = PolicyMessageTaken{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyMessageTaken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyMessageTaken) ProtoMessage() {}
+
+func (x *PolicyMessageTaken) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyMessageTaken.ProtoReflect.Descriptor instead.
+func (*PolicyMessageTaken) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *PolicyMessageTaken) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *PolicyMessageTaken) GetSuperseded() bool {
+	if x != nil {
+		return x.Superseded
+	}
+	return false
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4)\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf+\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -6398,7 +6685,11 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x12reservation_barred\x18X \x01(\v2).stockfold.inventory.v1.ReservationBarredH\x00R\x11reservationBarred\x12]\n" +
 	"\x13reservation_ordered\x18Y \x01(\v2*.stockfold.inventory.v1.ReservationOrderedH\x00R\x12reservationOrdered\x12N\n" +
 	"\x0eowner_assigned\x18? \x01(\v2%.stockfold.inventory.v1.OwnerAssignedH\x00R\rownerAssigned\x12`\n" +
-	"\x14observation_recorded\x18@ \x01(\v2+.stockfold.inventory.v1.ObservationRecordedH\x00R\x13observationRecordedB\t\n" +
+	"\x14observation_recorded\x18@ \x01(\v2+.stockfold.inventory.v1.ObservationRecordedH\x00R\x13observationRecorded\x12B\n" +
+	"\n" +
+	"buffer_set\x18_ \x01(\v2!.stockfold.inventory.v1.BufferSetH\x00R\tbufferSet\x12U\n" +
+	"\x11shared_buffer_set\x18` \x01(\v2'.stockfold.inventory.v1.SharedBufferSetH\x00R\x0fsharedBufferSet\x12^\n" +
+	"\x14policy_message_taken\x18a \x01(\v2*.stockfold.inventory.v1.PolicyMessageTakenH\x00R\x12policyMessageTakenB\t\n" +
 	"\apayload\"\xfc\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
@@ -6822,7 +7113,27 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"ownedSince\x12C\n" +
 	"\vsupply_kind\x18\x14 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\n" +
 	"supplyKind\x121\n" +
-	"\x06due_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt*\x8a\x01\n" +
+	"\x06due_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\"\xdc\x01\n" +
+	"\tBufferSet\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12!\n" +
+	"\fbasis_points\x18\x03 \x01(\x03R\vbasisPoints\x12.\n" +
+	"\x04from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05ended\x18\x06 \x01(\bR\x05ended\"\xfe\x01\n" +
+	"\x0fSharedBufferSet\x12\x1a\n" +
+	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12!\n" +
+	"\fbasis_points\x18\x04 \x01(\x03R\vbasisPoints\x12.\n" +
+	"\x04from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05ended\x18\a \x01(\bR\x05ended\"J\n" +
+	"\x12PolicyMessageTaken\x12\x14\n" +
+	"\x05about\x18\x01 \x01(\tR\x05about\x12\x1e\n" +
+	"\n" +
+	"superseded\x18\x02 \x01(\bR\n" +
+	"superseded*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -6854,7 +7165,7 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
@@ -6927,11 +7238,14 @@ var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(*SupersededBy)(nil),           // 68: stockfold.inventory.v1.SupersededBy
 	(*OwnerAssigned)(nil),          // 69: stockfold.inventory.v1.OwnerAssigned
 	(*ObservationRecorded)(nil),    // 70: stockfold.inventory.v1.ObservationRecorded
-	(*timestamppb.Timestamp)(nil),  // 71: google.protobuf.Timestamp
+	(*BufferSet)(nil),              // 71: stockfold.inventory.v1.BufferSet
+	(*SharedBufferSet)(nil),        // 72: stockfold.inventory.v1.SharedBufferSet
+	(*PolicyMessageTaken)(nil),     // 73: stockfold.inventory.v1.PolicyMessageTaken
+	(*timestamppb.Timestamp)(nil),  // 74: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	71,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	71,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	74,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	74,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	4,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
 	7,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
 	8,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
@@ -6988,103 +7302,110 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	48,  // 55: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
 	69,  // 56: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
 	70,  // 57: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
-	71,  // 58: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 59: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 60: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	68,  // 61: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 62: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 63: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	38,  // 64: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	5,   // 65: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 66: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 67: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 68: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 69: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 70: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 71: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	5,   // 72: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 73: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 74: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	71,  // 75: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	38,  // 76: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 77: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 78: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	38,  // 79: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 80: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	71,  // 81: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 82: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	39,  // 83: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	71,  // 84: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	6,   // 85: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	71,  // 86: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	71,  // 87: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	71,  // 88: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	6,   // 89: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	71,  // 90: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	20,  // 91: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	71,  // 92: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 93: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	5,   // 94: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 95: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	71,  // 96: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 97: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 98: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	71,  // 99: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 100: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	71,  // 101: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	71,  // 102: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	26,  // 103: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	71,  // 104: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	71,  // 105: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	26,  // 106: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	71,  // 107: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	71,  // 108: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	71,  // 109: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	71,  // 110: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	71,  // 111: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	71,  // 112: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	71,  // 113: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 114: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	71,  // 115: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 116: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	71,  // 117: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	38,  // 118: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 119: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	71,  // 120: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	38,  // 121: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 122: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	38,  // 123: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	71,  // 124: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	44,  // 125: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	71,  // 126: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 127: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	6,   // 128: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	71,  // 129: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 130: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 131: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	6,   // 132: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	71,  // 133: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 134: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	50,  // 135: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	71,  // 136: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	51,  // 137: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	51,  // 138: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	71,  // 139: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 140: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 141: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	65,  // 142: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	2,   // 143: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	71,  // 144: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 145: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 146: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	71,  // 147: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 148: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	71,  // 149: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	150, // [150:150] is the sub-list for method output_type
-	150, // [150:150] is the sub-list for method input_type
-	150, // [150:150] is the sub-list for extension type_name
-	150, // [150:150] is the sub-list for extension extendee
-	0,   // [0:150] is the sub-list for field type_name
+	71,  // 58: stockfold.inventory.v1.Event.buffer_set:type_name -> stockfold.inventory.v1.BufferSet
+	72,  // 59: stockfold.inventory.v1.Event.shared_buffer_set:type_name -> stockfold.inventory.v1.SharedBufferSet
+	73,  // 60: stockfold.inventory.v1.Event.policy_message_taken:type_name -> stockfold.inventory.v1.PolicyMessageTaken
+	74,  // 61: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 62: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 63: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	68,  // 64: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 65: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 66: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	38,  // 67: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	5,   // 68: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 69: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 70: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 71: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 72: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 73: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 74: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	5,   // 75: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 76: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	5,   // 77: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	74,  // 78: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	38,  // 79: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 80: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	5,   // 81: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	38,  // 82: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 83: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	74,  // 84: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	74,  // 85: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	39,  // 86: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	74,  // 87: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	6,   // 88: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	74,  // 89: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	74,  // 90: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	74,  // 91: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	6,   // 92: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	74,  // 93: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	20,  // 94: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	74,  // 95: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	74,  // 96: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	5,   // 97: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 98: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	74,  // 99: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	74,  // 100: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 101: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	74,  // 102: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	74,  // 103: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	74,  // 104: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	74,  // 105: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	26,  // 106: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	74,  // 107: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	74,  // 108: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	26,  // 109: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	74,  // 110: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	74,  // 111: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	74,  // 112: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	74,  // 113: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	74,  // 114: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	74,  // 115: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	74,  // 116: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 117: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	74,  // 118: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 119: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	74,  // 120: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	38,  // 121: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 122: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	74,  // 123: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	38,  // 124: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 125: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	38,  // 126: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	74,  // 127: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	44,  // 128: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	74,  // 129: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 130: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	6,   // 131: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	74,  // 132: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	74,  // 133: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 134: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	6,   // 135: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	74,  // 136: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	74,  // 137: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	50,  // 138: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	74,  // 139: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	51,  // 140: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	51,  // 141: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	74,  // 142: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 143: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 144: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	65,  // 145: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	2,   // 146: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	74,  // 147: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 148: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 149: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	74,  // 150: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 151: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	74,  // 152: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	74,  // 153: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	74,  // 154: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	74,  // 155: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	74,  // 156: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	157, // [157:157] is the sub-list for method output_type
+	157, // [157:157] is the sub-list for method input_type
+	157, // [157:157] is the sub-list for extension type_name
+	157, // [157:157] is the sub-list for extension extendee
+	0,   // [0:157] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -7148,6 +7469,9 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_ReservationOrdered)(nil),
 		(*Event_OwnerAssigned)(nil),
 		(*Event_ObservationRecorded)(nil),
+		(*Event_BufferSet)(nil),
+		(*Event_SharedBufferSet)(nil),
+		(*Event_PolicyMessageTaken)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -7155,7 +7479,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   68,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

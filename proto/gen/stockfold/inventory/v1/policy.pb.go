@@ -78,6 +78,60 @@ func (SourcingStrategy) EnumDescriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{0}
 }
 
+type PolicyResult_Status int32
+
+const (
+	PolicyResult_STATUS_UNSPECIFIED PolicyResult_Status = 0
+	PolicyResult_STATUS_APPLIED     PolicyResult_Status = 1
+	// It was so already.
+	PolicyResult_STATUS_UNCHANGED PolicyResult_Status = 2
+	// Nothing of it was done: reason and message say why.
+	PolicyResult_STATUS_REFUSED PolicyResult_Status = 3
+)
+
+// Enum value maps for PolicyResult_Status.
+var (
+	PolicyResult_Status_name = map[int32]string{
+		0: "STATUS_UNSPECIFIED",
+		1: "STATUS_APPLIED",
+		2: "STATUS_UNCHANGED",
+		3: "STATUS_REFUSED",
+	}
+	PolicyResult_Status_value = map[string]int32{
+		"STATUS_UNSPECIFIED": 0,
+		"STATUS_APPLIED":     1,
+		"STATUS_UNCHANGED":   2,
+		"STATUS_REFUSED":     3,
+	}
+)
+
+func (x PolicyResult_Status) Enum() *PolicyResult_Status {
+	p := new(PolicyResult_Status)
+	*p = x
+	return p
+}
+
+func (x PolicyResult_Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PolicyResult_Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (PolicyResult_Status) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_policy_proto_enumTypes[1]
+}
+
+func (x PolicyResult_Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PolicyResult_Status.Descriptor instead.
+func (PolicyResult_Status) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{24, 0}
+}
+
 type Item struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Sku   string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -1363,6 +1417,838 @@ func (x *ListChannelsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// PolicyRule is one rule of any kind.
+type PolicyRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Rule:
+	//
+	//	*PolicyRule_Location
+	//	*PolicyRule_Group
+	//	*PolicyRule_Channel
+	//	*PolicyRule_Fulfilment
+	//	*PolicyRule_Owners
+	//	*PolicyRule_Item
+	//	*PolicyRule_Safety
+	//	*PolicyRule_Buffer
+	//	*PolicyRule_Selling
+	//	*PolicyRule_Allocation
+	Rule          isPolicyRule_Rule `protobuf_oneof:"rule"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyRule) Reset() {
+	*x = PolicyRule{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyRule) ProtoMessage() {}
+
+func (x *PolicyRule) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyRule.ProtoReflect.Descriptor instead.
+func (*PolicyRule) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *PolicyRule) GetRule() isPolicyRule_Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetLocation() *Location {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Location); ok {
+			return x.Location
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetGroup() *LocationGroup {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Group); ok {
+			return x.Group
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetChannel() *Channel {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Channel); ok {
+			return x.Channel
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetFulfilment() *FulfilmentRule {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Fulfilment); ok {
+			return x.Fulfilment
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetOwners() *Owners {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Owners); ok {
+			return x.Owners
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetItem() *Item {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Item); ok {
+			return x.Item
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetSafety() *SafetyRule {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Safety); ok {
+			return x.Safety
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetBuffer() *BufferRule {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Buffer); ok {
+			return x.Buffer
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetSelling() *SellingRule {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Selling); ok {
+			return x.Selling
+		}
+	}
+	return nil
+}
+
+func (x *PolicyRule) GetAllocation() *Allocation {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Allocation); ok {
+			return x.Allocation
+		}
+	}
+	return nil
+}
+
+type isPolicyRule_Rule interface {
+	isPolicyRule_Rule()
+}
+
+type PolicyRule_Location struct {
+	// Taken away, it is disabled: what lies there stays.
+	Location *Location `protobuf:"bytes,1,opt,name=location,proto3,oneof"`
+}
+
+type PolicyRule_Group struct {
+	Group *LocationGroup `protobuf:"bytes,2,opt,name=group,proto3,oneof"`
+}
+
+type PolicyRule_Channel struct {
+	// Taken away, it is retired; with retired set as well.
+	Channel *Channel `protobuf:"bytes,3,opt,name=channel,proto3,oneof"`
+}
+
+type PolicyRule_Fulfilment struct {
+	Fulfilment *FulfilmentRule `protobuf:"bytes,4,opt,name=fulfilment,proto3,oneof"`
+}
+
+type PolicyRule_Owners struct {
+	// Taken away, everybody is believed.
+	Owners *Owners `protobuf:"bytes,5,opt,name=owners,proto3,oneof"`
+}
+
+type PolicyRule_Item struct {
+	// What a SKU is; its safety stock is left as it is, and not given here. It cannot be taken away.
+	Item *Item `protobuf:"bytes,6,opt,name=item,proto3,oneof"`
+}
+
+type PolicyRule_Safety struct {
+	Safety *SafetyRule `protobuf:"bytes,7,opt,name=safety,proto3,oneof"`
+}
+
+type PolicyRule_Buffer struct {
+	Buffer *BufferRule `protobuf:"bytes,8,opt,name=buffer,proto3,oneof"`
+}
+
+type PolicyRule_Selling struct {
+	Selling *SellingRule `protobuf:"bytes,9,opt,name=selling,proto3,oneof"`
+}
+
+type PolicyRule_Allocation struct {
+	Allocation *Allocation `protobuf:"bytes,10,opt,name=allocation,proto3,oneof"`
+}
+
+func (*PolicyRule_Location) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Group) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Channel) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Fulfilment) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Owners) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Item) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Safety) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Buffer) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Selling) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Allocation) isPolicyRule_Rule() {}
+
+// PolicyChange puts a rule, or takes it away.
+type PolicyChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rule  *PolicyRule            `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// Only what the rule is about counts then.
+	Remove        bool `protobuf:"varint,2,opt,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyChange) Reset() {
+	*x = PolicyChange{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyChange) ProtoMessage() {}
+
+func (x *PolicyChange) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyChange.ProtoReflect.Descriptor instead.
+func (*PolicyChange) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PolicyChange) GetRule() *PolicyRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PolicyChange) GetRemove() bool {
+	if x != nil {
+		return x.Remove
+	}
+	return false
+}
+
+// PolicyResult is what became of one change, or would.
+type PolicyResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Place in the request's changes, from 0.
+	Index  int32               `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Status PolicyResult_Status `protobuf:"varint,2,opt,name=status,proto3,enum=stockfold.inventory.v1.PolicyResult_Status" json:"status,omitempty"`
+	// Stable UPPER_SNAKE word.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyResult) Reset() {
+	*x = PolicyResult{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyResult) ProtoMessage() {}
+
+func (x *PolicyResult) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyResult.ProtoReflect.Descriptor instead.
+func (*PolicyResult) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PolicyResult) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *PolicyResult) GetStatus() PolicyResult_Status {
+	if x != nil {
+		return x.Status
+	}
+	return PolicyResult_STATUS_UNSPECIFIED
+}
+
+func (x *PolicyResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PolicyResult) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+type ExportPoliciesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportPoliciesRequest) Reset() {
+	*x = ExportPoliciesRequest{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportPoliciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportPoliciesRequest) ProtoMessage() {}
+
+func (x *ExportPoliciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportPoliciesRequest.ProtoReflect.Descriptor instead.
+func (*ExportPoliciesRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{25}
+}
+
+type ExportPoliciesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rules []*PolicyRule          `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+	// Known SKUs that were looked at so far.
+	Skus          int64 `protobuf:"varint,2,opt,name=skus,proto3" json:"skus,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportPoliciesResponse) Reset() {
+	*x = ExportPoliciesResponse{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportPoliciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportPoliciesResponse) ProtoMessage() {}
+
+func (x *ExportPoliciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportPoliciesResponse.ProtoReflect.Descriptor instead.
+func (*ExportPoliciesResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ExportPoliciesResponse) GetRules() []*PolicyRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *ExportPoliciesResponse) GetSkus() int64 {
+	if x != nil {
+		return x.Skus
+	}
+	return 0
+}
+
+type PreviewPoliciesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 20,000. Rules that more than one SKU shares are put first, and taken away last, as ApplyPolicies does.
+	Changes []*PolicyChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Only SKUs after this one, up to and with through_sku, bytewise; unset for all. Changes of other SKUs are left out.
+	AfterSku      string `protobuf:"bytes,2,opt,name=after_sku,json=afterSku,proto3" json:"after_sku,omitempty"`
+	ThroughSku    string `protobuf:"bytes,3,opt,name=through_sku,json=throughSku,proto3" json:"through_sku,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewPoliciesRequest) Reset() {
+	*x = PreviewPoliciesRequest{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewPoliciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewPoliciesRequest) ProtoMessage() {}
+
+func (x *PreviewPoliciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewPoliciesRequest.ProtoReflect.Descriptor instead.
+func (*PreviewPoliciesRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *PreviewPoliciesRequest) GetChanges() []*PolicyChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *PreviewPoliciesRequest) GetAfterSku() string {
+	if x != nil {
+		return x.AfterSku
+	}
+	return ""
+}
+
+func (x *PreviewPoliciesRequest) GetThroughSku() string {
+	if x != nil {
+		return x.ThroughSku
+	}
+	return ""
+}
+
+type PreviewPoliciesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In order of SKU, then of channel.
+	Values  []*PreviewedValue `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	Refused []*PolicyResult   `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty"`
+	// SKUs computed so far, and those of them that would change.
+	Skus          int64 `protobuf:"varint,3,opt,name=skus,proto3" json:"skus,omitempty"`
+	SkusChanged   int64 `protobuf:"varint,4,opt,name=skus_changed,json=skusChanged,proto3" json:"skus_changed,omitempty"`
+	ValuesChanged int64 `protobuf:"varint,5,opt,name=values_changed,json=valuesChanged,proto3" json:"values_changed,omitempty"`
+	// Nothing comes after it.
+	Done          bool `protobuf:"varint,6,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewPoliciesResponse) Reset() {
+	*x = PreviewPoliciesResponse{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewPoliciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewPoliciesResponse) ProtoMessage() {}
+
+func (x *PreviewPoliciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewPoliciesResponse.ProtoReflect.Descriptor instead.
+func (*PreviewPoliciesResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *PreviewPoliciesResponse) GetValues() []*PreviewedValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *PreviewPoliciesResponse) GetRefused() []*PolicyResult {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *PreviewPoliciesResponse) GetSkus() int64 {
+	if x != nil {
+		return x.Skus
+	}
+	return 0
+}
+
+func (x *PreviewPoliciesResponse) GetSkusChanged() int64 {
+	if x != nil {
+		return x.SkusChanged
+	}
+	return 0
+}
+
+func (x *PreviewPoliciesResponse) GetValuesChanged() int64 {
+	if x != nil {
+		return x.ValuesChanged
+	}
+	return 0
+}
+
+func (x *PreviewPoliciesResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+// PreviewedValue is the ATS of a SKU on a channel that would change.
+type PreviewedValue struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Sku     string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Channel string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Before  int64                  `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"`
+	After   int64                  `protobuf:"varint,4,opt,name=after,proto3" json:"after,omitempty"`
+	// The steps of the sum that would differ, as ExplainAvailability names them.
+	Steps         []*PreviewedStep `protobuf:"bytes,5,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewedValue) Reset() {
+	*x = PreviewedValue{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewedValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewedValue) ProtoMessage() {}
+
+func (x *PreviewedValue) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewedValue.ProtoReflect.Descriptor instead.
+func (*PreviewedValue) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *PreviewedValue) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *PreviewedValue) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *PreviewedValue) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *PreviewedValue) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *PreviewedValue) GetSteps() []*PreviewedStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// PreviewedStep is what a step of the sum adds before and after, in base units.
+type PreviewedStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Empty for a step of the whole.
+	Location      string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Before        int64  `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"`
+	After         int64  `protobuf:"varint,4,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewedStep) Reset() {
+	*x = PreviewedStep{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewedStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewedStep) ProtoMessage() {}
+
+func (x *PreviewedStep) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewedStep.ProtoReflect.Descriptor instead.
+func (*PreviewedStep) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *PreviewedStep) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PreviewedStep) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *PreviewedStep) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *PreviewedStep) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type ApplyPoliciesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1-1,000.
+	Changes       []*PolicyChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	Actor         string          `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyPoliciesRequest) Reset() {
+	*x = ApplyPoliciesRequest{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyPoliciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyPoliciesRequest) ProtoMessage() {}
+
+func (x *ApplyPoliciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyPoliciesRequest.ProtoReflect.Descriptor instead.
+func (*ApplyPoliciesRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ApplyPoliciesRequest) GetChanges() []*PolicyChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ApplyPoliciesRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type ApplyPoliciesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each change, in their order.
+	Results       []*PolicyResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	Token         string          `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyPoliciesResponse) Reset() {
+	*x = ApplyPoliciesResponse{}
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyPoliciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyPoliciesResponse) ProtoMessage() {}
+
+func (x *ApplyPoliciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_policy_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyPoliciesResponse.ProtoReflect.Descriptor instead.
+func (*ApplyPoliciesResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_policy_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ApplyPoliciesResponse) GetResults() []*PolicyResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *ApplyPoliciesResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
 var File_stockfold_inventory_v1_policy_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
@@ -1458,12 +2344,76 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
 	"\x14ListChannelsResponse\x12;\n" +
 	"\bchannels\x18\x01 \x03(\v2\x1f.stockfold.inventory.v1.ChannelR\bchannels\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xa8\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8b\x05\n" +
+	"\n" +
+	"PolicyRule\x12>\n" +
+	"\blocation\x18\x01 \x01(\v2 .stockfold.inventory.v1.LocationH\x00R\blocation\x12=\n" +
+	"\x05group\x18\x02 \x01(\v2%.stockfold.inventory.v1.LocationGroupH\x00R\x05group\x12;\n" +
+	"\achannel\x18\x03 \x01(\v2\x1f.stockfold.inventory.v1.ChannelH\x00R\achannel\x12H\n" +
+	"\n" +
+	"fulfilment\x18\x04 \x01(\v2&.stockfold.inventory.v1.FulfilmentRuleH\x00R\n" +
+	"fulfilment\x128\n" +
+	"\x06owners\x18\x05 \x01(\v2\x1e.stockfold.inventory.v1.OwnersH\x00R\x06owners\x122\n" +
+	"\x04item\x18\x06 \x01(\v2\x1c.stockfold.inventory.v1.ItemH\x00R\x04item\x12<\n" +
+	"\x06safety\x18\a \x01(\v2\".stockfold.inventory.v1.SafetyRuleH\x00R\x06safety\x12<\n" +
+	"\x06buffer\x18\b \x01(\v2\".stockfold.inventory.v1.BufferRuleH\x00R\x06buffer\x12?\n" +
+	"\aselling\x18\t \x01(\v2#.stockfold.inventory.v1.SellingRuleH\x00R\aselling\x12D\n" +
+	"\n" +
+	"allocation\x18\n" +
+	" \x01(\v2\".stockfold.inventory.v1.AllocationH\x00R\n" +
+	"allocationB\x06\n" +
+	"\x04rule\"^\n" +
+	"\fPolicyChange\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.PolicyRuleR\x04rule\x12\x16\n" +
+	"\x06remove\x18\x02 \x01(\bR\x06remove\"\xfb\x01\n" +
+	"\fPolicyResult\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12C\n" +
+	"\x06status\x18\x02 \x01(\x0e2+.stockfold.inventory.v1.PolicyResult.StatusR\x06status\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"^\n" +
+	"\x06Status\x12\x16\n" +
+	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eSTATUS_APPLIED\x10\x01\x12\x14\n" +
+	"\x10STATUS_UNCHANGED\x10\x02\x12\x12\n" +
+	"\x0eSTATUS_REFUSED\x10\x03\"\x17\n" +
+	"\x15ExportPoliciesRequest\"f\n" +
+	"\x16ExportPoliciesResponse\x128\n" +
+	"\x05rules\x18\x01 \x03(\v2\".stockfold.inventory.v1.PolicyRuleR\x05rules\x12\x12\n" +
+	"\x04skus\x18\x02 \x01(\x03R\x04skus\"\x96\x01\n" +
+	"\x16PreviewPoliciesRequest\x12>\n" +
+	"\achanges\x18\x01 \x03(\v2$.stockfold.inventory.v1.PolicyChangeR\achanges\x12\x1b\n" +
+	"\tafter_sku\x18\x02 \x01(\tR\bafterSku\x12\x1f\n" +
+	"\vthrough_sku\x18\x03 \x01(\tR\n" +
+	"throughSku\"\x8b\x02\n" +
+	"\x17PreviewPoliciesResponse\x12>\n" +
+	"\x06values\x18\x01 \x03(\v2&.stockfold.inventory.v1.PreviewedValueR\x06values\x12>\n" +
+	"\arefused\x18\x02 \x03(\v2$.stockfold.inventory.v1.PolicyResultR\arefused\x12\x12\n" +
+	"\x04skus\x18\x03 \x01(\x03R\x04skus\x12!\n" +
+	"\fskus_changed\x18\x04 \x01(\x03R\vskusChanged\x12%\n" +
+	"\x0evalues_changed\x18\x05 \x01(\x03R\rvaluesChanged\x12\x12\n" +
+	"\x04done\x18\x06 \x01(\bR\x04done\"\xa7\x01\n" +
+	"\x0ePreviewedValue\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x03R\x06before\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\x03R\x05after\x12;\n" +
+	"\x05steps\x18\x05 \x03(\v2%.stockfold.inventory.v1.PreviewedStepR\x05steps\"m\n" +
+	"\rPreviewedStep\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x16\n" +
+	"\x06before\x18\x03 \x01(\x03R\x06before\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\x03R\x05after\"l\n" +
+	"\x14ApplyPoliciesRequest\x12>\n" +
+	"\achanges\x18\x01 \x03(\v2$.stockfold.inventory.v1.PolicyChangeR\achanges\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"m\n" +
+	"\x15ApplyPoliciesResponse\x12>\n" +
+	"\aresults\x18\x01 \x03(\v2$.stockfold.inventory.v1.PolicyResultR\aresults\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token*\xa8\x01\n" +
 	"\x10SourcingStrategy\x12!\n" +
 	"\x1dSOURCING_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"SOURCING_STRATEGY_MOST_STOCK_FIRST\x10\x01\x12#\n" +
 	"\x1fSOURCING_STRATEGY_FEWEST_SPLITS\x10\x02\x12$\n" +
-	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\xc8\x12\n" +
+	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\x84\x17\n" +
 	"\rPolicyService\x12Z\n" +
 	"\aPutItem\x12&.stockfold.inventory.v1.PutItemRequest\x1a'.stockfold.inventory.v1.PutItemResponse\x12Z\n" +
 	"\aGetItem\x12&.stockfold.inventory.v1.GetItemRequest\x1a'.stockfold.inventory.v1.GetItemResponse\x12`\n" +
@@ -1483,13 +2433,18 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\rRetireChannel\x12,.stockfold.inventory.v1.RetireChannelRequest\x1a-.stockfold.inventory.v1.RetireChannelResponse\x12l\n" +
 	"\rPutSafetyRule\x12,.stockfold.inventory.v1.PutSafetyRuleRequest\x1a-.stockfold.inventory.v1.PutSafetyRuleResponse\x12u\n" +
 	"\x10DeleteSafetyRule\x12/.stockfold.inventory.v1.DeleteSafetyRuleRequest\x1a0.stockfold.inventory.v1.DeleteSafetyRuleResponse\x12l\n" +
+	"\rPutBufferRule\x12,.stockfold.inventory.v1.PutBufferRuleRequest\x1a-.stockfold.inventory.v1.PutBufferRuleResponse\x12u\n" +
+	"\x10DeleteBufferRule\x12/.stockfold.inventory.v1.DeleteBufferRuleRequest\x1a0.stockfold.inventory.v1.DeleteBufferRuleResponse\x12l\n" +
 	"\rPutAllocation\x12,.stockfold.inventory.v1.PutAllocationRequest\x1a-.stockfold.inventory.v1.PutAllocationResponse\x12o\n" +
 	"\x0ePutSellingRule\x12-.stockfold.inventory.v1.PutSellingRuleRequest\x1a..stockfold.inventory.v1.PutSellingRuleResponse\x12i\n" +
 	"\fGetItemRules\x12+.stockfold.inventory.v1.GetItemRulesRequest\x1a,.stockfold.inventory.v1.GetItemRulesResponse\x12u\n" +
 	"\x10PutLocationGroup\x12/.stockfold.inventory.v1.PutLocationGroupRequest\x1a0.stockfold.inventory.v1.PutLocationGroupResponse\x12x\n" +
 	"\x11PutFulfilmentRule\x120.stockfold.inventory.v1.PutFulfilmentRuleRequest\x1a1.stockfold.inventory.v1.PutFulfilmentRuleResponse\x12\x81\x01\n" +
 	"\x14DeleteFulfilmentRule\x123.stockfold.inventory.v1.DeleteFulfilmentRuleRequest\x1a4.stockfold.inventory.v1.DeleteFulfilmentRuleResponse\x12o\n" +
-	"\x0eGetSharedRules\x12-.stockfold.inventory.v1.GetSharedRulesRequest\x1a..stockfold.inventory.v1.GetSharedRulesResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x0eGetSharedRules\x12-.stockfold.inventory.v1.GetSharedRulesRequest\x1a..stockfold.inventory.v1.GetSharedRulesResponse\x12q\n" +
+	"\x0eExportPolicies\x12-.stockfold.inventory.v1.ExportPoliciesRequest\x1a..stockfold.inventory.v1.ExportPoliciesResponse0\x01\x12t\n" +
+	"\x0fPreviewPolicies\x12..stockfold.inventory.v1.PreviewPoliciesRequest\x1a/.stockfold.inventory.v1.PreviewPoliciesResponse0\x01\x12l\n" +
+	"\rApplyPolicies\x12,.stockfold.inventory.v1.ApplyPoliciesRequest\x1a-.stockfold.inventory.v1.ApplyPoliciesResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_policy_proto_rawDescOnce sync.Once
@@ -1503,126 +2458,178 @@ func file_stockfold_inventory_v1_policy_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_policy_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_stockfold_inventory_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_stockfold_inventory_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_stockfold_inventory_v1_policy_proto_goTypes = []any{
 	(SourcingStrategy)(0),                // 0: stockfold.inventory.v1.SourcingStrategy
-	(*Item)(nil),                         // 1: stockfold.inventory.v1.Item
-	(*SafetyStock)(nil),                  // 2: stockfold.inventory.v1.SafetyStock
-	(*Location)(nil),                     // 3: stockfold.inventory.v1.Location
-	(*Channel)(nil),                      // 4: stockfold.inventory.v1.Channel
-	(*PutItemRequest)(nil),               // 5: stockfold.inventory.v1.PutItemRequest
-	(*PutItemResponse)(nil),              // 6: stockfold.inventory.v1.PutItemResponse
-	(*GetItemRequest)(nil),               // 7: stockfold.inventory.v1.GetItemRequest
-	(*GetItemResponse)(nil),              // 8: stockfold.inventory.v1.GetItemResponse
-	(*ListItemsRequest)(nil),             // 9: stockfold.inventory.v1.ListItemsRequest
-	(*ListItemsResponse)(nil),            // 10: stockfold.inventory.v1.ListItemsResponse
-	(*PutLocationRequest)(nil),           // 11: stockfold.inventory.v1.PutLocationRequest
-	(*PutLocationResponse)(nil),          // 12: stockfold.inventory.v1.PutLocationResponse
-	(*GetLocationRequest)(nil),           // 13: stockfold.inventory.v1.GetLocationRequest
-	(*GetLocationResponse)(nil),          // 14: stockfold.inventory.v1.GetLocationResponse
-	(*ListLocationsRequest)(nil),         // 15: stockfold.inventory.v1.ListLocationsRequest
-	(*ListLocationsResponse)(nil),        // 16: stockfold.inventory.v1.ListLocationsResponse
-	(*PutChannelRequest)(nil),            // 17: stockfold.inventory.v1.PutChannelRequest
-	(*PutChannelResponse)(nil),           // 18: stockfold.inventory.v1.PutChannelResponse
-	(*GetChannelRequest)(nil),            // 19: stockfold.inventory.v1.GetChannelRequest
-	(*GetChannelResponse)(nil),           // 20: stockfold.inventory.v1.GetChannelResponse
-	(*ListChannelsRequest)(nil),          // 21: stockfold.inventory.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),         // 22: stockfold.inventory.v1.ListChannelsResponse
-	(*timestamppb.Timestamp)(nil),        // 23: google.protobuf.Timestamp
-	(*PutOwnersRequest)(nil),             // 24: stockfold.inventory.v1.PutOwnersRequest
-	(*GetOwnersRequest)(nil),             // 25: stockfold.inventory.v1.GetOwnersRequest
-	(*ListOwnersRequest)(nil),            // 26: stockfold.inventory.v1.ListOwnersRequest
-	(*RetireChannelRequest)(nil),         // 27: stockfold.inventory.v1.RetireChannelRequest
-	(*PutSafetyRuleRequest)(nil),         // 28: stockfold.inventory.v1.PutSafetyRuleRequest
-	(*DeleteSafetyRuleRequest)(nil),      // 29: stockfold.inventory.v1.DeleteSafetyRuleRequest
-	(*PutAllocationRequest)(nil),         // 30: stockfold.inventory.v1.PutAllocationRequest
-	(*PutSellingRuleRequest)(nil),        // 31: stockfold.inventory.v1.PutSellingRuleRequest
-	(*GetItemRulesRequest)(nil),          // 32: stockfold.inventory.v1.GetItemRulesRequest
-	(*PutLocationGroupRequest)(nil),      // 33: stockfold.inventory.v1.PutLocationGroupRequest
-	(*PutFulfilmentRuleRequest)(nil),     // 34: stockfold.inventory.v1.PutFulfilmentRuleRequest
-	(*DeleteFulfilmentRuleRequest)(nil),  // 35: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	(*GetSharedRulesRequest)(nil),        // 36: stockfold.inventory.v1.GetSharedRulesRequest
-	(*PutOwnersResponse)(nil),            // 37: stockfold.inventory.v1.PutOwnersResponse
-	(*GetOwnersResponse)(nil),            // 38: stockfold.inventory.v1.GetOwnersResponse
-	(*ListOwnersResponse)(nil),           // 39: stockfold.inventory.v1.ListOwnersResponse
-	(*RetireChannelResponse)(nil),        // 40: stockfold.inventory.v1.RetireChannelResponse
-	(*PutSafetyRuleResponse)(nil),        // 41: stockfold.inventory.v1.PutSafetyRuleResponse
-	(*DeleteSafetyRuleResponse)(nil),     // 42: stockfold.inventory.v1.DeleteSafetyRuleResponse
-	(*PutAllocationResponse)(nil),        // 43: stockfold.inventory.v1.PutAllocationResponse
-	(*PutSellingRuleResponse)(nil),       // 44: stockfold.inventory.v1.PutSellingRuleResponse
-	(*GetItemRulesResponse)(nil),         // 45: stockfold.inventory.v1.GetItemRulesResponse
-	(*PutLocationGroupResponse)(nil),     // 46: stockfold.inventory.v1.PutLocationGroupResponse
-	(*PutFulfilmentRuleResponse)(nil),    // 47: stockfold.inventory.v1.PutFulfilmentRuleResponse
-	(*DeleteFulfilmentRuleResponse)(nil), // 48: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	(*GetSharedRulesResponse)(nil),       // 49: stockfold.inventory.v1.GetSharedRulesResponse
+	(PolicyResult_Status)(0),             // 1: stockfold.inventory.v1.PolicyResult.Status
+	(*Item)(nil),                         // 2: stockfold.inventory.v1.Item
+	(*SafetyStock)(nil),                  // 3: stockfold.inventory.v1.SafetyStock
+	(*Location)(nil),                     // 4: stockfold.inventory.v1.Location
+	(*Channel)(nil),                      // 5: stockfold.inventory.v1.Channel
+	(*PutItemRequest)(nil),               // 6: stockfold.inventory.v1.PutItemRequest
+	(*PutItemResponse)(nil),              // 7: stockfold.inventory.v1.PutItemResponse
+	(*GetItemRequest)(nil),               // 8: stockfold.inventory.v1.GetItemRequest
+	(*GetItemResponse)(nil),              // 9: stockfold.inventory.v1.GetItemResponse
+	(*ListItemsRequest)(nil),             // 10: stockfold.inventory.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),            // 11: stockfold.inventory.v1.ListItemsResponse
+	(*PutLocationRequest)(nil),           // 12: stockfold.inventory.v1.PutLocationRequest
+	(*PutLocationResponse)(nil),          // 13: stockfold.inventory.v1.PutLocationResponse
+	(*GetLocationRequest)(nil),           // 14: stockfold.inventory.v1.GetLocationRequest
+	(*GetLocationResponse)(nil),          // 15: stockfold.inventory.v1.GetLocationResponse
+	(*ListLocationsRequest)(nil),         // 16: stockfold.inventory.v1.ListLocationsRequest
+	(*ListLocationsResponse)(nil),        // 17: stockfold.inventory.v1.ListLocationsResponse
+	(*PutChannelRequest)(nil),            // 18: stockfold.inventory.v1.PutChannelRequest
+	(*PutChannelResponse)(nil),           // 19: stockfold.inventory.v1.PutChannelResponse
+	(*GetChannelRequest)(nil),            // 20: stockfold.inventory.v1.GetChannelRequest
+	(*GetChannelResponse)(nil),           // 21: stockfold.inventory.v1.GetChannelResponse
+	(*ListChannelsRequest)(nil),          // 22: stockfold.inventory.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),         // 23: stockfold.inventory.v1.ListChannelsResponse
+	(*PolicyRule)(nil),                   // 24: stockfold.inventory.v1.PolicyRule
+	(*PolicyChange)(nil),                 // 25: stockfold.inventory.v1.PolicyChange
+	(*PolicyResult)(nil),                 // 26: stockfold.inventory.v1.PolicyResult
+	(*ExportPoliciesRequest)(nil),        // 27: stockfold.inventory.v1.ExportPoliciesRequest
+	(*ExportPoliciesResponse)(nil),       // 28: stockfold.inventory.v1.ExportPoliciesResponse
+	(*PreviewPoliciesRequest)(nil),       // 29: stockfold.inventory.v1.PreviewPoliciesRequest
+	(*PreviewPoliciesResponse)(nil),      // 30: stockfold.inventory.v1.PreviewPoliciesResponse
+	(*PreviewedValue)(nil),               // 31: stockfold.inventory.v1.PreviewedValue
+	(*PreviewedStep)(nil),                // 32: stockfold.inventory.v1.PreviewedStep
+	(*ApplyPoliciesRequest)(nil),         // 33: stockfold.inventory.v1.ApplyPoliciesRequest
+	(*ApplyPoliciesResponse)(nil),        // 34: stockfold.inventory.v1.ApplyPoliciesResponse
+	(*timestamppb.Timestamp)(nil),        // 35: google.protobuf.Timestamp
+	(*LocationGroup)(nil),                // 36: stockfold.inventory.v1.LocationGroup
+	(*FulfilmentRule)(nil),               // 37: stockfold.inventory.v1.FulfilmentRule
+	(*Owners)(nil),                       // 38: stockfold.inventory.v1.Owners
+	(*SafetyRule)(nil),                   // 39: stockfold.inventory.v1.SafetyRule
+	(*BufferRule)(nil),                   // 40: stockfold.inventory.v1.BufferRule
+	(*SellingRule)(nil),                  // 41: stockfold.inventory.v1.SellingRule
+	(*Allocation)(nil),                   // 42: stockfold.inventory.v1.Allocation
+	(*PutOwnersRequest)(nil),             // 43: stockfold.inventory.v1.PutOwnersRequest
+	(*GetOwnersRequest)(nil),             // 44: stockfold.inventory.v1.GetOwnersRequest
+	(*ListOwnersRequest)(nil),            // 45: stockfold.inventory.v1.ListOwnersRequest
+	(*RetireChannelRequest)(nil),         // 46: stockfold.inventory.v1.RetireChannelRequest
+	(*PutSafetyRuleRequest)(nil),         // 47: stockfold.inventory.v1.PutSafetyRuleRequest
+	(*DeleteSafetyRuleRequest)(nil),      // 48: stockfold.inventory.v1.DeleteSafetyRuleRequest
+	(*PutBufferRuleRequest)(nil),         // 49: stockfold.inventory.v1.PutBufferRuleRequest
+	(*DeleteBufferRuleRequest)(nil),      // 50: stockfold.inventory.v1.DeleteBufferRuleRequest
+	(*PutAllocationRequest)(nil),         // 51: stockfold.inventory.v1.PutAllocationRequest
+	(*PutSellingRuleRequest)(nil),        // 52: stockfold.inventory.v1.PutSellingRuleRequest
+	(*GetItemRulesRequest)(nil),          // 53: stockfold.inventory.v1.GetItemRulesRequest
+	(*PutLocationGroupRequest)(nil),      // 54: stockfold.inventory.v1.PutLocationGroupRequest
+	(*PutFulfilmentRuleRequest)(nil),     // 55: stockfold.inventory.v1.PutFulfilmentRuleRequest
+	(*DeleteFulfilmentRuleRequest)(nil),  // 56: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	(*GetSharedRulesRequest)(nil),        // 57: stockfold.inventory.v1.GetSharedRulesRequest
+	(*PutOwnersResponse)(nil),            // 58: stockfold.inventory.v1.PutOwnersResponse
+	(*GetOwnersResponse)(nil),            // 59: stockfold.inventory.v1.GetOwnersResponse
+	(*ListOwnersResponse)(nil),           // 60: stockfold.inventory.v1.ListOwnersResponse
+	(*RetireChannelResponse)(nil),        // 61: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleResponse)(nil),        // 62: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleResponse)(nil),     // 63: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutBufferRuleResponse)(nil),        // 64: stockfold.inventory.v1.PutBufferRuleResponse
+	(*DeleteBufferRuleResponse)(nil),     // 65: stockfold.inventory.v1.DeleteBufferRuleResponse
+	(*PutAllocationResponse)(nil),        // 66: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleResponse)(nil),       // 67: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesResponse)(nil),         // 68: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupResponse)(nil),     // 69: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleResponse)(nil),    // 70: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleResponse)(nil), // 71: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*GetSharedRulesResponse)(nil),       // 72: stockfold.inventory.v1.GetSharedRulesResponse
 }
 var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
-	2,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
+	3,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
 	0,  // 1: stockfold.inventory.v1.Channel.strategy:type_name -> stockfold.inventory.v1.SourcingStrategy
-	23, // 2: stockfold.inventory.v1.Channel.buffer_from:type_name -> google.protobuf.Timestamp
-	23, // 3: stockfold.inventory.v1.Channel.buffer_until:type_name -> google.protobuf.Timestamp
-	1,  // 4: stockfold.inventory.v1.PutItemRequest.item:type_name -> stockfold.inventory.v1.Item
-	1,  // 5: stockfold.inventory.v1.PutItemResponse.item:type_name -> stockfold.inventory.v1.Item
-	1,  // 6: stockfold.inventory.v1.GetItemResponse.item:type_name -> stockfold.inventory.v1.Item
-	1,  // 7: stockfold.inventory.v1.ListItemsResponse.items:type_name -> stockfold.inventory.v1.Item
-	3,  // 8: stockfold.inventory.v1.PutLocationRequest.location:type_name -> stockfold.inventory.v1.Location
-	3,  // 9: stockfold.inventory.v1.PutLocationResponse.location:type_name -> stockfold.inventory.v1.Location
-	3,  // 10: stockfold.inventory.v1.GetLocationResponse.location:type_name -> stockfold.inventory.v1.Location
-	3,  // 11: stockfold.inventory.v1.ListLocationsResponse.locations:type_name -> stockfold.inventory.v1.Location
-	4,  // 12: stockfold.inventory.v1.PutChannelRequest.channel:type_name -> stockfold.inventory.v1.Channel
-	4,  // 13: stockfold.inventory.v1.PutChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
-	4,  // 14: stockfold.inventory.v1.GetChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
-	4,  // 15: stockfold.inventory.v1.ListChannelsResponse.channels:type_name -> stockfold.inventory.v1.Channel
-	5,  // 16: stockfold.inventory.v1.PolicyService.PutItem:input_type -> stockfold.inventory.v1.PutItemRequest
-	7,  // 17: stockfold.inventory.v1.PolicyService.GetItem:input_type -> stockfold.inventory.v1.GetItemRequest
-	9,  // 18: stockfold.inventory.v1.PolicyService.ListItems:input_type -> stockfold.inventory.v1.ListItemsRequest
-	11, // 19: stockfold.inventory.v1.PolicyService.PutLocation:input_type -> stockfold.inventory.v1.PutLocationRequest
-	13, // 20: stockfold.inventory.v1.PolicyService.GetLocation:input_type -> stockfold.inventory.v1.GetLocationRequest
-	15, // 21: stockfold.inventory.v1.PolicyService.ListLocations:input_type -> stockfold.inventory.v1.ListLocationsRequest
-	17, // 22: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
-	19, // 23: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
-	21, // 24: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
-	24, // 25: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
-	25, // 26: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
-	26, // 27: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
-	27, // 28: stockfold.inventory.v1.PolicyService.RetireChannel:input_type -> stockfold.inventory.v1.RetireChannelRequest
-	28, // 29: stockfold.inventory.v1.PolicyService.PutSafetyRule:input_type -> stockfold.inventory.v1.PutSafetyRuleRequest
-	29, // 30: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:input_type -> stockfold.inventory.v1.DeleteSafetyRuleRequest
-	30, // 31: stockfold.inventory.v1.PolicyService.PutAllocation:input_type -> stockfold.inventory.v1.PutAllocationRequest
-	31, // 32: stockfold.inventory.v1.PolicyService.PutSellingRule:input_type -> stockfold.inventory.v1.PutSellingRuleRequest
-	32, // 33: stockfold.inventory.v1.PolicyService.GetItemRules:input_type -> stockfold.inventory.v1.GetItemRulesRequest
-	33, // 34: stockfold.inventory.v1.PolicyService.PutLocationGroup:input_type -> stockfold.inventory.v1.PutLocationGroupRequest
-	34, // 35: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:input_type -> stockfold.inventory.v1.PutFulfilmentRuleRequest
-	35, // 36: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:input_type -> stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	36, // 37: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
-	6,  // 38: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
-	8,  // 39: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
-	10, // 40: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
-	12, // 41: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
-	14, // 42: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
-	16, // 43: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
-	18, // 44: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
-	20, // 45: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
-	22, // 46: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
-	37, // 47: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
-	38, // 48: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
-	39, // 49: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
-	40, // 50: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
-	41, // 51: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
-	42, // 52: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
-	43, // 53: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
-	44, // 54: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
-	45, // 55: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
-	46, // 56: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
-	47, // 57: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
-	48, // 58: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	49, // 59: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
-	38, // [38:60] is the sub-list for method output_type
-	16, // [16:38] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	35, // 2: stockfold.inventory.v1.Channel.buffer_from:type_name -> google.protobuf.Timestamp
+	35, // 3: stockfold.inventory.v1.Channel.buffer_until:type_name -> google.protobuf.Timestamp
+	2,  // 4: stockfold.inventory.v1.PutItemRequest.item:type_name -> stockfold.inventory.v1.Item
+	2,  // 5: stockfold.inventory.v1.PutItemResponse.item:type_name -> stockfold.inventory.v1.Item
+	2,  // 6: stockfold.inventory.v1.GetItemResponse.item:type_name -> stockfold.inventory.v1.Item
+	2,  // 7: stockfold.inventory.v1.ListItemsResponse.items:type_name -> stockfold.inventory.v1.Item
+	4,  // 8: stockfold.inventory.v1.PutLocationRequest.location:type_name -> stockfold.inventory.v1.Location
+	4,  // 9: stockfold.inventory.v1.PutLocationResponse.location:type_name -> stockfold.inventory.v1.Location
+	4,  // 10: stockfold.inventory.v1.GetLocationResponse.location:type_name -> stockfold.inventory.v1.Location
+	4,  // 11: stockfold.inventory.v1.ListLocationsResponse.locations:type_name -> stockfold.inventory.v1.Location
+	5,  // 12: stockfold.inventory.v1.PutChannelRequest.channel:type_name -> stockfold.inventory.v1.Channel
+	5,  // 13: stockfold.inventory.v1.PutChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
+	5,  // 14: stockfold.inventory.v1.GetChannelResponse.channel:type_name -> stockfold.inventory.v1.Channel
+	5,  // 15: stockfold.inventory.v1.ListChannelsResponse.channels:type_name -> stockfold.inventory.v1.Channel
+	4,  // 16: stockfold.inventory.v1.PolicyRule.location:type_name -> stockfold.inventory.v1.Location
+	36, // 17: stockfold.inventory.v1.PolicyRule.group:type_name -> stockfold.inventory.v1.LocationGroup
+	5,  // 18: stockfold.inventory.v1.PolicyRule.channel:type_name -> stockfold.inventory.v1.Channel
+	37, // 19: stockfold.inventory.v1.PolicyRule.fulfilment:type_name -> stockfold.inventory.v1.FulfilmentRule
+	38, // 20: stockfold.inventory.v1.PolicyRule.owners:type_name -> stockfold.inventory.v1.Owners
+	2,  // 21: stockfold.inventory.v1.PolicyRule.item:type_name -> stockfold.inventory.v1.Item
+	39, // 22: stockfold.inventory.v1.PolicyRule.safety:type_name -> stockfold.inventory.v1.SafetyRule
+	40, // 23: stockfold.inventory.v1.PolicyRule.buffer:type_name -> stockfold.inventory.v1.BufferRule
+	41, // 24: stockfold.inventory.v1.PolicyRule.selling:type_name -> stockfold.inventory.v1.SellingRule
+	42, // 25: stockfold.inventory.v1.PolicyRule.allocation:type_name -> stockfold.inventory.v1.Allocation
+	24, // 26: stockfold.inventory.v1.PolicyChange.rule:type_name -> stockfold.inventory.v1.PolicyRule
+	1,  // 27: stockfold.inventory.v1.PolicyResult.status:type_name -> stockfold.inventory.v1.PolicyResult.Status
+	24, // 28: stockfold.inventory.v1.ExportPoliciesResponse.rules:type_name -> stockfold.inventory.v1.PolicyRule
+	25, // 29: stockfold.inventory.v1.PreviewPoliciesRequest.changes:type_name -> stockfold.inventory.v1.PolicyChange
+	31, // 30: stockfold.inventory.v1.PreviewPoliciesResponse.values:type_name -> stockfold.inventory.v1.PreviewedValue
+	26, // 31: stockfold.inventory.v1.PreviewPoliciesResponse.refused:type_name -> stockfold.inventory.v1.PolicyResult
+	32, // 32: stockfold.inventory.v1.PreviewedValue.steps:type_name -> stockfold.inventory.v1.PreviewedStep
+	25, // 33: stockfold.inventory.v1.ApplyPoliciesRequest.changes:type_name -> stockfold.inventory.v1.PolicyChange
+	26, // 34: stockfold.inventory.v1.ApplyPoliciesResponse.results:type_name -> stockfold.inventory.v1.PolicyResult
+	6,  // 35: stockfold.inventory.v1.PolicyService.PutItem:input_type -> stockfold.inventory.v1.PutItemRequest
+	8,  // 36: stockfold.inventory.v1.PolicyService.GetItem:input_type -> stockfold.inventory.v1.GetItemRequest
+	10, // 37: stockfold.inventory.v1.PolicyService.ListItems:input_type -> stockfold.inventory.v1.ListItemsRequest
+	12, // 38: stockfold.inventory.v1.PolicyService.PutLocation:input_type -> stockfold.inventory.v1.PutLocationRequest
+	14, // 39: stockfold.inventory.v1.PolicyService.GetLocation:input_type -> stockfold.inventory.v1.GetLocationRequest
+	16, // 40: stockfold.inventory.v1.PolicyService.ListLocations:input_type -> stockfold.inventory.v1.ListLocationsRequest
+	18, // 41: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
+	20, // 42: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
+	22, // 43: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
+	43, // 44: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
+	44, // 45: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
+	45, // 46: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
+	46, // 47: stockfold.inventory.v1.PolicyService.RetireChannel:input_type -> stockfold.inventory.v1.RetireChannelRequest
+	47, // 48: stockfold.inventory.v1.PolicyService.PutSafetyRule:input_type -> stockfold.inventory.v1.PutSafetyRuleRequest
+	48, // 49: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:input_type -> stockfold.inventory.v1.DeleteSafetyRuleRequest
+	49, // 50: stockfold.inventory.v1.PolicyService.PutBufferRule:input_type -> stockfold.inventory.v1.PutBufferRuleRequest
+	50, // 51: stockfold.inventory.v1.PolicyService.DeleteBufferRule:input_type -> stockfold.inventory.v1.DeleteBufferRuleRequest
+	51, // 52: stockfold.inventory.v1.PolicyService.PutAllocation:input_type -> stockfold.inventory.v1.PutAllocationRequest
+	52, // 53: stockfold.inventory.v1.PolicyService.PutSellingRule:input_type -> stockfold.inventory.v1.PutSellingRuleRequest
+	53, // 54: stockfold.inventory.v1.PolicyService.GetItemRules:input_type -> stockfold.inventory.v1.GetItemRulesRequest
+	54, // 55: stockfold.inventory.v1.PolicyService.PutLocationGroup:input_type -> stockfold.inventory.v1.PutLocationGroupRequest
+	55, // 56: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:input_type -> stockfold.inventory.v1.PutFulfilmentRuleRequest
+	56, // 57: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:input_type -> stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	57, // 58: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
+	27, // 59: stockfold.inventory.v1.PolicyService.ExportPolicies:input_type -> stockfold.inventory.v1.ExportPoliciesRequest
+	29, // 60: stockfold.inventory.v1.PolicyService.PreviewPolicies:input_type -> stockfold.inventory.v1.PreviewPoliciesRequest
+	33, // 61: stockfold.inventory.v1.PolicyService.ApplyPolicies:input_type -> stockfold.inventory.v1.ApplyPoliciesRequest
+	7,  // 62: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
+	9,  // 63: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
+	11, // 64: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
+	13, // 65: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
+	15, // 66: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
+	17, // 67: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
+	19, // 68: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
+	21, // 69: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
+	23, // 70: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
+	58, // 71: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
+	59, // 72: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
+	60, // 73: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
+	61, // 74: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
+	62, // 75: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
+	63, // 76: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
+	64, // 77: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
+	65, // 78: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
+	66, // 79: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
+	67, // 80: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
+	68, // 81: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
+	69, // 82: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
+	70, // 83: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
+	71, // 84: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	72, // 85: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
+	28, // 86: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
+	30, // 87: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
+	34, // 88: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
+	62, // [62:89] is the sub-list for method output_type
+	35, // [35:62] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_policy_proto_init() }
@@ -1632,13 +2639,25 @@ func file_stockfold_inventory_v1_policy_proto_init() {
 	}
 	file_stockfold_inventory_v1_owner_proto_init()
 	file_stockfold_inventory_v1_rules_proto_init()
+	file_stockfold_inventory_v1_policy_proto_msgTypes[22].OneofWrappers = []any{
+		(*PolicyRule_Location)(nil),
+		(*PolicyRule_Group)(nil),
+		(*PolicyRule_Channel)(nil),
+		(*PolicyRule_Fulfilment)(nil),
+		(*PolicyRule_Owners)(nil),
+		(*PolicyRule_Item)(nil),
+		(*PolicyRule_Safety)(nil),
+		(*PolicyRule_Buffer)(nil),
+		(*PolicyRule_Selling)(nil),
+		(*PolicyRule_Allocation)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_policy_proto_rawDesc), len(file_stockfold_inventory_v1_policy_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   22,
+			NumEnums:      2,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,8 @@ const (
 	PolicyService_RetireChannel_FullMethodName        = "/stockfold.inventory.v1.PolicyService/RetireChannel"
 	PolicyService_PutSafetyRule_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutSafetyRule"
 	PolicyService_DeleteSafetyRule_FullMethodName     = "/stockfold.inventory.v1.PolicyService/DeleteSafetyRule"
+	PolicyService_PutBufferRule_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutBufferRule"
+	PolicyService_DeleteBufferRule_FullMethodName     = "/stockfold.inventory.v1.PolicyService/DeleteBufferRule"
 	PolicyService_PutAllocation_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutAllocation"
 	PolicyService_PutSellingRule_FullMethodName       = "/stockfold.inventory.v1.PolicyService/PutSellingRule"
 	PolicyService_GetItemRules_FullMethodName         = "/stockfold.inventory.v1.PolicyService/GetItemRules"
@@ -41,6 +43,9 @@ const (
 	PolicyService_PutFulfilmentRule_FullMethodName    = "/stockfold.inventory.v1.PolicyService/PutFulfilmentRule"
 	PolicyService_DeleteFulfilmentRule_FullMethodName = "/stockfold.inventory.v1.PolicyService/DeleteFulfilmentRule"
 	PolicyService_GetSharedRules_FullMethodName       = "/stockfold.inventory.v1.PolicyService/GetSharedRules"
+	PolicyService_ExportPolicies_FullMethodName       = "/stockfold.inventory.v1.PolicyService/ExportPolicies"
+	PolicyService_PreviewPolicies_FullMethodName      = "/stockfold.inventory.v1.PolicyService/PreviewPolicies"
+	PolicyService_ApplyPolicies_FullMethodName        = "/stockfold.inventory.v1.PolicyService/ApplyPolicies"
 )
 
 // PolicyServiceClient is the client API for PolicyService service.
@@ -87,6 +92,11 @@ type PolicyServiceClient interface {
 	PutSafetyRule(ctx context.Context, in *PutSafetyRuleRequest, opts ...grpc.CallOption) (*PutSafetyRuleResponse, error)
 	// DeleteSafetyRule ends the rule about the same in the same period, if there is one.
 	DeleteSafetyRule(ctx context.Context, in *DeleteSafetyRuleRequest, opts ...grpc.CallOption) (*DeleteSafetyRuleResponse, error)
+	// PutBufferRule keeps units back from a channel. The most specific rule in force wins, wholly: SKU and channel; SKU; category and channel;
+	// category; the channel's own buffer. Of rules of one level the same wins as of rules of safety stock.
+	PutBufferRule(ctx context.Context, in *PutBufferRuleRequest, opts ...grpc.CallOption) (*PutBufferRuleResponse, error)
+	// DeleteBufferRule ends the rule about the same in the same period, if there is one.
+	DeleteBufferRule(ctx context.Context, in *DeleteBufferRuleRequest, opts ...grpc.CallOption) (*DeleteBufferRuleResponse, error)
 	// PutAllocation guarantees units of a SKU to a channel, bounds what the channel may take, or neither, which ends the allocation.
 	// FAILED_PRECONDITION: ALLOCATION_USED with metadata "used" when that is less than what the channel has used; ALLOCATIONS_OVERLAP.
 	PutAllocation(ctx context.Context, in *PutAllocationRequest, opts ...grpc.CallOption) (*PutAllocationResponse, error)
@@ -103,6 +113,14 @@ type PolicyServiceClient interface {
 	DeleteFulfilmentRule(ctx context.Context, in *DeleteFulfilmentRuleRequest, opts ...grpc.CallOption) (*DeleteFulfilmentRuleResponse, error)
 	// GetSharedRules returns the rules that are about more than one SKU.
 	GetSharedRules(ctx context.Context, in *GetSharedRulesRequest, opts ...grpc.CallOption) (*GetSharedRulesResponse, error)
+	// ExportPolicies streams every rule, kind after kind, each kind in order of what its rules are about: the same rules always come in the same order.
+	ExportPolicies(ctx context.Context, in *ExportPoliciesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportPoliciesResponse], error)
+	// PreviewPolicies tells what changes of rules would make of the ATS of every SKU on every channel, and which of them would be refused. It changes
+	// nothing. It comes to what ApplyPolicies comes to with the same changes.
+	PreviewPolicies(ctx context.Context, in *PreviewPoliciesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PreviewPoliciesResponse], error)
+	// ApplyPolicies makes changes of rules, each wholly or not at all, and tells of each what became of it. Rules that more than one SKU shares are put
+	// first, and taken away last. It is safe to repeat.
+	ApplyPolicies(ctx context.Context, in *ApplyPoliciesRequest, opts ...grpc.CallOption) (*ApplyPoliciesResponse, error)
 }
 
 type policyServiceClient struct {
@@ -263,6 +281,26 @@ func (c *policyServiceClient) DeleteSafetyRule(ctx context.Context, in *DeleteSa
 	return out, nil
 }
 
+func (c *policyServiceClient) PutBufferRule(ctx context.Context, in *PutBufferRuleRequest, opts ...grpc.CallOption) (*PutBufferRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutBufferRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutBufferRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) DeleteBufferRule(ctx context.Context, in *DeleteBufferRuleRequest, opts ...grpc.CallOption) (*DeleteBufferRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteBufferRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_DeleteBufferRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *policyServiceClient) PutAllocation(ctx context.Context, in *PutAllocationRequest, opts ...grpc.CallOption) (*PutAllocationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PutAllocationResponse)
@@ -333,6 +371,54 @@ func (c *policyServiceClient) GetSharedRules(ctx context.Context, in *GetSharedR
 	return out, nil
 }
 
+func (c *policyServiceClient) ExportPolicies(ctx context.Context, in *ExportPoliciesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportPoliciesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PolicyService_ServiceDesc.Streams[0], PolicyService_ExportPolicies_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportPoliciesRequest, ExportPoliciesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PolicyService_ExportPoliciesClient = grpc.ServerStreamingClient[ExportPoliciesResponse]
+
+func (c *policyServiceClient) PreviewPolicies(ctx context.Context, in *PreviewPoliciesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PreviewPoliciesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PolicyService_ServiceDesc.Streams[1], PolicyService_PreviewPolicies_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PreviewPoliciesRequest, PreviewPoliciesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PolicyService_PreviewPoliciesClient = grpc.ServerStreamingClient[PreviewPoliciesResponse]
+
+func (c *policyServiceClient) ApplyPolicies(ctx context.Context, in *ApplyPoliciesRequest, opts ...grpc.CallOption) (*ApplyPoliciesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApplyPoliciesResponse)
+	err := c.cc.Invoke(ctx, PolicyService_ApplyPolicies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PolicyServiceServer is the server API for PolicyService service.
 // All implementations must embed UnimplementedPolicyServiceServer
 // for forward compatibility.
@@ -377,6 +463,11 @@ type PolicyServiceServer interface {
 	PutSafetyRule(context.Context, *PutSafetyRuleRequest) (*PutSafetyRuleResponse, error)
 	// DeleteSafetyRule ends the rule about the same in the same period, if there is one.
 	DeleteSafetyRule(context.Context, *DeleteSafetyRuleRequest) (*DeleteSafetyRuleResponse, error)
+	// PutBufferRule keeps units back from a channel. The most specific rule in force wins, wholly: SKU and channel; SKU; category and channel;
+	// category; the channel's own buffer. Of rules of one level the same wins as of rules of safety stock.
+	PutBufferRule(context.Context, *PutBufferRuleRequest) (*PutBufferRuleResponse, error)
+	// DeleteBufferRule ends the rule about the same in the same period, if there is one.
+	DeleteBufferRule(context.Context, *DeleteBufferRuleRequest) (*DeleteBufferRuleResponse, error)
 	// PutAllocation guarantees units of a SKU to a channel, bounds what the channel may take, or neither, which ends the allocation.
 	// FAILED_PRECONDITION: ALLOCATION_USED with metadata "used" when that is less than what the channel has used; ALLOCATIONS_OVERLAP.
 	PutAllocation(context.Context, *PutAllocationRequest) (*PutAllocationResponse, error)
@@ -393,6 +484,14 @@ type PolicyServiceServer interface {
 	DeleteFulfilmentRule(context.Context, *DeleteFulfilmentRuleRequest) (*DeleteFulfilmentRuleResponse, error)
 	// GetSharedRules returns the rules that are about more than one SKU.
 	GetSharedRules(context.Context, *GetSharedRulesRequest) (*GetSharedRulesResponse, error)
+	// ExportPolicies streams every rule, kind after kind, each kind in order of what its rules are about: the same rules always come in the same order.
+	ExportPolicies(*ExportPoliciesRequest, grpc.ServerStreamingServer[ExportPoliciesResponse]) error
+	// PreviewPolicies tells what changes of rules would make of the ATS of every SKU on every channel, and which of them would be refused. It changes
+	// nothing. It comes to what ApplyPolicies comes to with the same changes.
+	PreviewPolicies(*PreviewPoliciesRequest, grpc.ServerStreamingServer[PreviewPoliciesResponse]) error
+	// ApplyPolicies makes changes of rules, each wholly or not at all, and tells of each what became of it. Rules that more than one SKU shares are put
+	// first, and taken away last. It is safe to repeat.
+	ApplyPolicies(context.Context, *ApplyPoliciesRequest) (*ApplyPoliciesResponse, error)
 	mustEmbedUnimplementedPolicyServiceServer()
 }
 
@@ -448,6 +547,12 @@ func (UnimplementedPolicyServiceServer) PutSafetyRule(context.Context, *PutSafet
 func (UnimplementedPolicyServiceServer) DeleteSafetyRule(context.Context, *DeleteSafetyRuleRequest) (*DeleteSafetyRuleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSafetyRule not implemented")
 }
+func (UnimplementedPolicyServiceServer) PutBufferRule(context.Context, *PutBufferRuleRequest) (*PutBufferRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutBufferRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) DeleteBufferRule(context.Context, *DeleteBufferRuleRequest) (*DeleteBufferRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteBufferRule not implemented")
+}
 func (UnimplementedPolicyServiceServer) PutAllocation(context.Context, *PutAllocationRequest) (*PutAllocationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutAllocation not implemented")
 }
@@ -468,6 +573,15 @@ func (UnimplementedPolicyServiceServer) DeleteFulfilmentRule(context.Context, *D
 }
 func (UnimplementedPolicyServiceServer) GetSharedRules(context.Context, *GetSharedRulesRequest) (*GetSharedRulesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSharedRules not implemented")
+}
+func (UnimplementedPolicyServiceServer) ExportPolicies(*ExportPoliciesRequest, grpc.ServerStreamingServer[ExportPoliciesResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportPolicies not implemented")
+}
+func (UnimplementedPolicyServiceServer) PreviewPolicies(*PreviewPoliciesRequest, grpc.ServerStreamingServer[PreviewPoliciesResponse]) error {
+	return status.Error(codes.Unimplemented, "method PreviewPolicies not implemented")
+}
+func (UnimplementedPolicyServiceServer) ApplyPolicies(context.Context, *ApplyPoliciesRequest) (*ApplyPoliciesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApplyPolicies not implemented")
 }
 func (UnimplementedPolicyServiceServer) mustEmbedUnimplementedPolicyServiceServer() {}
 func (UnimplementedPolicyServiceServer) testEmbeddedByValue()                       {}
@@ -760,6 +874,42 @@ func _PolicyService_DeleteSafetyRule_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PolicyService_PutBufferRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutBufferRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutBufferRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutBufferRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutBufferRule(ctx, req.(*PutBufferRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_DeleteBufferRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteBufferRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).DeleteBufferRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_DeleteBufferRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).DeleteBufferRule(ctx, req.(*DeleteBufferRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PolicyService_PutAllocation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PutAllocationRequest)
 	if err := dec(in); err != nil {
@@ -886,6 +1036,46 @@ func _PolicyService_GetSharedRules_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PolicyService_ExportPolicies_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportPoliciesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PolicyServiceServer).ExportPolicies(m, &grpc.GenericServerStream[ExportPoliciesRequest, ExportPoliciesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PolicyService_ExportPoliciesServer = grpc.ServerStreamingServer[ExportPoliciesResponse]
+
+func _PolicyService_PreviewPolicies_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(PreviewPoliciesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PolicyServiceServer).PreviewPolicies(m, &grpc.GenericServerStream[PreviewPoliciesRequest, PreviewPoliciesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PolicyService_PreviewPoliciesServer = grpc.ServerStreamingServer[PreviewPoliciesResponse]
+
+func _PolicyService_ApplyPolicies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApplyPoliciesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).ApplyPolicies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_ApplyPolicies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).ApplyPolicies(ctx, req.(*ApplyPoliciesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PolicyService_ServiceDesc is the grpc.ServiceDesc for PolicyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -954,6 +1144,14 @@ var PolicyService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _PolicyService_DeleteSafetyRule_Handler,
 		},
 		{
+			MethodName: "PutBufferRule",
+			Handler:    _PolicyService_PutBufferRule_Handler,
+		},
+		{
+			MethodName: "DeleteBufferRule",
+			Handler:    _PolicyService_DeleteBufferRule_Handler,
+		},
+		{
 			MethodName: "PutAllocation",
 			Handler:    _PolicyService_PutAllocation_Handler,
 		},
@@ -981,7 +1179,22 @@ var PolicyService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetSharedRules",
 			Handler:    _PolicyService_GetSharedRules_Handler,
 		},
+		{
+			MethodName: "ApplyPolicies",
+			Handler:    _PolicyService_ApplyPolicies_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ExportPolicies",
+			Handler:       _PolicyService_ExportPolicies_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "PreviewPolicies",
+			Handler:       _PolicyService_PreviewPolicies_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "stockfold/inventory/v1/policy.proto",
 }

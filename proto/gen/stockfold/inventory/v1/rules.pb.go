@@ -127,6 +127,103 @@ func (x *SafetyRule) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+// BufferRule keeps units back from a channel, or from each when it names none. It is about a SKU, or about every SKU of a category. The
+// most specific rule in force wins, wholly: SKU and channel; SKU; category and channel; category; the channel's own buffer.
+type BufferRule struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Category string                 `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
+	Channel  string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Base units, or basis_points, or none: to keep nothing back, whatever less specific rules say.
+	Quantity int64 `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Hundredths of a percent of what is on hand where the channel sells from, rounded up; 0-10,000.
+	BasisPoints int64 `protobuf:"varint,5,opt,name=basis_points,json=basisPoints,proto3" json:"basis_points,omitempty"`
+	// When the rule is in force; unset for always.
+	From          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=from,proto3" json:"from,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BufferRule) Reset() {
+	*x = BufferRule{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BufferRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BufferRule) ProtoMessage() {}
+
+func (x *BufferRule) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BufferRule.ProtoReflect.Descriptor instead.
+func (*BufferRule) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *BufferRule) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *BufferRule) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *BufferRule) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *BufferRule) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *BufferRule) GetBasisPoints() int64 {
+	if x != nil {
+		return x.BasisPoints
+	}
+	return 0
+}
+
+func (x *BufferRule) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *BufferRule) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // Allocation of a SKU to a channel.
 type Allocation struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -149,7 +246,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[1]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +258,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[1]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +271,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{1}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Allocation) GetSku() string {
@@ -255,7 +352,7 @@ type SellingRule struct {
 
 func (x *SellingRule) Reset() {
 	*x = SellingRule{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +364,7 @@ func (x *SellingRule) String() string {
 func (*SellingRule) ProtoMessage() {}
 
 func (x *SellingRule) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +377,7 @@ func (x *SellingRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SellingRule.ProtoReflect.Descriptor instead.
 func (*SellingRule) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{2}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SellingRule) GetSku() string {
@@ -351,7 +448,7 @@ type LocationGroup struct {
 
 func (x *LocationGroup) Reset() {
 	*x = LocationGroup{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +460,7 @@ func (x *LocationGroup) String() string {
 func (*LocationGroup) ProtoMessage() {}
 
 func (x *LocationGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +473,7 @@ func (x *LocationGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationGroup.ProtoReflect.Descriptor instead.
 func (*LocationGroup) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{3}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LocationGroup) GetGroup() string {
@@ -408,7 +505,7 @@ type FulfilmentRule struct {
 
 func (x *FulfilmentRule) Reset() {
 	*x = FulfilmentRule{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +517,7 @@ func (x *FulfilmentRule) String() string {
 func (*FulfilmentRule) ProtoMessage() {}
 
 func (x *FulfilmentRule) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +530,7 @@ func (x *FulfilmentRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentRule.ProtoReflect.Descriptor instead.
 func (*FulfilmentRule) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{4}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FulfilmentRule) GetMethod() string {
@@ -468,7 +565,7 @@ type RetireChannelRequest struct {
 
 func (x *RetireChannelRequest) Reset() {
 	*x = RetireChannelRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -480,7 +577,7 @@ func (x *RetireChannelRequest) String() string {
 func (*RetireChannelRequest) ProtoMessage() {}
 
 func (x *RetireChannelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -493,7 +590,7 @@ func (x *RetireChannelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireChannelRequest.ProtoReflect.Descriptor instead.
 func (*RetireChannelRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{5}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RetireChannelRequest) GetChannelId() string {
@@ -526,7 +623,7 @@ type RetireChannelResponse struct {
 
 func (x *RetireChannelResponse) Reset() {
 	*x = RetireChannelResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +635,7 @@ func (x *RetireChannelResponse) String() string {
 func (*RetireChannelResponse) ProtoMessage() {}
 
 func (x *RetireChannelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +648,7 @@ func (x *RetireChannelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetireChannelResponse.ProtoReflect.Descriptor instead.
 func (*RetireChannelResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{6}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RetireChannelResponse) GetToken() string {
@@ -571,7 +668,7 @@ type PutSafetyRuleRequest struct {
 
 func (x *PutSafetyRuleRequest) Reset() {
 	*x = PutSafetyRuleRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +680,7 @@ func (x *PutSafetyRuleRequest) String() string {
 func (*PutSafetyRuleRequest) ProtoMessage() {}
 
 func (x *PutSafetyRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +693,7 @@ func (x *PutSafetyRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutSafetyRuleRequest.ProtoReflect.Descriptor instead.
 func (*PutSafetyRuleRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutSafetyRuleRequest) GetRule() *SafetyRule {
@@ -623,7 +720,7 @@ type PutSafetyRuleResponse struct {
 
 func (x *PutSafetyRuleResponse) Reset() {
 	*x = PutSafetyRuleResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +732,7 @@ func (x *PutSafetyRuleResponse) String() string {
 func (*PutSafetyRuleResponse) ProtoMessage() {}
 
 func (x *PutSafetyRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +745,7 @@ func (x *PutSafetyRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutSafetyRuleResponse.ProtoReflect.Descriptor instead.
 func (*PutSafetyRuleResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{8}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PutSafetyRuleResponse) GetRule() *SafetyRule {
@@ -676,7 +773,7 @@ type DeleteSafetyRuleRequest struct {
 
 func (x *DeleteSafetyRuleRequest) Reset() {
 	*x = DeleteSafetyRuleRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +785,7 @@ func (x *DeleteSafetyRuleRequest) String() string {
 func (*DeleteSafetyRuleRequest) ProtoMessage() {}
 
 func (x *DeleteSafetyRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +798,7 @@ func (x *DeleteSafetyRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSafetyRuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSafetyRuleRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{9}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeleteSafetyRuleRequest) GetRule() *SafetyRule {
@@ -727,7 +824,7 @@ type DeleteSafetyRuleResponse struct {
 
 func (x *DeleteSafetyRuleResponse) Reset() {
 	*x = DeleteSafetyRuleResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +836,7 @@ func (x *DeleteSafetyRuleResponse) String() string {
 func (*DeleteSafetyRuleResponse) ProtoMessage() {}
 
 func (x *DeleteSafetyRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,10 +849,211 @@ func (x *DeleteSafetyRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSafetyRuleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSafetyRuleResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteSafetyRuleResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type PutBufferRuleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *BufferRule            `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Actor         string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutBufferRuleRequest) Reset() {
+	*x = PutBufferRuleRequest{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutBufferRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutBufferRuleRequest) ProtoMessage() {}
+
+func (x *PutBufferRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutBufferRuleRequest.ProtoReflect.Descriptor instead.
+func (*PutBufferRuleRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PutBufferRuleRequest) GetRule() *BufferRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PutBufferRuleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type PutBufferRuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *BufferRule            `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutBufferRuleResponse) Reset() {
+	*x = PutBufferRuleResponse{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutBufferRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutBufferRuleResponse) ProtoMessage() {}
+
+func (x *PutBufferRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutBufferRuleResponse.ProtoReflect.Descriptor instead.
+func (*PutBufferRuleResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PutBufferRuleResponse) GetRule() *BufferRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PutBufferRuleResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type DeleteBufferRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is about, and its period.
+	Rule          *BufferRule `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Actor         string      `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteBufferRuleRequest) Reset() {
+	*x = DeleteBufferRuleRequest{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteBufferRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteBufferRuleRequest) ProtoMessage() {}
+
+func (x *DeleteBufferRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteBufferRuleRequest.ProtoReflect.Descriptor instead.
+func (*DeleteBufferRuleRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DeleteBufferRuleRequest) GetRule() *BufferRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *DeleteBufferRuleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type DeleteBufferRuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteBufferRuleResponse) Reset() {
+	*x = DeleteBufferRuleResponse{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteBufferRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteBufferRuleResponse) ProtoMessage() {}
+
+func (x *DeleteBufferRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteBufferRuleResponse.ProtoReflect.Descriptor instead.
+func (*DeleteBufferRuleResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DeleteBufferRuleResponse) GetToken() string {
 	if x != nil {
 		return x.Token
 	}
@@ -774,7 +1072,7 @@ type PutAllocationRequest struct {
 
 func (x *PutAllocationRequest) Reset() {
 	*x = PutAllocationRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +1084,7 @@ func (x *PutAllocationRequest) String() string {
 func (*PutAllocationRequest) ProtoMessage() {}
 
 func (x *PutAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +1097,7 @@ func (x *PutAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAllocationRequest.ProtoReflect.Descriptor instead.
 func (*PutAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{11}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PutAllocationRequest) GetAllocation() *Allocation {
@@ -833,7 +1131,7 @@ type PutAllocationResponse struct {
 
 func (x *PutAllocationResponse) Reset() {
 	*x = PutAllocationResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +1143,7 @@ func (x *PutAllocationResponse) String() string {
 func (*PutAllocationResponse) ProtoMessage() {}
 
 func (x *PutAllocationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1156,7 @@ func (x *PutAllocationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutAllocationResponse.ProtoReflect.Descriptor instead.
 func (*PutAllocationResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{12}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PutAllocationResponse) GetAllocation() *Allocation {
@@ -885,7 +1183,7 @@ type PutSellingRuleRequest struct {
 
 func (x *PutSellingRuleRequest) Reset() {
 	*x = PutSellingRuleRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +1195,7 @@ func (x *PutSellingRuleRequest) String() string {
 func (*PutSellingRuleRequest) ProtoMessage() {}
 
 func (x *PutSellingRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1208,7 @@ func (x *PutSellingRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutSellingRuleRequest.ProtoReflect.Descriptor instead.
 func (*PutSellingRuleRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{13}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PutSellingRuleRequest) GetRule() *SellingRule {
@@ -937,7 +1235,7 @@ type PutSellingRuleResponse struct {
 
 func (x *PutSellingRuleResponse) Reset() {
 	*x = PutSellingRuleResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1247,7 @@ func (x *PutSellingRuleResponse) String() string {
 func (*PutSellingRuleResponse) ProtoMessage() {}
 
 func (x *PutSellingRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1260,7 @@ func (x *PutSellingRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutSellingRuleResponse.ProtoReflect.Descriptor instead.
 func (*PutSellingRuleResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{14}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PutSellingRuleResponse) GetRule() *SellingRule {
@@ -989,7 +1287,7 @@ type GetItemRulesRequest struct {
 
 func (x *GetItemRulesRequest) Reset() {
 	*x = GetItemRulesRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[15]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1299,7 @@ func (x *GetItemRulesRequest) String() string {
 func (*GetItemRulesRequest) ProtoMessage() {}
 
 func (x *GetItemRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[15]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1312,7 @@ func (x *GetItemRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetItemRulesRequest.ProtoReflect.Descriptor instead.
 func (*GetItemRulesRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{15}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetItemRulesRequest) GetSku() string {
@@ -1036,13 +1334,14 @@ type GetItemRulesResponse struct {
 	Safety        []*SafetyRule          `protobuf:"bytes,1,rep,name=safety,proto3" json:"safety,omitempty"`
 	Allocations   []*Allocation          `protobuf:"bytes,2,rep,name=allocations,proto3" json:"allocations,omitempty"`
 	Selling       []*SellingRule         `protobuf:"bytes,3,rep,name=selling,proto3" json:"selling,omitempty"`
+	Buffers       []*BufferRule          `protobuf:"bytes,4,rep,name=buffers,proto3" json:"buffers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetItemRulesResponse) Reset() {
 	*x = GetItemRulesResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[16]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1353,7 @@ func (x *GetItemRulesResponse) String() string {
 func (*GetItemRulesResponse) ProtoMessage() {}
 
 func (x *GetItemRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[16]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1366,7 @@ func (x *GetItemRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetItemRulesResponse.ProtoReflect.Descriptor instead.
 func (*GetItemRulesResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{16}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetItemRulesResponse) GetSafety() []*SafetyRule {
@@ -1091,6 +1390,13 @@ func (x *GetItemRulesResponse) GetSelling() []*SellingRule {
 	return nil
 }
 
+func (x *GetItemRulesResponse) GetBuffers() []*BufferRule {
+	if x != nil {
+		return x.Buffers
+	}
+	return nil
+}
+
 type PutLocationGroupRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Group         *LocationGroup         `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
@@ -1101,7 +1407,7 @@ type PutLocationGroupRequest struct {
 
 func (x *PutLocationGroupRequest) Reset() {
 	*x = PutLocationGroupRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[17]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1419,7 @@ func (x *PutLocationGroupRequest) String() string {
 func (*PutLocationGroupRequest) ProtoMessage() {}
 
 func (x *PutLocationGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[17]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1432,7 @@ func (x *PutLocationGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLocationGroupRequest.ProtoReflect.Descriptor instead.
 func (*PutLocationGroupRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{17}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PutLocationGroupRequest) GetGroup() *LocationGroup {
@@ -1153,7 +1459,7 @@ type PutLocationGroupResponse struct {
 
 func (x *PutLocationGroupResponse) Reset() {
 	*x = PutLocationGroupResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[18]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1471,7 @@ func (x *PutLocationGroupResponse) String() string {
 func (*PutLocationGroupResponse) ProtoMessage() {}
 
 func (x *PutLocationGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[18]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1484,7 @@ func (x *PutLocationGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutLocationGroupResponse.ProtoReflect.Descriptor instead.
 func (*PutLocationGroupResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{18}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PutLocationGroupResponse) GetGroup() *LocationGroup {
@@ -1205,7 +1511,7 @@ type PutFulfilmentRuleRequest struct {
 
 func (x *PutFulfilmentRuleRequest) Reset() {
 	*x = PutFulfilmentRuleRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[19]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1523,7 @@ func (x *PutFulfilmentRuleRequest) String() string {
 func (*PutFulfilmentRuleRequest) ProtoMessage() {}
 
 func (x *PutFulfilmentRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[19]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1536,7 @@ func (x *PutFulfilmentRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutFulfilmentRuleRequest.ProtoReflect.Descriptor instead.
 func (*PutFulfilmentRuleRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{19}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PutFulfilmentRuleRequest) GetRule() *FulfilmentRule {
@@ -1257,7 +1563,7 @@ type PutFulfilmentRuleResponse struct {
 
 func (x *PutFulfilmentRuleResponse) Reset() {
 	*x = PutFulfilmentRuleResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[20]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1575,7 @@ func (x *PutFulfilmentRuleResponse) String() string {
 func (*PutFulfilmentRuleResponse) ProtoMessage() {}
 
 func (x *PutFulfilmentRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[20]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1588,7 @@ func (x *PutFulfilmentRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutFulfilmentRuleResponse.ProtoReflect.Descriptor instead.
 func (*PutFulfilmentRuleResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{20}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PutFulfilmentRuleResponse) GetRule() *FulfilmentRule {
@@ -1309,7 +1615,7 @@ type DeleteFulfilmentRuleRequest struct {
 
 func (x *DeleteFulfilmentRuleRequest) Reset() {
 	*x = DeleteFulfilmentRuleRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[21]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1627,7 @@ func (x *DeleteFulfilmentRuleRequest) String() string {
 func (*DeleteFulfilmentRuleRequest) ProtoMessage() {}
 
 func (x *DeleteFulfilmentRuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[21]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1640,7 @@ func (x *DeleteFulfilmentRuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFulfilmentRuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteFulfilmentRuleRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{21}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteFulfilmentRuleRequest) GetMethod() string {
@@ -1360,7 +1666,7 @@ type DeleteFulfilmentRuleResponse struct {
 
 func (x *DeleteFulfilmentRuleResponse) Reset() {
 	*x = DeleteFulfilmentRuleResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[22]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1678,7 @@ func (x *DeleteFulfilmentRuleResponse) String() string {
 func (*DeleteFulfilmentRuleResponse) ProtoMessage() {}
 
 func (x *DeleteFulfilmentRuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[22]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1691,7 @@ func (x *DeleteFulfilmentRuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFulfilmentRuleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteFulfilmentRuleResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{22}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DeleteFulfilmentRuleResponse) GetToken() string {
@@ -1403,7 +1709,7 @@ type GetSharedRulesRequest struct {
 
 func (x *GetSharedRulesRequest) Reset() {
 	*x = GetSharedRulesRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[23]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1721,7 @@ func (x *GetSharedRulesRequest) String() string {
 func (*GetSharedRulesRequest) ProtoMessage() {}
 
 func (x *GetSharedRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[23]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +1734,7 @@ func (x *GetSharedRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSharedRulesRequest.ProtoReflect.Descriptor instead.
 func (*GetSharedRulesRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{23}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{28}
 }
 
 type GetSharedRulesResponse struct {
@@ -1436,13 +1742,14 @@ type GetSharedRulesResponse struct {
 	Safety        []*SafetyRule          `protobuf:"bytes,1,rep,name=safety,proto3" json:"safety,omitempty"`
 	Groups        []*LocationGroup       `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
 	Methods       []*FulfilmentRule      `protobuf:"bytes,3,rep,name=methods,proto3" json:"methods,omitempty"`
+	Buffers       []*BufferRule          `protobuf:"bytes,4,rep,name=buffers,proto3" json:"buffers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSharedRulesResponse) Reset() {
 	*x = GetSharedRulesResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[24]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1454,7 +1761,7 @@ func (x *GetSharedRulesResponse) String() string {
 func (*GetSharedRulesResponse) ProtoMessage() {}
 
 func (x *GetSharedRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[24]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1467,7 +1774,7 @@ func (x *GetSharedRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSharedRulesResponse.ProtoReflect.Descriptor instead.
 func (*GetSharedRulesResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{24}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetSharedRulesResponse) GetSafety() []*SafetyRule {
@@ -1491,6 +1798,13 @@ func (x *GetSharedRulesResponse) GetMethods() []*FulfilmentRule {
 	return nil
 }
 
+func (x *GetSharedRulesResponse) GetBuffers() []*BufferRule {
+	if x != nil {
+		return x.Buffers
+	}
+	return nil
+}
+
 var File_stockfold_inventory_v1_rules_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
@@ -1505,7 +1819,16 @@ const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
 	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12!\n" +
 	"\fbasis_points\x18\x06 \x01(\x03R\vbasisPoints\x12.\n" +
 	"\x04from\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
-	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xc0\x01\n" +
+	"\x05until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xf5\x01\n" +
+	"\n" +
+	"BufferRule\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bcategory\x18\x02 \x01(\tR\bcategory\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12!\n" +
+	"\fbasis_points\x18\x05 \x01(\x03R\vbasisPoints\x12.\n" +
+	"\x04from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xc0\x01\n" +
 	"\n" +
 	"Allocation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
@@ -1552,6 +1875,17 @@ const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
 	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.SafetyRuleR\x04rule\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\"0\n" +
 	"\x18DeleteSafetyRuleResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"d\n" +
+	"\x14PutBufferRuleRequest\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.BufferRuleR\x04rule\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"e\n" +
+	"\x15PutBufferRuleResponse\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.BufferRuleR\x04rule\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"g\n" +
+	"\x17DeleteBufferRuleRequest\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.BufferRuleR\x04rule\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"0\n" +
+	"\x18DeleteBufferRuleResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\"\x8a\x01\n" +
 	"\x14PutAllocationRequest\x12B\n" +
 	"\n" +
@@ -1572,11 +1906,12 @@ const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
 	"\x05token\x18\x02 \x01(\tR\x05token\"=\n" +
 	"\x13GetItemRulesRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token\"\xd7\x01\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"\x95\x02\n" +
 	"\x14GetItemRulesResponse\x12:\n" +
 	"\x06safety\x18\x01 \x03(\v2\".stockfold.inventory.v1.SafetyRuleR\x06safety\x12D\n" +
 	"\vallocations\x18\x02 \x03(\v2\".stockfold.inventory.v1.AllocationR\vallocations\x12=\n" +
-	"\aselling\x18\x03 \x03(\v2#.stockfold.inventory.v1.SellingRuleR\aselling\"l\n" +
+	"\aselling\x18\x03 \x03(\v2#.stockfold.inventory.v1.SellingRuleR\aselling\x12<\n" +
+	"\abuffers\x18\x04 \x03(\v2\".stockfold.inventory.v1.BufferRuleR\abuffers\"l\n" +
 	"\x17PutLocationGroupRequest\x12;\n" +
 	"\x05group\x18\x01 \x01(\v2%.stockfold.inventory.v1.LocationGroupR\x05group\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\"m\n" +
@@ -1594,11 +1929,12 @@ const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\"4\n" +
 	"\x1cDeleteFulfilmentRuleResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\"\x17\n" +
-	"\x15GetSharedRulesRequest\"\xd5\x01\n" +
+	"\x15GetSharedRulesRequest\"\x93\x02\n" +
 	"\x16GetSharedRulesResponse\x12:\n" +
 	"\x06safety\x18\x01 \x03(\v2\".stockfold.inventory.v1.SafetyRuleR\x06safety\x12=\n" +
 	"\x06groups\x18\x02 \x03(\v2%.stockfold.inventory.v1.LocationGroupR\x06groups\x12@\n" +
-	"\amethods\x18\x03 \x03(\v2&.stockfold.inventory.v1.FulfilmentRuleR\amethodsBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\amethods\x18\x03 \x03(\v2&.stockfold.inventory.v1.FulfilmentRuleR\amethods\x12<\n" +
+	"\abuffers\x18\x04 \x03(\v2\".stockfold.inventory.v1.BufferRuleR\abuffersBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_rules_proto_rawDescOnce sync.Once
@@ -1612,61 +1948,73 @@ func file_stockfold_inventory_v1_rules_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_rules_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_stockfold_inventory_v1_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_stockfold_inventory_v1_rules_proto_goTypes = []any{
 	(*SafetyRule)(nil),                   // 0: stockfold.inventory.v1.SafetyRule
-	(*Allocation)(nil),                   // 1: stockfold.inventory.v1.Allocation
-	(*SellingRule)(nil),                  // 2: stockfold.inventory.v1.SellingRule
-	(*LocationGroup)(nil),                // 3: stockfold.inventory.v1.LocationGroup
-	(*FulfilmentRule)(nil),               // 4: stockfold.inventory.v1.FulfilmentRule
-	(*RetireChannelRequest)(nil),         // 5: stockfold.inventory.v1.RetireChannelRequest
-	(*RetireChannelResponse)(nil),        // 6: stockfold.inventory.v1.RetireChannelResponse
-	(*PutSafetyRuleRequest)(nil),         // 7: stockfold.inventory.v1.PutSafetyRuleRequest
-	(*PutSafetyRuleResponse)(nil),        // 8: stockfold.inventory.v1.PutSafetyRuleResponse
-	(*DeleteSafetyRuleRequest)(nil),      // 9: stockfold.inventory.v1.DeleteSafetyRuleRequest
-	(*DeleteSafetyRuleResponse)(nil),     // 10: stockfold.inventory.v1.DeleteSafetyRuleResponse
-	(*PutAllocationRequest)(nil),         // 11: stockfold.inventory.v1.PutAllocationRequest
-	(*PutAllocationResponse)(nil),        // 12: stockfold.inventory.v1.PutAllocationResponse
-	(*PutSellingRuleRequest)(nil),        // 13: stockfold.inventory.v1.PutSellingRuleRequest
-	(*PutSellingRuleResponse)(nil),       // 14: stockfold.inventory.v1.PutSellingRuleResponse
-	(*GetItemRulesRequest)(nil),          // 15: stockfold.inventory.v1.GetItemRulesRequest
-	(*GetItemRulesResponse)(nil),         // 16: stockfold.inventory.v1.GetItemRulesResponse
-	(*PutLocationGroupRequest)(nil),      // 17: stockfold.inventory.v1.PutLocationGroupRequest
-	(*PutLocationGroupResponse)(nil),     // 18: stockfold.inventory.v1.PutLocationGroupResponse
-	(*PutFulfilmentRuleRequest)(nil),     // 19: stockfold.inventory.v1.PutFulfilmentRuleRequest
-	(*PutFulfilmentRuleResponse)(nil),    // 20: stockfold.inventory.v1.PutFulfilmentRuleResponse
-	(*DeleteFulfilmentRuleRequest)(nil),  // 21: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	(*DeleteFulfilmentRuleResponse)(nil), // 22: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	(*GetSharedRulesRequest)(nil),        // 23: stockfold.inventory.v1.GetSharedRulesRequest
-	(*GetSharedRulesResponse)(nil),       // 24: stockfold.inventory.v1.GetSharedRulesResponse
-	(*timestamppb.Timestamp)(nil),        // 25: google.protobuf.Timestamp
+	(*BufferRule)(nil),                   // 1: stockfold.inventory.v1.BufferRule
+	(*Allocation)(nil),                   // 2: stockfold.inventory.v1.Allocation
+	(*SellingRule)(nil),                  // 3: stockfold.inventory.v1.SellingRule
+	(*LocationGroup)(nil),                // 4: stockfold.inventory.v1.LocationGroup
+	(*FulfilmentRule)(nil),               // 5: stockfold.inventory.v1.FulfilmentRule
+	(*RetireChannelRequest)(nil),         // 6: stockfold.inventory.v1.RetireChannelRequest
+	(*RetireChannelResponse)(nil),        // 7: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleRequest)(nil),         // 8: stockfold.inventory.v1.PutSafetyRuleRequest
+	(*PutSafetyRuleResponse)(nil),        // 9: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleRequest)(nil),      // 10: stockfold.inventory.v1.DeleteSafetyRuleRequest
+	(*DeleteSafetyRuleResponse)(nil),     // 11: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutBufferRuleRequest)(nil),         // 12: stockfold.inventory.v1.PutBufferRuleRequest
+	(*PutBufferRuleResponse)(nil),        // 13: stockfold.inventory.v1.PutBufferRuleResponse
+	(*DeleteBufferRuleRequest)(nil),      // 14: stockfold.inventory.v1.DeleteBufferRuleRequest
+	(*DeleteBufferRuleResponse)(nil),     // 15: stockfold.inventory.v1.DeleteBufferRuleResponse
+	(*PutAllocationRequest)(nil),         // 16: stockfold.inventory.v1.PutAllocationRequest
+	(*PutAllocationResponse)(nil),        // 17: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleRequest)(nil),        // 18: stockfold.inventory.v1.PutSellingRuleRequest
+	(*PutSellingRuleResponse)(nil),       // 19: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesRequest)(nil),          // 20: stockfold.inventory.v1.GetItemRulesRequest
+	(*GetItemRulesResponse)(nil),         // 21: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupRequest)(nil),      // 22: stockfold.inventory.v1.PutLocationGroupRequest
+	(*PutLocationGroupResponse)(nil),     // 23: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleRequest)(nil),     // 24: stockfold.inventory.v1.PutFulfilmentRuleRequest
+	(*PutFulfilmentRuleResponse)(nil),    // 25: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleRequest)(nil),  // 26: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	(*DeleteFulfilmentRuleResponse)(nil), // 27: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*GetSharedRulesRequest)(nil),        // 28: stockfold.inventory.v1.GetSharedRulesRequest
+	(*GetSharedRulesResponse)(nil),       // 29: stockfold.inventory.v1.GetSharedRulesResponse
+	(*timestamppb.Timestamp)(nil),        // 30: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_rules_proto_depIdxs = []int32{
-	25, // 0: stockfold.inventory.v1.SafetyRule.from:type_name -> google.protobuf.Timestamp
-	25, // 1: stockfold.inventory.v1.SafetyRule.until:type_name -> google.protobuf.Timestamp
-	25, // 2: stockfold.inventory.v1.SellingRule.release_at:type_name -> google.protobuf.Timestamp
-	0,  // 3: stockfold.inventory.v1.PutSafetyRuleRequest.rule:type_name -> stockfold.inventory.v1.SafetyRule
-	0,  // 4: stockfold.inventory.v1.PutSafetyRuleResponse.rule:type_name -> stockfold.inventory.v1.SafetyRule
-	0,  // 5: stockfold.inventory.v1.DeleteSafetyRuleRequest.rule:type_name -> stockfold.inventory.v1.SafetyRule
-	1,  // 6: stockfold.inventory.v1.PutAllocationRequest.allocation:type_name -> stockfold.inventory.v1.Allocation
-	1,  // 7: stockfold.inventory.v1.PutAllocationResponse.allocation:type_name -> stockfold.inventory.v1.Allocation
-	2,  // 8: stockfold.inventory.v1.PutSellingRuleRequest.rule:type_name -> stockfold.inventory.v1.SellingRule
-	2,  // 9: stockfold.inventory.v1.PutSellingRuleResponse.rule:type_name -> stockfold.inventory.v1.SellingRule
-	0,  // 10: stockfold.inventory.v1.GetItemRulesResponse.safety:type_name -> stockfold.inventory.v1.SafetyRule
-	1,  // 11: stockfold.inventory.v1.GetItemRulesResponse.allocations:type_name -> stockfold.inventory.v1.Allocation
-	2,  // 12: stockfold.inventory.v1.GetItemRulesResponse.selling:type_name -> stockfold.inventory.v1.SellingRule
-	3,  // 13: stockfold.inventory.v1.PutLocationGroupRequest.group:type_name -> stockfold.inventory.v1.LocationGroup
-	3,  // 14: stockfold.inventory.v1.PutLocationGroupResponse.group:type_name -> stockfold.inventory.v1.LocationGroup
-	4,  // 15: stockfold.inventory.v1.PutFulfilmentRuleRequest.rule:type_name -> stockfold.inventory.v1.FulfilmentRule
-	4,  // 16: stockfold.inventory.v1.PutFulfilmentRuleResponse.rule:type_name -> stockfold.inventory.v1.FulfilmentRule
-	0,  // 17: stockfold.inventory.v1.GetSharedRulesResponse.safety:type_name -> stockfold.inventory.v1.SafetyRule
-	3,  // 18: stockfold.inventory.v1.GetSharedRulesResponse.groups:type_name -> stockfold.inventory.v1.LocationGroup
-	4,  // 19: stockfold.inventory.v1.GetSharedRulesResponse.methods:type_name -> stockfold.inventory.v1.FulfilmentRule
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	30, // 0: stockfold.inventory.v1.SafetyRule.from:type_name -> google.protobuf.Timestamp
+	30, // 1: stockfold.inventory.v1.SafetyRule.until:type_name -> google.protobuf.Timestamp
+	30, // 2: stockfold.inventory.v1.BufferRule.from:type_name -> google.protobuf.Timestamp
+	30, // 3: stockfold.inventory.v1.BufferRule.until:type_name -> google.protobuf.Timestamp
+	30, // 4: stockfold.inventory.v1.SellingRule.release_at:type_name -> google.protobuf.Timestamp
+	0,  // 5: stockfold.inventory.v1.PutSafetyRuleRequest.rule:type_name -> stockfold.inventory.v1.SafetyRule
+	0,  // 6: stockfold.inventory.v1.PutSafetyRuleResponse.rule:type_name -> stockfold.inventory.v1.SafetyRule
+	0,  // 7: stockfold.inventory.v1.DeleteSafetyRuleRequest.rule:type_name -> stockfold.inventory.v1.SafetyRule
+	1,  // 8: stockfold.inventory.v1.PutBufferRuleRequest.rule:type_name -> stockfold.inventory.v1.BufferRule
+	1,  // 9: stockfold.inventory.v1.PutBufferRuleResponse.rule:type_name -> stockfold.inventory.v1.BufferRule
+	1,  // 10: stockfold.inventory.v1.DeleteBufferRuleRequest.rule:type_name -> stockfold.inventory.v1.BufferRule
+	2,  // 11: stockfold.inventory.v1.PutAllocationRequest.allocation:type_name -> stockfold.inventory.v1.Allocation
+	2,  // 12: stockfold.inventory.v1.PutAllocationResponse.allocation:type_name -> stockfold.inventory.v1.Allocation
+	3,  // 13: stockfold.inventory.v1.PutSellingRuleRequest.rule:type_name -> stockfold.inventory.v1.SellingRule
+	3,  // 14: stockfold.inventory.v1.PutSellingRuleResponse.rule:type_name -> stockfold.inventory.v1.SellingRule
+	0,  // 15: stockfold.inventory.v1.GetItemRulesResponse.safety:type_name -> stockfold.inventory.v1.SafetyRule
+	2,  // 16: stockfold.inventory.v1.GetItemRulesResponse.allocations:type_name -> stockfold.inventory.v1.Allocation
+	3,  // 17: stockfold.inventory.v1.GetItemRulesResponse.selling:type_name -> stockfold.inventory.v1.SellingRule
+	1,  // 18: stockfold.inventory.v1.GetItemRulesResponse.buffers:type_name -> stockfold.inventory.v1.BufferRule
+	4,  // 19: stockfold.inventory.v1.PutLocationGroupRequest.group:type_name -> stockfold.inventory.v1.LocationGroup
+	4,  // 20: stockfold.inventory.v1.PutLocationGroupResponse.group:type_name -> stockfold.inventory.v1.LocationGroup
+	5,  // 21: stockfold.inventory.v1.PutFulfilmentRuleRequest.rule:type_name -> stockfold.inventory.v1.FulfilmentRule
+	5,  // 22: stockfold.inventory.v1.PutFulfilmentRuleResponse.rule:type_name -> stockfold.inventory.v1.FulfilmentRule
+	0,  // 23: stockfold.inventory.v1.GetSharedRulesResponse.safety:type_name -> stockfold.inventory.v1.SafetyRule
+	4,  // 24: stockfold.inventory.v1.GetSharedRulesResponse.groups:type_name -> stockfold.inventory.v1.LocationGroup
+	5,  // 25: stockfold.inventory.v1.GetSharedRulesResponse.methods:type_name -> stockfold.inventory.v1.FulfilmentRule
+	1,  // 26: stockfold.inventory.v1.GetSharedRulesResponse.buffers:type_name -> stockfold.inventory.v1.BufferRule
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_rules_proto_init() }
@@ -1680,7 +2028,7 @@ func file_stockfold_inventory_v1_rules_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_rules_proto_rawDesc), len(file_stockfold_inventory_v1_rules_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

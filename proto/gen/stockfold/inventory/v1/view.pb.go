@@ -138,6 +138,7 @@ type RulesDocument struct {
 	// What has left by each allocation, in the same order.
 	Left          []int64           `protobuf:"varint,4,rep,packed,name=left,proto3" json:"left,omitempty"`
 	Selling       []*SellingRuleSet `protobuf:"bytes,5,rep,name=selling,proto3" json:"selling,omitempty"`
+	Buffers       []*BufferSet      `protobuf:"bytes,6,rep,name=buffers,proto3" json:"buffers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -203,6 +204,13 @@ func (x *RulesDocument) GetLeft() []int64 {
 func (x *RulesDocument) GetSelling() []*SellingRuleSet {
 	if x != nil {
 		return x.Selling
+	}
+	return nil
+}
+
+func (x *RulesDocument) GetBuffers() []*BufferSet {
+	if x != nil {
+		return x.Buffers
 	}
 	return nil
 }
@@ -293,7 +301,8 @@ type PolicyRulesDocument struct {
 	Groups     []*LocationGroupDefined `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	Methods    []*FulfilmentRuleSet    `protobuf:"bytes,5,rep,name=methods,proto3" json:"methods,omitempty"`
 	// Ends and beginnings of rules up to here are recorded.
-	Passed        int64 `protobuf:"varint,6,opt,name=passed,proto3" json:"passed,omitempty"`
+	Passed        int64              `protobuf:"varint,6,opt,name=passed,proto3" json:"passed,omitempty"`
+	Buffers       []*SharedBufferSet `protobuf:"bytes,7,rep,name=buffers,proto3" json:"buffers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,6 +377,13 @@ func (x *PolicyRulesDocument) GetPassed() int64 {
 		return x.Passed
 	}
 	return 0
+}
+
+func (x *PolicyRulesDocument) GetBuffers() []*SharedBufferSet {
+	if x != nil {
+		return x.Buffers
+	}
+	return nil
 }
 
 type ItemDocument struct {
@@ -1475,20 +1491,21 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\bbalances\x18\x05 \x03(\v2'.stockfold.inventory.v1.BalanceDocumentR\bbalances\x12\x1a\n" +
 	"\bpolicies\x18\x06 \x01(\x04R\bpolicies\x12D\n" +
 	"\x06values\x18\a \x03(\v2,.stockfold.inventory.v1.ChannelValueDocumentR\x06values\x12;\n" +
-	"\x05rules\x18\b \x01(\v2%.stockfold.inventory.v1.RulesDocumentR\x05rules\"\x89\x02\n" +
+	"\x05rules\x18\b \x01(\v2%.stockfold.inventory.v1.RulesDocumentR\x05rules\"\xc6\x02\n" +
 	"\rRulesDocument\x12\x18\n" +
 	"\atallied\x18\x01 \x01(\bR\atallied\x12?\n" +
 	"\x06safety\x18\x02 \x03(\v2'.stockfold.inventory.v1.SharedSafetySetR\x06safety\x12G\n" +
 	"\vallocations\x18\x03 \x03(\v2%.stockfold.inventory.v1.AllocationSetR\vallocations\x12\x12\n" +
 	"\x04left\x18\x04 \x03(\x03R\x04left\x12@\n" +
-	"\aselling\x18\x05 \x03(\v2&.stockfold.inventory.v1.SellingRuleSetR\aselling\"\xa9\x01\n" +
+	"\aselling\x18\x05 \x03(\v2&.stockfold.inventory.v1.SellingRuleSetR\aselling\x12;\n" +
+	"\abuffers\x18\x06 \x03(\v2!.stockfold.inventory.v1.BufferSetR\abuffers\"\xa9\x01\n" +
 	"\vUseDocument\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12 \n" +
 	"\vbackordered\x18\x02 \x01(\bR\vbackordered\x12\x1a\n" +
 	"\breserved\x18\x03 \x01(\x12R\breserved\x12\x1d\n" +
 	"\n" +
 	"hold_until\x18\x04 \x03(\x03R\tholdUntil\x12#\n" +
-	"\rhold_quantity\x18\x05 \x03(\x12R\fholdQuantity\"\xb6\x02\n" +
+	"\rhold_quantity\x18\x05 \x03(\x12R\fholdQuantity\"\xf9\x02\n" +
 	"\x13PolicyRulesDocument\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x1f\n" +
 	"\vrecorded_at\x18\x02 \x01(\x03R\n" +
@@ -1496,7 +1513,8 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x06safety\x18\x03 \x03(\v2'.stockfold.inventory.v1.SharedSafetySetR\x06safety\x12D\n" +
 	"\x06groups\x18\x04 \x03(\v2,.stockfold.inventory.v1.LocationGroupDefinedR\x06groups\x12C\n" +
 	"\amethods\x18\x05 \x03(\v2).stockfold.inventory.v1.FulfilmentRuleSetR\amethods\x12\x16\n" +
-	"\x06passed\x18\x06 \x01(\x03R\x06passed\"\x8d\x01\n" +
+	"\x06passed\x18\x06 \x01(\x03R\x06passed\x12A\n" +
+	"\abuffers\x18\a \x03(\v2'.stockfold.inventory.v1.SharedBufferSetR\abuffers\"\x8d\x01\n" +
 	"\fItemDocument\x12\x1d\n" +
 	"\n" +
 	"by_default\x18\x01 \x01(\bR\tbyDefault\x12\x12\n" +
@@ -1638,9 +1656,11 @@ var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*SharedSafetySet)(nil),      // 15: stockfold.inventory.v1.SharedSafetySet
 	(*AllocationSet)(nil),        // 16: stockfold.inventory.v1.AllocationSet
 	(*SellingRuleSet)(nil),       // 17: stockfold.inventory.v1.SellingRuleSet
-	(*LocationGroupDefined)(nil), // 18: stockfold.inventory.v1.LocationGroupDefined
-	(*FulfilmentRuleSet)(nil),    // 19: stockfold.inventory.v1.FulfilmentRuleSet
-	(*ChannelDefined)(nil),       // 20: stockfold.inventory.v1.ChannelDefined
+	(*BufferSet)(nil),            // 18: stockfold.inventory.v1.BufferSet
+	(*LocationGroupDefined)(nil), // 19: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),    // 20: stockfold.inventory.v1.FulfilmentRuleSet
+	(*SharedBufferSet)(nil),      // 21: stockfold.inventory.v1.SharedBufferSet
+	(*ChannelDefined)(nil),       // 22: stockfold.inventory.v1.ChannelDefined
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	4,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
@@ -1650,20 +1670,22 @@ var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	15, // 4: stockfold.inventory.v1.RulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
 	16, // 5: stockfold.inventory.v1.RulesDocument.allocations:type_name -> stockfold.inventory.v1.AllocationSet
 	17, // 6: stockfold.inventory.v1.RulesDocument.selling:type_name -> stockfold.inventory.v1.SellingRuleSet
-	15, // 7: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
-	18, // 8: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
-	19, // 9: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
-	2,  // 10: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
-	6,  // 11: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
-	10, // 12: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
-	9,  // 13: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
-	20, // 14: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
-	13, // 15: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	18, // 7: stockfold.inventory.v1.RulesDocument.buffers:type_name -> stockfold.inventory.v1.BufferSet
+	15, // 8: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	19, // 9: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	20, // 10: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	21, // 11: stockfold.inventory.v1.PolicyRulesDocument.buffers:type_name -> stockfold.inventory.v1.SharedBufferSet
+	2,  // 12: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
+	6,  // 13: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
+	10, // 14: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
+	9,  // 15: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
+	22, // 16: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
+	13, // 17: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
