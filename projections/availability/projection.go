@@ -212,6 +212,14 @@ func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Docu
 // Position is the store position up to which everything is readable.
 func (p *Projection) Position() uint64 { return p.runner.Position() }
 
+// WaitForEnd waits until everything that the store holds now is readable, policies included.
+func (p *Projection) WaitForEnd(ctx context.Context) error {
+	if err := p.runner.WaitForEnd(ctx); err != nil {
+		return err
+	}
+	return p.dir.WaitForEnd(ctx)
+}
+
 // WaitFor waits until everything up to a position is readable, policies included.
 func (p *Projection) WaitFor(ctx context.Context, position uint64) error {
 	if err := p.runner.WaitFor(ctx, position); err != nil {

@@ -19,10 +19,15 @@ import (
 // *validation.Error, *refusals.UnknownLocations, *tokens.NotYetVisibleError when it is durable but not yet in force here,
 // and the errors of the store.
 func (s *Service) PutChannel(ctx context.Context, r *pb.PutChannelRequest) (*pb.PutChannelResponse, error) {
-	if err := s.checkChannel(ctx, r); err != nil {
+	return s.putChannel(ctx, r, false)
+}
+
+// putChannel says what a channel is, or what one that is at an end was.
+func (s *Service) putChannel(ctx context.Context, r *pb.PutChannelRequest, retired bool) (*pb.PutChannelResponse, error) {
+	if err := s.checkChannel(ctx, r, retired); err != nil {
 		return nil, err
 	}
-	in := putChannel{defined: channel.Defined{
+	in := putChannel{retired: retired, defined: channel.Defined{
 		Name: r.Channel.Name, Sourcing: r.Channel.Sourcing, HoldSeconds: r.Channel.HoldSeconds, Buffer: r.Channel.Buffer,
 		Terms: termsOf(r.Channel),
 	}}
@@ -36,7 +41,7 @@ func (s *Service) PutChannel(ctx context.Context, r *pb.PutChannelRequest) (*pb.
 	return &pb.PutChannelResponse{Channel: channelMessage(r.Channel.ChannelId, &in.result), Token: s.Tokens.Encode(outcome.Position)}, nil
 }
 
-func (s *Service) checkChannel(ctx context.Context, r *pb.PutChannelRequest) error {
+func (s *Service) checkChannel(ctx context.Context, r *pb.PutChannelRequest, retired bool) error {
 	var c validation.Checker
 	c.Text("actor", r.Actor, validation.MaxID)
 	if r.Channel == nil {
@@ -53,6 +58,9 @@ func (s *Service) checkChannel(ctx context.Context, r *pb.PutChannelRequest) err
 		checkSourcing(&c, r.Channel.Sourcing)
 	}
 	checkTerms(&c, r.Channel)
+	if r.Channel.Retired && !retired {
+		c.Fail("channel.retired", "must be left out: use RetireChannel")
+	}
 	if err := c.Err(); err != nil {
 		return err
 	}
@@ -99,12 +107,16 @@ func (s *Service) undefined(locations []string) (unknown []string) {
 // putChannel is the intention.
 type putChannel struct {
 	defined channel.Defined
+	retired bool
 	result  channel.State
 }
 
 // Decide defines.
 func (x *putChannel) Decide(s *channel.State, m aggregates.Metadata, _ aggregates.Instant) ([]aggregates.Event, error) {
 	events := channel.Define(s, x.defined)
+	if x.retired {
+		events = channel.DefineRetired(s, x.defined)
+	}
 	x.result = *s
 	for _, e := range events {
 		x.result.Evolve(e, m)
@@ -184,7 +196,4 @@ func checkTerms(c *validation.Checker, x *pb.Channel) {
 	}
 	c.Range("channel.low_stock", x.LowStock, 0, validation.MaxQuantity)
 	c.Range("channel.sell_out", x.SellOut, 0, validation.MaxQuantity)
-	if x.Retired {
-		c.Fail("channel.retired", "must be left out: use RetireChannel")
-	}
 }

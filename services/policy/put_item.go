@@ -16,10 +16,20 @@ import (
 // PutItem says what a SKU is and what is kept back of it where. It returns *validation.Error,
 // *stock.DecimalsFixedError and the errors of the store.
 func (s *Service) PutItem(ctx context.Context, r *pb.PutItemRequest) (*pb.PutItemResponse, error) {
+	return s.putItem(ctx, r, false)
+}
+
+// describeItem is PutItem, which leaves the safety stock as it is when none is given: whoever says by messages or in a file what a SKU is says
+// elsewhere what is kept back.
+func (s *Service) describeItem(ctx context.Context, r *pb.PutItemRequest) (*pb.PutItemResponse, error) {
+	return s.putItem(ctx, r, len(r.GetItem().GetSafetyStock()) == 0)
+}
+
+func (s *Service) putItem(ctx context.Context, r *pb.PutItemRequest, describe bool) (*pb.PutItemResponse, error) {
 	if err := checkItem(r); err != nil {
 		return nil, err
 	}
-	in := putItem{request: stock.RegisterRequest{
+	in := putItem{describe: describe, request: stock.RegisterRequest{
 		Name: r.Item.Name, Unit: r.Item.Unit, Category: r.Item.Category, Decimals: int(r.Item.Decimals),
 	}}
 	for _, x := range r.Item.SafetyStock {
@@ -70,12 +80,21 @@ func checkSafetyStock(c *validation.Checker, list []*pb.SafetyStock) {
 
 // putItem is the intention.
 type putItem struct {
-	request stock.RegisterRequest
-	result  stock.Item
+	request  stock.RegisterRequest
+	describe bool // leave the safety stock as it is
+	result   stock.Item
 }
 
 // Decide registers.
 func (x *putItem) Decide(s *stock.State, m aggregates.Metadata, now aggregates.Instant) (events []aggregates.Event, err error) {
+	if x.describe {
+		x.request.SafetyStock = nil
+		for b := range s.Each {
+			if b.SafetyStock != 0 {
+				x.request.SafetyStock = append(x.request.SafetyStock, stock.SafetyStock{Location: b.Location, Quantity: b.SafetyStock})
+			}
+		}
+	}
 	x.result, events, err = stock.Register(s, x.request, m, now)
 	return events, err
 }

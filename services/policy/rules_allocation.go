@@ -54,6 +54,19 @@ func checkAllocation(r *pb.PutAllocationRequest) error {
 	return c.Err()
 }
 
+// endAllocation ends an allocation, whatever became of the group or the channel that it is of.
+func (s *Service) endAllocation(ctx context.Context, a *pb.Allocation, actor string) error {
+	a = &pb.Allocation{Sku: a.GetSku(), Channel: a.GetChannel(), Group: a.GetGroup()}
+	if err := checkAllocation(&pb.PutAllocationRequest{Allocation: a, Actor: actor}); err != nil {
+		return err
+	}
+	_, err := s.changeSKU(ctx, a.Sku, actor, func(st *stock.State, m aggregates.Metadata, now aggregates.Instant) ([]aggregates.Event, error) {
+		_, events, err := stock.Allocate(st, stock.AllocationRequest{Channel: a.Channel, Group: a.Group}, m, now)
+		return events, err
+	})
+	return err
+}
+
 // GroupError says that no locations are in a group.
 type GroupError struct{ Group string }
 

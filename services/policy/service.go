@@ -46,12 +46,12 @@ type Directory interface {
 
 // Items finds what is known of SKUs; *availability.Projection does. Scan is in bytewise order.
 type Items interface {
-	tokens.View
+	tokens.Ended
 	Stock(ctx context.Context, sku string) (*availability.Document, error)
 	Scan(ctx context.Context, after string, limit int) ([]*availability.Document, error)
 }
 
-// Config says what the service works with. All of it must be set.
+// Config says what the service works with. All of it must be set but Now.
 type Config struct {
 	SKUs      commands.Doer[stock.State]
 	Channels  commands.Doer[channel.State]
@@ -60,6 +60,7 @@ type Config struct {
 	Directory Directory
 	Items     Items
 	Tokens    *tokens.Codec
+	Now       func() aggregates.Instant // the clock; the system's by default
 }
 
 // Service implements the contract's PolicyService.
