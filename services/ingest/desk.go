@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -59,16 +60,19 @@ const (
 type DeadLetterDesk struct {
 	// Orders takes in letters about orders; it is set before the desk is used.
 	Orders Orders
+	// Policies takes in letters about rules; it is set before the desk is used.
+	Policies Policies
 
 	letters  DeadLetters
 	recorder *Recorder
 	now      func() aggregates.Instant
 	log      *slog.Logger
 
-	seed  maphash.Seed
-	locks [lockStripes]chan struct{}
-	kick  chan struct{}
-	stats counters
+	seed    maphash.Seed
+	locks   [lockStripes]chan struct{}
+	kick    chan struct{}
+	waiting atomic.Bool // letters about rules wait for what may be defined
+	stats   counters
 }
 
 // NewDeadLetterDesk returns a desk over the letters. now nil means the system's clock, log nil the default logger.
@@ -189,15 +193,16 @@ func (d *DeadLetterDesk) keep(ctx context.Context, letter DeadLetter) error {
 		d.log.Warn("dead letters kept", "reason", letter.Reason, "letters", n, "last", letter.ID, "message", letter.Message,
 			"topic", letter.Topic, "partition", letter.Partition, "offset", letter.Offset)
 	}
+	d.noteWaiting(&letter)
 	if letter.Reason == stock.ReasonUnknownLocation && d.recorder.Knows(letter.Location) {
 		d.wake() // it was defined in between, and whoever was told of that did not see this letter
 	}
 	return nil
 }
 
-// PolicyChanged is to be told every change of policy: a location that was defined may be what letters wait for.
+// PolicyChanged is to be told every change of policy: what was defined may be what letters wait for.
 func (d *DeadLetterDesk) PolicyChanged(c policies.Change) {
-	if c.LocationDefined != "" {
+	if c.LocationDefined != "" || d.waiting.Load() {
 		d.wake()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -100,10 +101,11 @@ func (l *DeadLetter) settle(tried *DeadLetter, v verdict, actor string) bool {
 
 // try records what is left of a letter's facts.
 func (d *DeadLetterDesk) try(ctx context.Context, letter *DeadLetter) verdict {
-	if o, _, rejection, is := readOrder(letter.message(), 0); rejection != nil {
+	takers := takers{d.Orders, d.Policies, d.now}
+	if x, _, rejection, is := takers.errand(letter.message(), 0); rejection != nil {
 		return verdict{rejection: rejection}
 	} else if is {
-		return d.tryOrder(ctx, o)
+		return d.tryErrand(ctx, x)
 	}
 	all, rejection := facts(d.recorder, letter.message(), 0)
 	if rejection != nil {
@@ -149,12 +151,27 @@ func (d *DeadLetterDesk) Run(ctx context.Context) error {
 	}
 }
 
-// sweep goes through the open letters: at the first time all of them, later those that wait for a location.
+// sweep goes through the open letters: at the first time all of them, later those that wait for a location, and while letters about rules wait, for what else they
+// may wait for.
 func (d *DeadLetterDesk) sweep(ctx context.Context, all bool) error {
-	q := Query{State: Open, Reason: stock.ReasonUnknownLocation, Limit: deskPage}
 	if all {
-		q.Reason = ""
+		return d.sweepReason(ctx, "")
 	}
+	reasons := []string{stock.ReasonUnknownLocation}
+	if d.waiting.Swap(false) {
+		reasons = append(reasons, policy.ReasonUnknownChannel, policy.ReasonUnknownGroup, policy.ReasonUnknownSKU)
+	}
+	for _, reason := range reasons {
+		if err := d.sweepReason(ctx, reason); err != nil {
+			d.waiting.Store(true)
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *DeadLetterDesk) sweepReason(ctx context.Context, reason string) error {
+	q := Query{State: Open, Reason: reason, Limit: deskPage}
 	for {
 		letters, more, err := d.letters.List(ctx, q)
 		if err != nil {
@@ -170,6 +187,14 @@ func (d *DeadLetterDesk) sweep(ctx context.Context, all bool) error {
 	}
 }
 
+// due tells whether what a letter waits for is there.
+func (d *DeadLetterDesk) due(ctx context.Context, l *DeadLetter) bool {
+	if topic(l.Topic) == TopicPolicy {
+		return d.ready(ctx, l)
+	}
+	return l.Reason == stock.ReasonUnknownLocation && d.recorder.Knows(l.Location)
+}
+
 // replayReady replays those letters of a page that are ready for it.
 func (d *DeadLetterDesk) replayReady(ctx context.Context, letters []DeadLetter) error {
 	var (
@@ -180,7 +205,7 @@ func (d *DeadLetterDesk) replayReady(ctx context.Context, letters []DeadLetter) 
 	)
 	for i := range letters {
 		l := &letters[i]
-		if !l.wasBegun() && (l.Reason != stock.ReasonUnknownLocation || !d.recorder.Knows(l.Location)) {
+		if !l.wasBegun() && !d.due(ctx, l) {
 			continue
 		}
 		room <- struct{}{}

@@ -10,12 +10,13 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 )
 
-// Config says what the service works with. Consumer, Recorder, Desk and Offsets must be set, and Orders when the orders' topic is
-// read.
+// Config says what the service works with. Consumer, Recorder, Desk and Offsets must be set, and Orders and Policies when their topics
+// are read.
 type Config struct {
 	Consumer Consumer
 	Recorder *Recorder
 	Orders   Orders
+	Policies Policies
 	Desk     *DeadLetterDesk
 	Offsets  Offsets
 	Now      func() aggregates.Instant // the clock; the system's by default
@@ -25,7 +26,8 @@ type Config struct {
 // Service takes in the messages of the partitions assigned to this process.
 type Service struct {
 	Config
-	stats counters
+	takers takers
+	stats  counters
 
 	mu         sync.Mutex
 	trouble    string
@@ -54,7 +56,7 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Service{Config: c, partitions: make(map[place]*PartitionStatus)}
+	return &Service{Config: c, takers: takers{c.Orders, c.Policies, c.Now}, partitions: make(map[place]*PartitionStatus)}
 }
 
 // Run takes in messages until ctx ends. What was begun by then is finished and saved before it returns, which takes a

@@ -35,7 +35,7 @@ func (w *worker) advance() {
 
 // conclude decides what follows from an entry's outcome.
 func (w *worker) conclude(e *entry) {
-	if e.order != nil && e.rejection == nil {
+	if e.errand != nil && e.rejection == nil {
 		w.unchain(e)
 	}
 	if e.untold != nil {
@@ -55,7 +55,10 @@ func (w *worker) conclude(e *entry) {
 		w.flying++
 		w.keep(e)
 		return
-	case e.order != nil:
+	case e.errand != nil:
+		if e.errand.policy {
+			w.s.Desk.PoliciesTaken()
+		}
 		if e.news {
 			w.s.stats.facts.Add(1)
 		} else {

@@ -5,7 +5,11 @@ const (
 	TopicMovements = "stockfold.movements.v1" // one Movement per message
 	TopicSales     = "stockfold.sales.v1"     // one Sale per message
 	TopicOrders    = "stockfold.orders.v1"    // one OrderMessage per message
+	TopicPolicy    = "stockfold.policy.v1"    // one request of PolicyService per message, of the types that policy.TypeOf names
 )
+
+// Topics are the topics that the service reads.
+func Topics() []string { return []string{TopicMovements, TopicSales, TopicOrders, TopicPolicy} }
 
 // Types of CloudEvents that the service understands, on either topic, a contract.
 const (

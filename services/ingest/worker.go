@@ -30,7 +30,7 @@ type worker struct {
 	facts    int                      // of them
 	bytes    int                      // of entries in the window
 	failed   int                      // entries that wait to be tried again
-	chains   map[string]chan struct{} // of orders with messages under way, the last one's
+	chains   map[string]chan struct{} // of keys with errands under way, the last one's
 	troubled bool
 	ended    error // why there is nothing more to read
 	pause    backoff
@@ -59,9 +59,9 @@ type entry struct {
 	untold    error    // why they were not told
 	open      atomic.Int32
 	rejection *stock.Rejection // to be kept as a dead letter
-	order     *orderMessage    // what it says of an order, instead of facts
-	refused   *stock.Rejection // why the order does not take it
-	news      bool             // the order had not heard of it
+	errand    *errand          // what it is for another service, instead of facts
+	refused   *stock.Rejection // why that does not take it
+	news      bool             // that had not heard of it
 	applied   []int32
 	err       error // of the last try, when it may be tried again
 	defects   int   // tries that failed for no known reason
@@ -203,8 +203,8 @@ func (w *worker) start(ctx context.Context) {
 			continue
 		}
 		var n number
-		var isOrder bool
-		if e.order, n, e.rejection, isOrder = readOrder(&e.message, w.epoch); !isOrder {
+		var isErrand bool
+		if e.errand, n, e.rejection, isErrand = w.s.takers.errand(&e.message, w.epoch); !isErrand {
 			e.facts, n, e.rejection = numberedFacts(w.s.Recorder, &e.message, w.epoch)
 		}
 		w.follow(e, n)
@@ -242,8 +242,8 @@ func (w *worker) begin(ctx context.Context, e *entry) {
 		w.arrive(e)
 	case e.rejection != nil:
 		w.keep(e)
-	case e.order != nil:
-		w.takeOrder(e)
+	case e.errand != nil:
+		w.runErrand(e)
 	default:
 		w.s.Recorder.Submit(e.facts, func(results []stock.Result) {
 			e.results = results

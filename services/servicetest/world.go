@@ -74,6 +74,7 @@ type World struct {
 	OrderIndex   *orders.Projection
 	Orders       *orderservice.Service
 	Recorder     *stockservice.Recorder
+	Policy       *policy.Service
 	Desk         *ingest.DeadLetterDesk
 	Tokens       *tokens.Codec
 
@@ -188,14 +189,16 @@ func (w *World) config() api.Config {
 		Index: w.OrderIndex, Tokens: w.Tokens, Now: w.Now, Log: w.Log})
 	w.Desk = ingest.NewDeadLetterDesk(w.Store.DeadLetters(), w.Recorder, w.Now, w.Log)
 	w.Desk.Orders = w.Orders
+	w.Policy = policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Rules: w.Rules, Directory: w.Policies,
+		Items: w.View, Tokens: w.Tokens, Now: w.Now})
+	w.Desk.Policies = w.Policy
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
-		Policy: policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Rules: w.Rules, Directory: w.Policies,
-			Items: w.View, Tokens: w.Tokens}),
-		History: history.New(w.Store, w.Desk, w.Now),
-		Orders:  w.Orders,
+		Policy:       w.Policy,
+		History:      history.New(w.Store, w.Desk, w.Now),
+		Orders:       w.Orders,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
+	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/stockfold/load"
 )
 
@@ -16,8 +18,11 @@ type publishCmd struct {
 	ID      string    `name:"id" help:"The source's own id of the fact: a second one with the same id counts once. A new one when empty."`
 	Time    time.Time `help:"When it happened, e.g. 2017-01-02T15:04:05Z; now when empty."`
 
-	Kind string `arg:"" enum:"movement,sale" help:"What it is: movement, or sale for a whole receipt."`
-	Data string `arg:"" help:"The Movement or Sale of the contract as JSON."`
+	Command  string `placeholder:"RPC" help:"For policy: the RPC of PolicyService that it asks for, e.g. PutSafetyRule."`
+	Sequence string `placeholder:"NUMBER" help:"The source's own number of the message; a lower one does not undo a higher one."`
+
+	Kind string `arg:"" enum:"movement,sale,policy" help:"What it is: movement, sale for a whole receipt, or policy for a rule."`
+	Data string `arg:"" help:"The Movement, the Sale, or the request of the RPC, of the contract, as JSON."`
 }
 
 // Help is shown below the flags.
@@ -27,7 +32,8 @@ func (*publishCmd) Help() string {
 Examples:
   stockfold publish movement '{"sku":"1082185","location":"367","quantity":48,"received":{}}'
   stockfold publish movement --source wms --id count-7 '{"sku":"1082185","location":"367","quantity":40,"counted":{}}'
-  stockfold publish sale '{"document":"r-1","location":"367","channel":"store","lines":[{"sku":"1082185","quantity":2}]}'`
+  stockfold publish sale '{"document":"r-1","location":"367","channel":"store","lines":[{"sku":"1082185","quantity":2}]}'
+  stockfold publish policy --command PutSafetyRule '{"rule":{"sku":"1082185","channel":"web","quantity":3}}'`
 }
 
 // Run publishes the fact and says where it lies.
@@ -40,10 +46,32 @@ func (c *publishCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error
 	if err != nil {
 		return err
 	}
-	where, err := load.PublishOne(ctx, to, load.Fact{Kind: c.Kind, Data: []byte(c.Data), Source: c.Source, ID: c.ID, At: at})
+	fact := load.Fact{Kind: c.Kind, Data: []byte(c.Data), Source: c.Source, ID: c.ID, At: at, Sequence: c.Sequence}
+	if err := c.rule(&fact); err != nil {
+		return err
+	}
+	where, err := load.PublishOne(ctx, to, fact)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(std.out, where)
 	return err
+}
+
+// rule fills in what a message about rules has beside its data.
+func (c *publishCmd) rule(f *load.Fact) error {
+	switch {
+	case c.Kind == "policy" && c.Command == "":
+		return fmt.Errorf("--command says which RPC of PolicyService is asked for: one of %s", strings.Join(policy.Commands(), ", "))
+	case c.Kind != "policy" && c.Command != "":
+		return fmt.Errorf("--command is for policy only")
+	case c.Kind != "policy":
+		return nil
+	}
+	command, err := policy.ReadCommand(policy.TypeOf(c.Command), f.Data)
+	if err != nil {
+		return err
+	}
+	f.Type, f.Key = policy.TypeOf(c.Command), command.Key()
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 const (
 	MovementsTopic = "stockfold.movements.v1"
 	SalesTopic     = "stockfold.sales.v1"
+	PolicyTopic    = "stockfold.policy.v1"
 	movementType   = "stockfold.movement.v1"
 	saleType       = "stockfold.sale.v1"
 )

@@ -14,11 +14,13 @@ import (
 
 // Fact is one message to publish.
 type Fact struct {
-	Kind   string // "movement" or "sale"
+	Kind   string // "movement", "sale" or "policy"
 	Data   []byte // the message of the contract as JSON
 	Source string
 	ID     string // a new one when empty
 	At     time.Time
+
+	Type, Key, Sequence string // of a message about rules: its CloudEvent's type, what it is about, and its source's number of it
 }
 
 // PublishOne publishes one fact as a CloudEvent in binary mode, and says where it lies.
@@ -59,8 +61,13 @@ func (f Fact) message() (kafka.Message, error) {
 			return m, fmt.Errorf("data is not a Sale in JSON: %w", err)
 		}
 		m.Topic, m.Key, m.Headers = SalesTopic, []byte(x.Location), cloudEvent(saleType, f.Source, f.ID, f.At)
+	case "policy":
+		m.Topic, m.Key, m.Headers = PolicyTopic, []byte(f.Key), cloudEvent(f.Type, f.Source, f.ID, f.At)
 	default:
-		return m, fmt.Errorf("kind %q must be movement or sale", f.Kind)
+		return m, fmt.Errorf("kind %q must be movement, sale or policy", f.Kind)
+	}
+	if f.Sequence != "" {
+		m.Headers = append(m.Headers, kafka.Header{Key: "ce_sequence", Value: []byte(f.Sequence)})
 	}
 	return m, nil
 }

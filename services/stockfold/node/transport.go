@@ -9,7 +9,6 @@ import (
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/operations"
-	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/reservation"
 	"github.com/stockfold/stockfold/services/stock"
 )
@@ -25,8 +24,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 	config := api.Config{
 		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens,
 			StoreHealth: n.events.Health}),
-		Policy: policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Rules: n.rules, Directory: n.policies,
-			Items: n.availability, Tokens: n.tokens}),
+		Policy:     n.policyService,
 		History:    history.New(n.events, n.desk, now),
 		Operations: operations.New(n.operations()),
 		Orders:     n.orderService,

@@ -15,6 +15,7 @@ import (
 	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/periods"
+	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/publication"
 	"github.com/stockfold/stockfold/services/stock"
 )
@@ -31,13 +32,14 @@ const topicRetention = 14 * 24 * time.Hour
 
 // work is what a node does by itself.
 type work struct {
-	kafka        kafka.Config
-	recorder     *stock.Recorder
-	desk         *ingest.DeadLetterDesk
-	orderService *orders.Service
-	ingest       *ingest.Service      // nil without the role
-	publication  *publication.Service // nil without the role
-	expiry       *expiry.Process      // nil without the role
+	kafka         kafka.Config
+	recorder      *stock.Recorder
+	desk          *ingest.DeadLetterDesk
+	orderService  *orders.Service
+	policyService *policy.Service
+	ingest        *ingest.Service      // nil without the role
+	publication   *publication.Service // nil without the role
+	expiry        *expiry.Process      // nil without the role
 }
 
 // startBroker starts the embedded broker, when this node needs one and no other is named.
@@ -59,6 +61,7 @@ func (n *Node) startBroker(context.Context) error {
 			{Name: ingest.TopicMovements, Reader: reader},
 			{Name: ingest.TopicSales, Reader: reader},
 			{Name: ingest.TopicOrders, Reader: reader},
+			{Name: ingest.TopicPolicy, Reader: reader},
 			{Name: publication.Topic},
 		}})
 	var taken *broker.InUseError
@@ -82,6 +85,9 @@ func (n *Node) startWork(ctx context.Context) error {
 	n.orderService = orders.New(orders.Config{Orders: n.orders, SKUs: n.skus, Recorder: n.recorder, Policies: n.policies,
 		Index: n.orderIndex, Tokens: n.tokens, Now: now, Log: n.log})
 	n.desk.Orders = n.orderService
+	n.policyService = policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Rules: n.rules, Directory: n.policies,
+		Items: n.availability, Tokens: n.tokens, Now: now})
+	n.desk.Policies = n.policyService
 	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
 		n.parts.loop("dead letters", n.fail, n.desk.Run)
 	}
@@ -145,14 +151,14 @@ func (n *Node) publishInTurn() (func(context.Context) error, error) {
 }
 
 func (n *Node) startIngest() error {
-	consumer, err := kafka.NewConsumer(n.kafka, ingest.Group(n.events.ID()), ingest.TopicMovements, ingest.TopicSales, ingest.TopicOrders)
+	consumer, err := kafka.NewConsumer(n.kafka, ingest.Group(n.events.ID()), ingest.Topics()...)
 	if err != nil {
 		return err
 	}
 	n.parts.add("consumer", func(context.Context) error { return consumer.Close() })
-	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Orders: n.orderService, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
+	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Orders: n.orderService, Policies: n.policyService, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
 	n.parts.loop("ingest", n.fail, func(ctx context.Context) error {
-		if err := n.awaitTopics(ctx, n.ingest.NoteTrouble, ingest.TopicMovements, ingest.TopicSales, ingest.TopicOrders); err != nil {
+		if err := n.awaitTopics(ctx, n.ingest.NoteTrouble, ingest.Topics()...); err != nil {
 			return err
 		}
 		return n.ingest.Run(ctx)
