@@ -122,3 +122,34 @@ func TestBoundsOfSharedRules(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSharedBuffers(t *testing.T) {
+	var s State
+	set := func(r stock.SafetyRule, end bool) func() ([]aggregates.Event, error) {
+		return func() ([]aggregates.Event, error) { return SetBuffer(&s, r, end) }
+	}
+	dairy := stock.SafetyRule{Category: "dairy", Portion: stock.Portion{Units: 2}}
+	if got := fold(t, &s, set(dairy, false)); !reflect.DeepEqual(got, []aggregates.Event{&BufferSet{Rule: dairy}}) {
+		t.Fatalf("recorded %+v", got)
+	}
+	web := dairy
+	web.Channel = "web"
+	fold(t, &s, set(web, false))
+	fold(t, &s, set(dairy, true))
+	if fold(t, &s, set(dairy, true)) != nil || len(s.Buffers) != 1 || !s.Buffers.Has(web) {
+		t.Fatalf("%+v", s.Buffers)
+	}
+	if _, err := SetBuffer(&s, stock.SafetyRule{Channel: "web", Portion: stock.Portion{Units: 1}}, false); !errors.Is(err, ErrNoCategory) {
+		t.Error(err)
+	}
+	if _, err := SetBuffer(&s, stock.SafetyRule{Category: "dairy", Portion: stock.Portion{Units: -1}}, false); err == nil {
+		t.Error("less than nothing")
+	}
+	for i := range MaxBuffers {
+		s.Buffers = append(s.Buffers, stock.SafetyRule{Category: fmt.Sprintf("x%06d", i)})
+	}
+	var bound *stock.BoundError
+	if _, err := SetBuffer(&s, stock.SafetyRule{Category: "y"}, false); !errors.As(err, &bound) {
+		t.Error(err)
+	}
+}
