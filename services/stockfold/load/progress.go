@@ -12,7 +12,7 @@ import (
 
 // Progress shows how far a load has come, one stage after the other.
 type Progress interface {
-	// Stage begins a stage of total steps. The returned functions count steps, and end the stage; both may be
+	// Stage begins a stage of total steps, 0 when that is not known. The returned functions count steps, and end the stage; both may be
 	// called from any goroutine.
 	Stage(name string, total int) (add func(steps int), done func())
 }
@@ -35,9 +35,13 @@ const (
 
 func (b bars) Stage(name string, total int) (func(int), func()) {
 	p := mpb.New(mpb.WithOutput(b.out), mpb.WithWidth(barWidth), mpb.WithAutoRefresh())
+	counters := decor.CountersNoUnit("%d / %d")
+	if total == 0 {
+		counters = decor.CurrentNoUnit("%d")
+	}
 	bar := p.AddBar(int64(total),
 		mpb.PrependDecorators(decor.Name(name, decor.WC{W: nameWidth, C: decor.DindentRight})),
-		mpb.AppendDecorators(decor.CountersNoUnit("%d / %d"), decor.AverageSpeed(0, "  %.0f/s")))
+		mpb.AppendDecorators(counters, decor.AverageSpeed(0, "  %.0f/s")))
 	return func(n int) { bar.IncrBy(n) }, func() {
 		bar.SetTotal(-1, true)
 		p.Wait()
@@ -61,7 +65,11 @@ func (l *lines) Stage(name string, total int) (func(int), func()) {
 	last := began
 	print := func() {
 		rate := float64(steps) / max(l.now().Sub(began).Seconds(), 0.001)
-		fmt.Fprintf(l.out, "%-*s %d / %d  %.0f/s\n", nameWidth, name, steps, total, rate)
+		of := ""
+		if total > 0 {
+			of = fmt.Sprintf(" / %d", total)
+		}
+		fmt.Fprintf(l.out, "%-*s %d%s  %.0f/s\n", nameWidth, name, steps, of, rate)
 	}
 	add := func(n int) {
 		mu.Lock()

@@ -32,3 +32,19 @@ func TestBarsEndWithTheirStage(t *testing.T) {
 		t.Errorf("got %q", out.String())
 	}
 }
+
+// A stage whose end is not known says how far it came, and of nothing.
+func TestAStageWithoutAnEnd(t *testing.T) {
+	var out strings.Builder
+	clock := noon
+	p := &lines{out: &out, now: func() time.Time { return clock }}
+	add, done := p.Stage("SKUs read", 0)
+	clock = clock.Add(linesEvery)
+	add(30)
+	done()
+	if want := "SKUs read          30  15/s\nSKUs read          30  15/s\n"; out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+	_, done = NewBars(&out).Stage("SKUs read", 0)
+	done()
+}
