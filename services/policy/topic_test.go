@@ -237,3 +237,38 @@ func retires(list []*pb.PolicyRule) bool {
 }
 
 func protoName(s string) protoreflect.Name { return protoreflect.Name(s) }
+
+// Messages without numbers about one thing count in the order in which they were sent, however many are under way.
+func TestMessagesAboutOneRuleKeepTheirOrder(t *testing.T) {
+	w := dairy(t)
+	var messages []ingest.Message
+	for i := range int64(60) {
+		messages = append(messages,
+			said(t, w, fmt.Sprint("c", i), 0, "PutChannel", &pb.PutChannelRequest{Channel: &pb.Channel{ChannelId: "web", Sourcing: []string{"berlin"}, LowStock: i}}),
+			said(t, w, fmt.Sprint("s", i), 0, "PutSafetyRule", &pb.PutSafetyRuleRequest{Rule: &pb.SafetyRule{Sku: "milk", Quantity: i % 7}}),
+			said(t, w, fmt.Sprint("t", i), 0, "PutItem", &pb.PutItemRequest{Item: &pb.Item{Sku: "tea", Name: fmt.Sprint(i)}}))
+	}
+	w.Ingest(ingest.TopicPolicy, 0, messages...)
+	shows(t, w, tokenOf(t, w), 10-59%7, 0, low)
+	for _, r := range exported(t, w) {
+		if c := r.GetChannel(); c != nil && c.LowStock != 59 {
+			t.Errorf("%v", c)
+		}
+		if i := r.GetItem(); i.GetSku() == "tea" && i.Name != "59" {
+			t.Errorf("%v", i)
+		}
+	}
+}
+
+// A message about what an item is leaves its safety stock as it is, unless it gives one.
+func TestAnItemByMessageKeepsItsSafetyStock(t *testing.T) {
+	w := dairy(t)
+	w.Ingest(ingest.TopicPolicy, 0,
+		said(t, w, "1", 0, "PutItem", &pb.PutItemRequest{Item: &pb.Item{Sku: "milk", SafetyStock: []*pb.SafetyStock{{Location: "berlin", Quantity: 3}}}}),
+		said(t, w, "2", 0, "PutItem", &pb.PutItemRequest{Item: &pb.Item{Sku: "milk", Name: "Milk"}}))
+	shows(t, w, tokenOf(t, w), 7, 0, inStock)
+	if _, err := w.PolicyClient().PutItem(t.Context(), &pb.PutItemRequest{Item: &pb.Item{Sku: "milk", Name: "Milk"}}); err != nil {
+		t.Fatal(err)
+	}
+	shows(t, w, tokenOf(t, w), 10, 0, inStock)
+}

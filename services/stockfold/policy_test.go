@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/stockfold/policyfile"
 )
 
 const rulesFile = `locations:
@@ -173,4 +180,40 @@ func TestARuleIsPublished(t *testing.T) {
 			t.Errorf("%v: %s", args, trouble)
 		}
 	}
+}
+
+// A file whose application was interrupted is applied again, and goes on.
+func TestAnInterruptedFileIsAppliedAgain(t *testing.T) {
+	t.Parallel()
+	c := client{t, startNode(t, testConfig(t))}
+	var text strings.Builder
+	text.WriteString("items:\n")
+	for i := range 1200 {
+		text.WriteString("- {sku: s" + strconv.Itoa(i) + ", name: Some}\n")
+	}
+	name := filepath.Join(t.TempDir(), "items.yaml")
+	if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := grpc.NewClient(c.n.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	want, err := policyfile.ReadYAML(name, []byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	applied := 0
+	s := &policyfile.Service{Client: pb.NewPolicyServiceClient(conn), Actor: "test"}
+	err = s.Apply(ctx, policyfile.Changes(nil, want, false), func(*policyfile.Change, *pb.PolicyResult) {
+		applied++
+		interrupt()
+	})
+	if err == nil || applied == 0 || applied == len(want) {
+		t.Fatalf("%d applied, %v", applied, err)
+	}
+	says(t, c.mustPolicy(0, "apply", name), `\+ items s`, ` 0 refused, of `+strconv.Itoa(len(want)-applied)+" that differ")
+	says(t, c.mustPolicy(0, "diff", name), "no rule would change")
 }
