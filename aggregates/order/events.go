@@ -49,6 +49,8 @@ type Shortage struct {
 	Requested int64
 	Available int64 // of the SKU, to this order
 	Reason    string
+	// PolicyPosition is the stock.Policy.Position that it was decided under; 0 when no rule was asked.
+	PolicyPosition uint64
 }
 
 // The reasons of a Shortage.

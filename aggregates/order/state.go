@@ -125,7 +125,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 // Asks tells whether an event may ask something of the SKUs: until Settled says that they were told, the order is pending.
 func Asks(e aggregates.Event) bool {
 	switch e.(type) {
-	case *Reserved, *Settled, *Oversold, *Closed, *LineDelivered:
+	case *Reserved, *Settled, *Oversold, *Closed, *LineDelivered, *Observed:
 		return false
 	}
 	return true

@@ -70,6 +70,8 @@ type State struct {
 	Safety  stock.Safety
 	Groups  map[string][]string
 	Methods map[string]stock.Method
+	Moves   stock.Moves // in order of channel and location
+	Returns Returns
 	Passed  aggregates.Instant // boundaries up to here are recorded
 	Buffers stock.Safety       // that name a category, and a channel or none
 	Said    said.Memory        // only in commands
@@ -157,6 +159,10 @@ func (s *State) Evolve(e aggregates.Event, _ aggregates.Metadata) {
 		s.Methods = with(s.Methods, e.Method, e.Rule, e.Ended)
 	case *BufferSet:
 		s.setBuffer(e)
+	case *MoveSet:
+		s.Moves = s.movesWith(e)
+	case *ReturnSet:
+		s.Returns = s.Returns.with(e)
 	case *PeriodPassed:
 		s.Passed = max(s.Passed, e.At)
 	}

@@ -13,6 +13,8 @@ type Policy struct {
 	Buffer      int64    // base units kept back from the channel
 	HoldSeconds int64    // how long a hold lasts when the request does not say
 	Terms                // beside that; the zero value has none
+	// Position is the place in the store as of which the channel, its locations and the shared rules come to this; 0 when not known.
+	Position uint64
 
 	rank  map[string]int
 	plain bool // the terms change nothing of what is available, nor of where units are taken
@@ -31,6 +33,7 @@ type Terms struct {
 	Buffers    Safety  // shared rules of buffers, those of other channels left out or not
 	Methods    map[string]Method
 	Places     map[string]Site // what is known of locations
+	Moves      Moves           // those of other channels left out or not
 }
 
 // SiteAt is what is known of the site of a rank.

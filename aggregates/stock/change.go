@@ -51,7 +51,7 @@ func (s *State) changed(held *reservation, quantity int64, p *Policy, now aggreg
 		return nil, &InsufficientError{Requested: quantity, Available: addUp(short.Available, remaining), PromiseAt: short.PromiseAt,
 			Beyond: short.Beyond}
 	}
-	e.Added = added
+	e.Added, e.PolicyPosition = added, p.Position
 	return e, err
 }
 

@@ -28,7 +28,7 @@ func TestAPromiseForADateMovesToWhereItCanBeKeptThen(t *testing.T) {
 		when(reallocate("r", "berlin", "hamburg", "munich")).then(nothingRecorded()). // nothing lies there, nor need it
 		given2(expected("po-1", "berlin", 3, day(4))).
 		when(reallocate("r", "berlin", "hamburg", "munich")). // 7 will be missing; munich's come too late
-		then(recorded(&ReservationReallocated{ReservationID: "r", From: splits("berlin", 4), To: splits("hamburg", 4), Reason: "closed", PromiseAt: day(5)}),
+		then(recorded(&ReservationReallocated{ReservationID: "r", From: splits("berlin", 4), To: splits("hamburg", 4), Reason: "closed", Cause: CauseShort, PromiseAt: day(5)}),
 			dated("r", 10), reserved("berlin", 6), reserved("hamburg", 4), atp(day(5), 0), atp(day(6), 9)).
 		when(reallocate("r", "hamburg", "munich")).then(nothingRecorded()).
 		when(release("r", 0)).then(reserved("berlin", 0), reserved("hamburg", 0), atp(day(6), 16))

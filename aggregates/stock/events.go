@@ -155,6 +155,10 @@ type (
 		ExpiresAt     aggregates.Instant // a whole second; 0 when placed as confirmed
 		PromiseAt     aggregates.Instant // the date that it is promised for, a whole second; 0 for now
 		Supply        []SupplyUse        // what it counts on beside the stock
+		Method        string             // of handing over; "" for any
+		Bound         bool               // to its location: no other will do
+		// PolicyPosition is the Policy.Position that it was decided under; the SKU's own rules are those of its stream before the event.
+		PolicyPosition uint64
 	}
 
 	// ReservationConfirmed takes the end off a hold. Splits are what it held.

@@ -22,6 +22,7 @@ const (
 	StepSellOut     StepName = "SELL_OUT"       // less what is no more than the sell-out threshold
 	StepNotReleased StepName = "NOT_RELEASED"   // less all of it, before its release
 	StepNotSold     StepName = "NOT_SOLD"       // less all of it: the channel is closed, or does not sell the SKU
+	StepOtherMethod StepName = "OTHER_METHOD"   // less what lies where the way of handing over that is asked about is not served
 )
 
 // Step is one step of the sum, at a location or of the whole.
@@ -51,6 +52,16 @@ func (b *Balances) Steps(p *Policy, now aggregates.Instant) []Step {
 	buffer := max(0, p.Buffer)
 	steps = addStep(steps, StepBuffer, "", -buffer)
 	return addStep(steps, StepNotBelow, "", max(0, buffer-level))
+}
+
+// StepsBy tells AvailableBy as a sum. It returns *MethodError.
+func (b *Balances) StepsBy(p *Policy, w Way, now aggregates.Instant) ([]Step, error) {
+	steps := b.Steps(p, now)
+	if !w.Is() {
+		return steps, nil
+	}
+	ats, err := b.AvailableBy(p, w, now)
+	return addStep(steps, StepOtherMethod, w.Location, ats-b.Available(p, now)), err
 }
 
 // ruledSteps appends the steps of what is free under rules.

@@ -138,7 +138,8 @@ func (s *State) placeOrdered(r OrderRequest, m aggregates.Metadata, p *Policy, n
 	if err != nil {
 		return Ordered{Accepted: accepted}, nil, err
 	}
-	placed := &ReservationPlaced{ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: r.end()}
+	placed := &ReservationPlaced{ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: r.end(),
+		Bound: r.Location != "", PolicyPosition: p.Position}
 	next := newReservation(placed, &m, s.Version)
 	events = append(events, placed)
 	return s.concludeOrder(&next, r, splits, events, accepted, m, now)
@@ -159,7 +160,7 @@ func (s *State) adjust(held *reservation, r OrderRequest, m aggregates.Metadata,
 	switch {
 	case len(added) > 0:
 		apply(&ReservationChanged{ReservationID: held.id, Added: added, ExpiresAt: held.until, PromiseAt: held.promiseAt,
-			Channel: s.tallyOf(held)})
+			Channel: s.tallyOf(held), PolicyPosition: p.Position})
 	case quantity < remaining:
 		apply(&ReservationChanged{ReservationID: held.id, Removed: held.pickLast(remaining - quantity), ExpiresAt: held.until,
 			PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
@@ -267,7 +268,9 @@ func (p *Policy) at(location string) *Policy {
 	if _, ok := p.rank[location]; ok {
 		sites = []string{location}
 	}
-	return NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds).With(p.Terms)
+	there := NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds).With(p.Terms)
+	there.Position = p.Position
+	return there
 }
 
 // oversell finds where units come from that are sold already, for a date, 0 for now.

@@ -17,8 +17,11 @@ type (
 		From, To      []Split
 		ExpiresAt     aggregates.Instant // of the hold, when not confirmed
 		Reason        string
+		Cause         ReallocationCause
 		PromiseAt     aggregates.Instant
 		Channel       string // while reservations of the SKU are counted by channel
+
+		PolicyPosition uint64 // that it was decided under
 	}
 
 	// ReservationChanged promises more or fewer units under the same id. One of Added and Removed is empty.
@@ -28,6 +31,7 @@ type (
 		ExpiresAt      aggregates.Instant // of the hold, when not confirmed
 		PromiseAt      aggregates.Instant
 		Channel        string // while reservations of the SKU are counted by channel
+		PolicyPosition uint64 // that more were promised under; 0 when units were given back
 	}
 
 	// ReservationBarred says that nothing may be promised under an id: its order wants nothing any more, and whoever still
@@ -57,7 +61,11 @@ func (r *reservation) applyOrdered(e aggregates.Event, at aggregates.Instant) {
 	switch e := e.(type) {
 	case *ReservationReallocated:
 		r.splits = with(without(r.splits, e.From), e.To)
+		r.policy = e.PolicyPosition
 	case *ReservationChanged:
+		if len(e.Added) > 0 {
+			r.policy = e.PolicyPosition
+		}
 		for _, x := range e.Added {
 			r.quantity += x.Quantity
 		}

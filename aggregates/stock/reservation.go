@@ -50,6 +50,8 @@ type Reservation struct {
 	PlacedAt  aggregates.Instant
 	PromiseAt aggregates.Instant // the date it is promised for; 0 when placed for now
 	Supply    []SupplyUse        // what it counted on beside the stock when it was placed; not to be changed
+
+	PolicyPosition uint64 // of the policy that it was last decided under; 0 when that was not recorded
 }
 
 // reservation is what a State keeps of one.
@@ -74,6 +76,10 @@ type reservation struct {
 	due         int32  // index in State.due while held
 	order       string // whose order it is, once one has asked for it
 	asked       uint64 // version of the order that asked last
+	method      string // of handing over
+	bound       bool   // to its location
+	placedUnder uint64 // position of the policy that it was placed under
+	policy      uint64 // and of the one that it was last decided under
 }
 
 // ending is how the last units of a reservation went.
@@ -91,6 +97,7 @@ func newReservation(e *ReservationPlaced, m *aggregates.Metadata, revision uint6
 		id: e.ReservationID, channel: e.Channel, fingerprint: m.Fingerprint, revision: revision,
 		placedAt: m.RecordedAt, placedUntil: e.ExpiresAt, until: e.ExpiresAt,
 		quantity: e.Quantity, placed: e.Splits, splits: e.Splits, promiseAt: e.PromiseAt, supply: e.Supply,
+		method: e.Method, bound: e.Bound, placedUnder: e.PolicyPosition, policy: e.PolicyPosition,
 	}
 }
 
@@ -199,6 +206,7 @@ func (r *reservation) view() Reservation {
 		ID: r.id, Channel: r.channel, Status: r.status(), Quantity: r.quantity, Remaining: r.remaining(),
 		Fulfilled: r.fulfilled, Released: r.released, Expired: r.expired,
 		Splits: r.splits, ExpiresAt: r.until, PlacedAt: r.placedAt, PromiseAt: r.promiseAt, Supply: r.supply,
+		PolicyPosition: r.policy,
 	}
 }
 
@@ -216,7 +224,7 @@ func (r *reservation) viewAt(now aggregates.Instant) Reservation {
 func (r *reservation) firstView() Reservation {
 	first := reservation{
 		id: r.id, channel: r.channel, quantity: total(r.placed), splits: r.placed, until: r.placedUntil, placedAt: r.placedAt,
-		promiseAt: r.promiseAt, supply: r.supply,
+		promiseAt: r.promiseAt, supply: r.supply, policy: r.placedUnder,
 	}
 	return first.view()
 }

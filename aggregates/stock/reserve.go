@@ -22,6 +22,11 @@ type ReserveRequest struct {
 // plain tells whether the request leaves it to the policy where units come from.
 func (r *ReserveRequest) plain() bool { return r.Location == "" && !r.Binding && r.Method == "" }
 
+// bound tells whether the units must come from the location that is named.
+func (r *ReserveRequest) bound(p *Policy) bool {
+	return r.Location != "" && (r.Binding || p.Strategy == FixedLocation)
+}
+
 // Reserve promises units of the SKU, all that were requested or none, from the first of the policy's sites that have
 // them. The same request again, by id and fingerprint, yields the first result and no events, also after the
 // reservation ended. It returns *InsufficientError with what is available, what sitesFor and pick return, *NotSoldError,
@@ -61,7 +66,7 @@ func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now a
 	}
 	e := &ReservationPlaced{
 		ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: until,
-		PromiseAt: date, Supply: supply,
+		PromiseAt: date, Supply: supply, Method: r.Method, Bound: r.bound(p), PolicyPosition: p.Position,
 	}
 	placed := newReservation(e, &m, s.Version)
 	return placed.view(), []aggregates.Event{e}, nil

@@ -171,6 +171,10 @@ func (w *writer) reservation(r *reservation) {
 	w.dated(r.promiseAt, r.supply)
 	w.text(r.order)
 	w.uint(r.asked)
+	w.word(r.method)
+	w.bool(r.bound)
+	w.uint(r.placedUnder)
+	w.uint(r.policy)
 }
 
 func (w *writer) splits(list []Split) {
@@ -225,4 +229,5 @@ func (w *writer) view(v *Reservation) {
 	w.time(v.ExpiresAt)
 	w.time(v.PlacedAt)
 	w.dated(v.PromiseAt, v.Supply)
+	w.uint(v.PolicyPosition)
 }

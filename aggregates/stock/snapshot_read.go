@@ -140,6 +140,7 @@ func (r *reader) reservation() *reservation {
 	x.end, x.endedAt = ending(r.byte()), r.time()
 	x.promiseAt, x.supply = r.dated()
 	x.order, x.asked = r.text(), r.uint()
+	x.method, x.bound, x.placedUnder, x.policy = r.word(), r.bool(), r.uint(), r.uint()
 	return x
 }
 
@@ -185,5 +186,6 @@ func (r *reader) view() *Reservation {
 		Fulfilled: r.int(), Released: r.int(), Expired: r.int(), Splits: r.splits(), ExpiresAt: r.time(), PlacedAt: r.time(),
 	}
 	v.PromiseAt, v.Supply = r.dated()
+	v.PolicyPosition = r.uint()
 	return v
 }

@@ -81,24 +81,17 @@ type site struct {
 // sitesFor are the policy's sites that may serve a request, first choice first. It returns *MethodError, *NoLocationError and
 // ErrLocationNeeded.
 func (r *ReserveRequest) sitesFor(p *Policy, now aggregates.Instant) ([]site, error) {
-	method, known := p.method(r.Method)
-	if r.Method != "" && !known {
-		return nil, &MethodError{Method: r.Method}
+	way := Way{Method: r.Method}
+	if r.Binding || p.Strategy == FixedLocation {
+		way.Location = r.Location
 	}
-	fixed := r.Binding || p.Strategy == FixedLocation
-	if fixed && r.Location == "" {
+	list, err := p.sitesBy(way, now)
+	switch fixed := r.Binding || p.Strategy == FixedLocation; {
+	case err != nil:
+		return nil, err
+	case fixed && r.Location == "":
 		return nil, ErrLocationNeeded
-	}
-	list := make([]site, 0, len(p.Sites))
-	for rank, location := range p.Sites {
-		switch {
-		case fixed && location != r.Location:
-		case r.Method != "" && !method.Serves(p.SiteAt(rank), now):
-		default:
-			list = append(list, site{location, rank})
-		}
-	}
-	if len(list) == 0 {
+	case len(list) == 0:
 		return nil, &NoLocationError{Channel: p.Channel, Location: r.Location, Method: r.Method}
 	}
 	return list, nil

@@ -89,6 +89,12 @@ func (r *SharedRules) AppendBinary(dst []byte) ([]byte, error) {
 	for _, method := range slices.Sorted(maps.Keys(r.State.Methods)) {
 		d.Methods = append(d.Methods, codec.ToFulfilment(method, r.State.Methods[method]))
 	}
+	for _, x := range r.State.Moves {
+		d.Reallocation = append(d.Reallocation, codec.ToMove(x))
+	}
+	for _, x := range r.State.Returns {
+		d.Returns = append(d.Returns, codec.ToReturn(x))
+	}
 	return appendMessage(dst, &d)
 }
 
@@ -112,6 +118,12 @@ func (r *SharedRules) UnmarshalBinary(b []byte) error {
 	}
 	for _, x := range d.Methods {
 		s.Evolve(&rules.FulfilmentSet{Method: x.Method, Rule: codec.FromFulfilment(x)}, aggregates.Metadata{})
+	}
+	for _, x := range d.Reallocation {
+		s.Moves = append(s.Moves, codec.FromMove(x))
+	}
+	for _, x := range d.Returns {
+		s.Returns = append(s.Returns, codec.FromReturn(x))
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
 		f.locations[l.ID] = l
 	}
 	for _, c := range contents.Channels {
-		c.Policy = f.policy(c.ID, &c.State)
+		c.Policy = f.policy(c.ID, &c.State, c.Position)
 		f.channels[c.ID] = c
 	}
 	if f.hidden = f.directory.runner.Lost(progress.Position); !f.hidden {
@@ -165,7 +165,7 @@ func (f *fold) resolveSellersOf(place string, e *projections.Event) (changed []s
 
 func (f *fold) setChannel(id string, s channel.State, e *projections.Event) {
 	c := &Channel{ID: id, State: s, Position: e.Record.Position, RecordedAt: e.Metadata.RecordedAt,
-		Policy: f.policy(id, &s)}
+		Policy: f.policy(id, &s, e.Record.Position)}
 	f.channels[id] = c
 	f.dirty.Channels = append(f.dirty.Channels, c)
 }

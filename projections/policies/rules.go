@@ -44,7 +44,7 @@ func (f *fold) foldRules(e *projections.Event) {
 	passed, period := e.Fact.(*rules.PeriodPassed)
 	for _, id := range slices.Sorted(maps.Keys(f.channels)) {
 		c := f.channels[id]
-		next := f.policy(id, &c.State)
+		next := f.policy(id, &c.State, c.Position)
 		began := c.Policy.NextBoundary(c.RecordedAt)
 		switch {
 		case period && began != 0 && began <= passed.At, !c.Policy.SellsAs(next):
@@ -71,19 +71,25 @@ func (f *fold) updatePlaces(place string) {
 	}
 	for id, c := range f.channels {
 		if slices.Contains(c.Policy.Sites, place) {
-			f.updatePolicy(c, f.policy(id, &c.State))
+			f.updatePolicy(c, f.policy(id, &c.State, c.Position))
 		}
 	}
 }
 
-// policy resolves what a channel may sell.
-func (f *fold) policy(id string, s *channel.State) *stock.Policy {
-	return Resolve(id, s, &f.rules.State, func(place string) location.State {
-		if l := f.locations[place]; l != nil {
-			return l.State
+// policy resolves what a channel may sell. Its position is that of the last event about the channel, whose own is given, the shared
+// rules, or a place that was looked at: whoever folds them all up to there comes to the same.
+func (f *fold) policy(id string, s *channel.State, position uint64) *stock.Policy {
+	position = max(position, f.rules.Position)
+	p := Resolve(id, s, &f.rules.State, func(place string) location.State {
+		l := f.locations[place]
+		if l == nil {
+			return location.State{}
 		}
-		return location.State{}
+		position = max(position, l.Position)
+		return l.State
 	}, f.zones.of)
+	p.Position = position
+	return p
 }
 
 // Resolve makes the policy of a channel of what is defined: the channel, the shared rules, and each place, which is the zero
@@ -106,6 +112,7 @@ func Resolve(id string, s *channel.State, shared *rules.State, place func(string
 		Closed: !s.Sells(), Strategy: stock.Strategy(s.Strategy), MaxSplits: s.MaxSplits, Share: stock.Portion{BasisPoints: s.BufferBasisPoints},
 		BufferTime: stock.Period{From: s.BufferFrom, Until: s.BufferUntil}, LowStock: s.LowStock, SellOut: s.SellOut,
 		Safety: safetyOf(shared.Safety, id, p), Buffers: safetyOf(shared.Buffers, id, p), Methods: shared.Methods,
+		Moves: shared.Moves.Of(id),
 	}
 	if len(shared.Methods) > 0 {
 		terms.Places = make(map[string]stock.Site, len(p.Sites))

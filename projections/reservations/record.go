@@ -29,7 +29,7 @@ func place(sku string, e *stock.ReservationPlaced, at aggregates.Instant, positi
 	r := &Record{SKU: sku, Placed: position, Position: position}
 	r.ID, r.Channel, r.Quantity, r.Remaining = e.ReservationID, e.Channel, e.Quantity, e.Quantity
 	r.Splits, r.ExpiresAt, r.PlacedAt = e.Splits, e.ExpiresAt, at
-	r.PromiseAt, r.Supply = e.PromiseAt, e.Supply
+	r.PromiseAt, r.Supply, r.PolicyPosition = e.PromiseAt, e.Supply, e.PolicyPosition
 	r.settle(at)
 	return r
 }
@@ -60,6 +60,7 @@ func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint6
 			next.take(x)
 		}
 		next.add(e.To)
+		next.PolicyPosition = e.PolicyPosition
 	case *stock.ReservationChanged:
 		for _, x := range e.Removed {
 			next.Released += next.take(x)
@@ -67,7 +68,9 @@ func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint6
 		for _, x := range e.Added {
 			next.Quantity += x.Quantity
 		}
-		next.add(e.Added)
+		if next.add(e.Added); len(e.Added) > 0 {
+			next.PolicyPosition = e.PolicyPosition
+		}
 	}
 	next.settle(at)
 	return &next
@@ -143,7 +146,7 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 		ReservationId: r.ID, Sku: r.SKU, Channel: r.Channel, Status: int32(r.Status),
 		Quantity: r.Quantity, Remaining: r.Remaining, Fulfilled: r.Fulfilled, Released: r.Released, Expired: r.Expired,
 		ExpiresAt: int64(r.ExpiresAt), PlacedAt: int64(r.PlacedAt), EndedAt: int64(r.EndedAt),
-		Placed: r.Placed, Position: r.Position, PromiseAt: int64(r.PromiseAt),
+		Placed: r.Placed, Position: r.Position, PromiseAt: int64(r.PromiseAt), PolicyPosition: r.PolicyPosition,
 	}
 	for _, u := range r.Supply {
 		d.Supply = append(d.Supply, &inventoryv1.SupplyUseDocument{Kind: int32(u.Kind), Document: u.Document, Line: u.Line,
@@ -171,6 +174,7 @@ func (r *Record) UnmarshalBinary(b []byte) error {
 		ID: d.ReservationId, Channel: d.Channel, Status: stock.Status(d.Status),
 		Quantity: d.Quantity, Remaining: d.Remaining, Fulfilled: d.Fulfilled, Released: d.Released, Expired: d.Expired,
 		ExpiresAt: aggregates.Instant(d.ExpiresAt), PlacedAt: aggregates.Instant(d.PlacedAt), PromiseAt: aggregates.Instant(d.PromiseAt),
+		PolicyPosition: d.PolicyPosition,
 	}
 	for _, u := range d.Supply {
 		r.Supply = append(r.Supply, stock.SupplyUse{Kind: stock.SupplyKind(u.Kind), Document: u.Document, Line: u.Line,

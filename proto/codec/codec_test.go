@@ -30,8 +30,9 @@ const noon = aggregates.Instant(1_767_268_800_000_000)
 var count = stock.AbsorbedBy{Revision: 7, AsOf: noon + 5}
 
 var (
-	milk  = order.Part{Line: "1", SKU: "milk", Quantity: 2}
-	short = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient}}
+	milk    = order.Part{Line: "1", SKU: "milk", Quantity: 2}
+	decided = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient, PolicyPosition: 1 << 40}}
+	short   = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient}}
 )
 
 // samples has one of every event, with every field set.
@@ -78,14 +79,10 @@ func samples() []aggregates.Event {
 		&location.Defined{Name: "Berlin Mitte", Kind: "store", TimeZone: "Europe/Berlin"},
 		&location.Enabled{},
 		&location.Disabled{Reason: "flood"},
-		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits[:1], ExpiresAt: noon, Reason: "closed", PromiseAt: noon, Channel: "web"},
-		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits[:1], ExpiresAt: noon, PromiseAt: noon, Channel: "web"},
 		&stock.ReservationBarred{ReservationID: "o-1#2", OrderID: "o-1", Version: 4},
 		&stock.ReservationOrdered{ReservationID: "o-1#2", OrderID: "o-1", Version: 3},
 		&order.Received{Channel: "web", Sold: true, Partial: true, Confirm: true, ExpiresAt: noon, Lines: []order.Line{
 			{ID: "1", SKU: "milk", Quantity: 2, ReservationID: "cart-1", Location: "berlin", Method: "pickup"}, {ID: "2", SKU: "tea", Quantity: 1}}},
-		&order.Reserved{Short: short, Version: 1},
-		&order.Rejected{Short: short},
 		&order.Confirmed{},
 		&order.Extended{ExpiresAt: noon},
 		&order.Cancelled{OrderVersion: 3, Reason: "changed mind"},
@@ -109,8 +106,6 @@ func samples() []aggregates.Event {
 			DueAt: noon, Supply: changes},
 		&stock.TransferReceived{Location: "köln", Origin: "berlin", Quantity: 5, TransferID: "t-1", Condition: stock.Damaged,
 			Absorbed: count, Supply: changes},
-		&stock.ReservationPlaced{ReservationID: "cart-1", Channel: "web", Quantity: 4, Splits: splits, ExpiresAt: noon,
-			PromiseAt: noon + aggregates.Second, Supply: uses},
 		&stock.ReservationConfirmed{ReservationID: "cart-1", ExpiredAt: noon, Splits: splits, PromiseAt: noon, Channel: "web"},
 		&stock.ReservationExtended{ReservationID: "cart-1", From: noon, ExpiresAt: noon + 60*aggregates.Second, Splits: splits,
 			PromiseAt: noon, Channel: "web"},
@@ -119,6 +114,18 @@ func samples() []aggregates.Event {
 		&stock.ReservationReleased{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon, Closed: true, Reason: "changed mind",
 			PromiseAt: noon, Channel: "web"},
 		&stock.ReservationExpired{ReservationID: "cart-1", Splits: splits, ExpiresAt: noon, PromiseAt: noon, Channel: "web"},
+		&stock.ReservationPlaced{ReservationID: "cart-1", Channel: "web", Quantity: 4, Splits: splits, ExpiresAt: noon,
+			PromiseAt: noon + aggregates.Second, Supply: uses, Method: "pickup", Bound: true, PolicyPosition: 1 << 40},
+		&stock.ReservationReallocated{ReservationID: "cart-1", From: splits, To: splits, ExpiresAt: noon, Reason: "closed",
+			PromiseAt: noon, Channel: "web", Cause: stock.CauseShort, PolicyPosition: 1 << 40},
+		&stock.ReservationChanged{ReservationID: "cart-1", Added: splits, Removed: splits, ExpiresAt: noon, PromiseAt: noon,
+			Channel: "web", PolicyPosition: 1 << 40},
+		&order.Reserved{Short: decided, Version: 3},
+		&order.Rejected{Short: decided},
+		&order.Observed{Message: "shipped", Location: "berlin", Lines: []order.Line{{ID: "1", SKU: "milk", Quantity: 2}},
+			Owners: []string{"oms"}, Since: noon},
+		&rules.MoveSet{Rule: stock.MoveRule{Channel: "web", Location: "berlin", Off: true}, Ended: true},
+		&rules.ReturnSet{Rule: rules.ReturnRule{SKU: "milk", Category: "dairy", Channel: "web", Condition: stock.Quarantined}, Ended: true},
 	}
 }
 

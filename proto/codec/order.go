@@ -13,11 +13,11 @@ func setOrdered(p *pb.Event, e aggregates.Event) error {
 	case *stock.ReservationReallocated:
 		p.Payload = &pb.Event_ReservationReallocated{ReservationReallocated: &pb.ReservationReallocated{ReservationId: e.ReservationID,
 			From: toSplits(e.From), To: toSplits(e.To), ExpiresAt: toTimestamp(e.ExpiresAt), Reason: e.Reason,
-			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
+			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel, Cause: pb.ReallocationCause(e.Cause), PolicyPosition: e.PolicyPosition}}
 	case *stock.ReservationChanged:
 		p.Payload = &pb.Event_ReservationChanged{ReservationChanged: &pb.ReservationChanged{ReservationId: e.ReservationID,
 			Added: toSplits(e.Added), Removed: toSplits(e.Removed), ExpiresAt: toTimestamp(e.ExpiresAt),
-			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
+			PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel, PolicyPosition: e.PolicyPosition}}
 	case *stock.ReservationBarred:
 		p.Payload = &pb.Event_ReservationBarred{ReservationBarred: &pb.ReservationBarred{ReservationId: e.ReservationID,
 			OrderId: e.OrderID, Version: e.Version}}
@@ -55,6 +55,9 @@ func setOrder(p *pb.Event, e aggregates.Event) error {
 		p.Payload = &pb.Event_OrderSettled{OrderSettled: &pb.OrderSettled{Version: e.Version}}
 	case *order.Oversold:
 		p.Payload = &pb.Event_OrderOversold{OrderOversold: Oversold(e)}
+	case *order.Observed:
+		p.Payload = &pb.Event_OrderObserved{OrderObserved: &pb.OrderObserved{Message: e.Message, Location: e.Location,
+			Lines: toLines(e.Lines), Owners: e.Owners, OwnedSince: toTimestamp(e.Since)}}
 	case *order.HoldLost:
 		p.Payload = &pb.Event_OrderHoldLost{OrderHoldLost: &pb.OrderHoldLost{Sku: e.SKU, ReservationId: e.ReservationID}}
 	default:
@@ -92,11 +95,13 @@ func ordered(p *pb.Event) aggregates.Event {
 	case *pb.Event_ReservationReallocated:
 		v := x.ReservationReallocated
 		return &stock.ReservationReallocated{ReservationID: v.ReservationId, From: fromSplits(v.From), To: fromSplits(v.To),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), Reason: v.Reason, PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel,
+			Cause: stock.ReallocationCause(v.Cause), PolicyPosition: v.PolicyPosition}
 	case *pb.Event_ReservationChanged:
 		v := x.ReservationChanged
 		return &stock.ReservationChanged{ReservationID: v.ReservationId, Added: fromSplits(v.Added), Removed: fromSplits(v.Removed),
-			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel}
+			ExpiresAt: fromTimestamp(v.ExpiresAt), PromiseAt: fromTimestamp(v.PromiseAt), Channel: v.Channel,
+			PolicyPosition: v.PolicyPosition}
 	case *pb.Event_ReservationBarred:
 		v := x.ReservationBarred
 		return &stock.ReservationBarred{ReservationID: v.ReservationId, OrderID: v.OrderId, Version: v.Version}
@@ -133,6 +138,9 @@ func orderEvent(p *pb.Event) aggregates.Event {
 		return &order.Settled{Version: x.OrderSettled.Version}
 	case *pb.Event_OrderOversold:
 		return fromOversold(x.OrderOversold)
+	case *pb.Event_OrderObserved:
+		v := x.OrderObserved
+		return &order.Observed{Message: v.Message, Location: v.Location, Lines: Lines(v.Lines), Owners: v.Owners, Since: fromTimestamp(v.OwnedSince)}
 	case *pb.Event_OrderHoldLost:
 		return &order.HoldLost{SKU: x.OrderHoldLost.Sku, ReservationID: x.OrderHoldLost.ReservationId}
 	}
@@ -183,7 +191,8 @@ func Lines(lines []*pb.OrderedLine) []order.Line {
 func Shortages(list []order.Shortage) []*pb.OrderShortage {
 	out := make([]*pb.OrderShortage, len(list))
 	for i, x := range list {
-		out[i] = &pb.OrderShortage{Line: x.Line, Sku: x.SKU, Requested: x.Requested, Available: x.Available, Reason: x.Reason}
+		out[i] = &pb.OrderShortage{Line: x.Line, Sku: x.SKU, Requested: x.Requested, Available: x.Available, Reason: x.Reason,
+			PolicyPosition: x.PolicyPosition}
 	}
 	return out
 }
@@ -194,7 +203,8 @@ func fromShortages(list []*pb.OrderShortage) []order.Shortage {
 	}
 	out := make([]order.Shortage, len(list))
 	for i, x := range list {
-		out[i] = order.Shortage{Line: x.Line, SKU: x.Sku, Requested: x.Requested, Available: x.Available, Reason: x.Reason}
+		out[i] = order.Shortage{Line: x.Line, SKU: x.Sku, Requested: x.Requested, Available: x.Available, Reason: x.Reason,
+			PolicyPosition: x.PolicyPosition}
 	}
 	return out
 }

@@ -66,7 +66,8 @@ func setReservation(p *pb.Event, e aggregates.Event) error {
 	case *stock.ReservationPlaced:
 		p.Payload = &pb.Event_ReservationPlaced{ReservationPlaced: &pb.ReservationPlaced{ReservationId: e.ReservationID,
 			Channel: e.Channel, Quantity: e.Quantity, Splits: toSplits(e.Splits), ExpiresAt: toTimestamp(e.ExpiresAt),
-			PromiseAt: toTimestamp(e.PromiseAt), Supply: SupplyUses(e.Supply)}}
+			PromiseAt: toTimestamp(e.PromiseAt), Supply: SupplyUses(e.Supply), Method: e.Method, Bound: e.Bound,
+			PolicyPosition: e.PolicyPosition}}
 	case *stock.ReservationConfirmed:
 		p.Payload = &pb.Event_ReservationConfirmed{ReservationConfirmed: &pb.ReservationConfirmed{ReservationId: e.ReservationID,
 			ExpiredAt: toTimestamp(e.ExpiredAt), Splits: toSplits(e.Splits), PromiseAt: toTimestamp(e.PromiseAt), Channel: e.Channel}}
@@ -157,7 +158,8 @@ func reservation(p *pb.Event) aggregates.Event {
 		v := x.ReservationPlaced
 		return &stock.ReservationPlaced{ReservationID: v.ReservationId, Channel: v.Channel, Quantity: v.Quantity,
 			Splits: fromSplits(v.Splits), ExpiresAt: fromTimestamp(v.ExpiresAt),
-			PromiseAt: fromTimestamp(v.PromiseAt), Supply: fromSupplyUses(v.Supply)}
+			PromiseAt: fromTimestamp(v.PromiseAt), Supply: fromSupplyUses(v.Supply), Method: v.Method, Bound: v.Bound,
+			PolicyPosition: v.PolicyPosition}
 	case *pb.Event_ReservationConfirmed:
 		v := x.ReservationConfirmed
 		return &stock.ReservationConfirmed{ReservationID: v.ReservationId, ExpiredAt: fromTimestamp(v.ExpiredAt),

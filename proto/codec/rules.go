@@ -52,6 +52,14 @@ func setRule(p *pb.Event, e aggregates.Event) error {
 		p.Payload = &pb.Event_PolicyMessageTaken{PolicyMessageTaken: &pb.PolicyMessageTaken{About: e.About, Superseded: e.Superseded}}
 	case *rules.PeriodPassed:
 		p.Payload = &pb.Event_RulePeriodPassed{RulePeriodPassed: &pb.RulePeriodPassed{At: toTimestamp(e.At)}}
+	case *rules.MoveSet:
+		x := ToMove(e.Rule)
+		x.Ended = e.Ended
+		p.Payload = &pb.Event_ReallocationRuleSet{ReallocationRuleSet: x}
+	case *rules.ReturnSet:
+		x := ToReturn(e.Rule)
+		x.Ended = e.Ended
+		p.Payload = &pb.Event_ReturnRuleSet{ReturnRuleSet: x}
 	default:
 		return fmt.Errorf("event %T has no stored form", e)
 	}
@@ -93,6 +101,10 @@ func rule(p *pb.Event) aggregates.Event {
 		return &rules.BufferSet{Rule: FromSharedBuffer(x.SharedBufferSet), Ended: x.SharedBufferSet.GetEnded()}
 	case *pb.Event_PolicyMessageTaken:
 		return &said.Taken{About: x.PolicyMessageTaken.GetAbout(), Superseded: x.PolicyMessageTaken.GetSuperseded()}
+	case *pb.Event_ReallocationRuleSet:
+		return &rules.MoveSet{Rule: FromMove(x.ReallocationRuleSet), Ended: x.ReallocationRuleSet.GetEnded()}
+	case *pb.Event_ReturnRuleSet:
+		return &rules.ReturnSet{Rule: FromReturn(x.ReturnRuleSet), Ended: x.ReturnRuleSet.GetEnded()}
 	case *pb.Event_RulePeriodPassed:
 		return &rules.PeriodPassed{At: fromTimestamp(x.RulePeriodPassed.GetAt())}
 	}
@@ -175,6 +187,26 @@ func ToFulfilment(method string, r stock.Method) *pb.FulfilmentRuleSet {
 // FromFulfilment reads a method's rule.
 func FromFulfilment(v *pb.FulfilmentRuleSet) stock.Method {
 	return stock.Method{Kinds: v.Kinds, CutOff: int(v.CutOff)}
+}
+
+// ToMove is the message of a rule of moves.
+func ToMove(r stock.MoveRule) *pb.ReallocationRuleSet {
+	return &pb.ReallocationRuleSet{Channel: r.Channel, Location: r.Location, Off: r.Off}
+}
+
+// FromMove reads a rule of moves.
+func FromMove(v *pb.ReallocationRuleSet) stock.MoveRule {
+	return stock.MoveRule{Channel: v.Channel, Location: v.Location, Off: v.Off}
+}
+
+// ToReturn is the message of a rule of returns.
+func ToReturn(r rules.ReturnRule) *pb.ReturnRuleSet {
+	return &pb.ReturnRuleSet{Sku: r.SKU, Category: r.Category, Channel: r.Channel, Condition: toCondition(r.Condition)}
+}
+
+// FromReturn reads a rule of returns.
+func FromReturn(v *pb.ReturnRuleSet) rules.ReturnRule {
+	return rules.ReturnRule{SKU: v.Sku, Category: v.Category, Channel: v.Channel, Condition: fromCondition(v.Condition)}
 }
 
 // ToChannel is the message of a channel's definition.

@@ -29,7 +29,7 @@ const (
 
 // ExplainAvailability tells how the ATS of a SKU on a channel comes about. It reads the streams themselves, as they were recorded by
 // the instant that is asked about, so it agrees with what is decided rather than with a read model that is behind. It returns
-// *validation.Error, *refusals.UnknownChannel, *refusals.TooManyEvents and the errors of the store.
+// *validation.Error, *refusals.UnknownChannel, *refusals.TooManyEvents, *stock.MethodError and the errors of the store.
 func (s *Service) ExplainAvailability(ctx context.Context, r *pb.ExplainAvailabilityRequest) (*pb.ExplainAvailabilityResponse, error) {
 	x, err := s.newExplanation(r)
 	if err != nil {
@@ -40,7 +40,9 @@ func (s *Service) ExplainAvailability(ctx context.Context, r *pb.ExplainAvailabi
 			return nil, err
 		}
 	}
-	x.sum()
+	if err := x.sum(); err != nil {
+		return nil, err
+	}
 	x.reservations()
 	if err := x.missing(ctx); err != nil {
 		return nil, err
@@ -60,7 +62,10 @@ type explanation struct {
 	trace   stock.Trace
 	places  map[string]*place
 	selling *stock.Policy
-	answer  *pb.ExplainAvailabilityResponse
+	way     stock.Way
+
+	channelEvents, sharedEvents readSoFar
+	answer                      *pb.ExplainAvailabilityResponse
 }
 
 // place is a location and its latest event.
@@ -73,8 +78,11 @@ func (s *Service) newExplanation(r *pb.ExplainAvailabilityRequest) (*explanation
 	var c validation.Checker
 	c.ID("sku", r.Sku)
 	c.ID("channel", r.Channel)
+	c.Text("method", r.Method, validation.MaxID)
+	c.Text("location", r.Location, validation.MaxID)
 	now := s.now()
-	x := &explanation{Service: s, at: now, places: map[string]*place{}, causes: map[string]stock.Cause{}}
+	x := &explanation{Service: s, at: now, places: map[string]*place{}, causes: map[string]stock.Cause{},
+		way: stock.Way{Method: r.Method, Location: r.Location}}
 	if r.At != nil {
 		x.at, x.past = codec.Instant(r.At), true
 		if !r.At.IsValid() || x.at <= 0 || x.at > now {
@@ -109,6 +117,7 @@ func (x *explanation) read(ctx context.Context, stream string, each func(aggrega
 func (x *explanation) readChannel(ctx context.Context) error {
 	err := x.read(ctx, aggregates.ChannelPrefix+x.answer.Channel, func(e aggregates.Event, r aggregates.Record, m aggregates.Metadata) {
 		x.channel.Evolve(e, m)
+		x.channelEvents = append(x.channelEvents, r.Position)
 		r.Data, x.defined = nil, stock.Cause{Record: r, Metadata: m}
 	})
 	if err == nil && !x.channel.Known {
@@ -122,6 +131,7 @@ func (x *explanation) readChannel(ctx context.Context) error {
 func (x *explanation) readRules(ctx context.Context) error {
 	return x.read(ctx, aggregates.PolicyPrefix+aggregates.SharedRules, func(e aggregates.Event, r aggregates.Record, m aggregates.Metadata) {
 		x.shared.Evolve(e, m)
+		x.sharedEvents = append(x.sharedEvents, r.Position)
 		x.noteRule(e, r, m)
 	})
 }
@@ -169,21 +179,30 @@ func (x *explanation) policy() *stock.Policy {
 			return p.State
 		}
 		return location.State{}
-	}, func(string) *time.Location { return nil }) // no step depends on how units are handed over
+	}, func(name string) *time.Location {
+		zone, _ := time.LoadLocation(name) // one that is not known counts as UTC, as in the directory
+		return zone
+	})
 }
 
 // sum adds up the steps.
-func (x *explanation) sum() {
+func (x *explanation) sum() error {
 	policy := x.policy()
 	a := x.answer
 	x.selling = policy
-	for _, step := range x.trace.Steps(policy, x.at) {
+	steps, err := x.trace.StepsBy(policy, x.way, x.at)
+	if err != nil {
+		return err
+	}
+	a.Policy, a.Overdue = x.policyMessage(x.decidedUnder(), a.Channel), x.trace.Overdue(policy, x.at)
+	for _, step := range steps {
 		a.Ats += step.Amount
 		a.Steps = append(a.Steps, x.step(step, a.Ats))
 	}
 	for b := range x.trace.Each {
 		a.Locations = append(a.Locations, x.location(b, policy))
 	}
+	return nil
 }
 
 func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
@@ -210,6 +229,8 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Text = "not released yet"
 	case stock.StepNotSold:
 		m.Text = "the channel is closed or does not sell it"
+	case stock.StepOtherMethod:
+		m.Text = "where it cannot be had that way: by the kind of the location, its cut-off, or because another location is asked about"
 	case stock.StepBuffer:
 		m.Text = "buffer of the channel"
 		m.Rules = x.bufferRules(-s.Amount)
@@ -254,7 +275,7 @@ func (x *explanation) reservations() {
 			continue
 		}
 		m := &pb.ExplainedHold{ReservationId: h.ID, Channel: h.Channel, Remaining: h.Remaining, ExpiresAt: codec.Timestamp(h.ExpiresAt),
-			Placed: causeMessage(&h.Placed)}
+			Placed: causeMessage(&h.Placed), Policy: x.policyMessage(h.PolicyPosition, h.Channel)}
 		for _, s := range h.Splits {
 			m.Splits = append(m.Splits, &pb.Split{Location: s.Location, Quantity: s.Quantity})
 		}

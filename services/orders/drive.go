@@ -254,7 +254,8 @@ func shortages(w *order.Want, a *ask, late bool) (list []order.Shortage, err err
 		if a.err == nil && !late && a.result.Accepted[i] {
 			continue
 		}
-		list = append(list, order.Shortage{Line: l.Line, SKU: l.SKU, Requested: l.Quantity, Available: available, Reason: reason})
+		list = append(list, order.Shortage{Line: l.Line, SKU: l.SKU, Requested: l.Quantity, Available: available, Reason: reason,
+			PolicyPosition: a.under})
 	}
 	return list, nil
 }

@@ -56,6 +56,7 @@ type ask struct {
 	request  domain.OrderRequest
 
 	result domain.Ordered
+	under  uint64 // position of the policy that it was decided under; 0 when none was asked
 	err    error
 }
 
@@ -70,6 +71,7 @@ func (a *ask) Decide(s *domain.State, m aggregates.Metadata, now aggregates.Inst
 			return nil, &refusals.UnknownChannel{Channel: a.channel}
 		}
 		policy = channel.Policy
+		a.under = policy.Position
 	}
 	a.result, events, err = domain.Order(s, a.request, m, policy, now)
 	return events, err

@@ -10,6 +10,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/validation"
 )
@@ -121,6 +122,13 @@ func (s *Service) GetSharedRules(context.Context, *pb.GetSharedRulesRequest) (*p
 			rule.CutOff = fmt.Sprintf("%02d:%02d", m.CutOff/60, m.CutOff%60)
 		}
 		answer.Methods = append(answer.Methods, rule)
+	}
+	for _, x := range shared.Moves {
+		answer.Reallocation = append(answer.Reallocation, &pb.ReallocationRule{Channel: x.Channel, Location: x.Location, Off: x.Off})
+	}
+	for _, x := range shared.Returns {
+		answer.Returns = append(answer.Returns, &pb.ReturnRule{Sku: x.SKU, Category: x.Category, Channel: x.Channel,
+			Condition: codec.ToReturn(x).Condition})
 	}
 	return answer, nil
 }

@@ -14,6 +14,7 @@ func message(sku string, r *stock.Reservation) *pb.Reservation {
 		Remaining: r.Remaining, Fulfilled: r.Fulfilled, Released: r.Released, Expired: r.Expired,
 		ExpiresAt: codec.Timestamp(r.ExpiresAt), PlacedAt: codec.Timestamp(r.PlacedAt),
 		PromiseAt: codec.Timestamp(r.PromiseAt), Supply: codec.SupplyUses(r.Supply),
+		PolicyPosition: r.PolicyPosition,
 	}
 	if len(r.Splits) > 0 {
 		splits := make([]pb.Split, len(r.Splits))

@@ -342,6 +342,11 @@ type GetAvailabilityRequest struct {
 	Consistency Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=stockfold.inventory.v1.Consistency" json:"consistency,omitempty"`
 	// A cart's own hold, up to 100 bytes: what it holds of the SKU is available to itself. The answer is then a strong one.
 	ReservationId string `protobuf:"bytes,5,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	// How units are to be handed over: "ship", "pickup", "same_day" or a method that has a rule. Only locations count that may serve it now,
+	// by kind and cut-off. Empty for any way.
+	Method string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	// Only this location counts, e.g. where the customer picks up.
+	Location      string `protobuf:"bytes,7,opt,name=location,proto3" json:"location,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +416,20 @@ func (x *GetAvailabilityRequest) GetReservationId() string {
 	return ""
 }
 
+func (x *GetAvailabilityRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *GetAvailabilityRequest) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
 type GetAvailabilityResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Availability  *Availability          `protobuf:"bytes,1,opt,name=availability,proto3" json:"availability,omitempty"`
@@ -458,10 +477,13 @@ func (x *GetAvailabilityResponse) GetAvailability() *Availability {
 type BatchGetAvailabilityRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1-1,000 SKUs of 1-100 bytes; a repeated SKU is answered each time.
-	Skus          []string    `protobuf:"bytes,1,rep,name=skus,proto3" json:"skus,omitempty"`
-	Channel       string      `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
-	Token         string      `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
-	Consistency   Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=stockfold.inventory.v1.Consistency" json:"consistency,omitempty"`
+	Skus        []string    `protobuf:"bytes,1,rep,name=skus,proto3" json:"skus,omitempty"`
+	Channel     string      `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Token       string      `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	Consistency Consistency `protobuf:"varint,4,opt,name=consistency,proto3,enum=stockfold.inventory.v1.Consistency" json:"consistency,omitempty"`
+	// As in GetAvailabilityRequest.
+	Method        string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
+	Location      string `protobuf:"bytes,6,opt,name=location,proto3" json:"location,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +544,20 @@ func (x *BatchGetAvailabilityRequest) GetConsistency() Consistency {
 		return x.Consistency
 	}
 	return Consistency_CONSISTENCY_UNSPECIFIED
+}
+
+func (x *BatchGetAvailabilityRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *BatchGetAvailabilityRequest) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
 }
 
 type BatchGetAvailabilityResponse struct {
@@ -744,7 +780,7 @@ var File_stockfold_inventory_v1_availability_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\n" +
-	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#stockfold/inventory/v1/supply.proto\"\xf5\x03\n" +
+	")stockfold/inventory/v1/availability.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#stockfold/inventory/v1/pickup.proto\x1a#stockfold/inventory/v1/supply.proto\"\xf5\x03\n" +
 	"\fAvailability\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x10\n" +
@@ -759,20 +795,24 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\x06status\x18\n" +
 	" \x01(\x0e2*.stockfold.inventory.v1.AvailabilityStatusR\x06status\x12\x16\n" +
 	"\x06beyond\x18\v \x01(\x03R\x06beyond\x12F\n" +
-	"\x11next_available_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xc8\x01\n" +
+	"\x11next_available_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAvailableAt\"\xfc\x01\n" +
 	"\x16GetAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12E\n" +
 	"\vconsistency\x18\x04 \x01(\x0e2#.stockfold.inventory.v1.ConsistencyR\vconsistency\x12%\n" +
-	"\x0ereservation_id\x18\x05 \x01(\tR\rreservationId\"c\n" +
+	"\x0ereservation_id\x18\x05 \x01(\tR\rreservationId\x12\x16\n" +
+	"\x06method\x18\x06 \x01(\tR\x06method\x12\x1a\n" +
+	"\blocation\x18\a \x01(\tR\blocation\"c\n" +
 	"\x17GetAvailabilityResponse\x12H\n" +
-	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability\"\xa8\x01\n" +
+	"\favailability\x18\x01 \x01(\v2$.stockfold.inventory.v1.AvailabilityR\favailability\"\xdc\x01\n" +
 	"\x1bBatchGetAvailabilityRequest\x12\x12\n" +
 	"\x04skus\x18\x01 \x03(\tR\x04skus\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\tR\x05token\x12E\n" +
-	"\vconsistency\x18\x04 \x01(\x0e2#.stockfold.inventory.v1.ConsistencyR\vconsistency\"l\n" +
+	"\vconsistency\x18\x04 \x01(\x0e2#.stockfold.inventory.v1.ConsistencyR\vconsistency\x12\x16\n" +
+	"\x06method\x18\x05 \x01(\tR\x06method\x12\x1a\n" +
+	"\blocation\x18\x06 \x01(\tR\blocation\"l\n" +
 	"\x1cBatchGetAvailabilityResponse\x12L\n" +
 	"\x0eavailabilities\x18\x01 \x03(\v2$.stockfold.inventory.v1.AvailabilityR\x0eavailabilities\"k\n" +
 	"\x18WatchAvailabilityRequest\x12\x18\n" +
@@ -799,12 +839,13 @@ const file_stockfold_inventory_v1_availability_proto_rawDesc = "" +
 	"\x14ANSWERED_FROM_STREAM\x10\x02*B\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12CONSISTENCY_STRONG\x10\x012\xfe\x04\n" +
+	"\x12CONSISTENCY_STRONG\x10\x012\x88\x06\n" +
 	"\x13AvailabilityService\x12r\n" +
 	"\x0fGetAvailability\x12..stockfold.inventory.v1.GetAvailabilityRequest\x1a/.stockfold.inventory.v1.GetAvailabilityResponse\x12\x81\x01\n" +
 	"\x14BatchGetAvailability\x123.stockfold.inventory.v1.BatchGetAvailabilityRequest\x1a4.stockfold.inventory.v1.BatchGetAvailabilityResponse\x12z\n" +
 	"\x11WatchAvailability\x120.stockfold.inventory.v1.WatchAvailabilityRequest\x1a1.stockfold.inventory.v1.WatchAvailabilityResponse0\x01\x12\x8d\x01\n" +
-	"\x18GetAvailabilityToPromise\x127.stockfold.inventory.v1.GetAvailabilityToPromiseRequest\x1a8.stockfold.inventory.v1.GetAvailabilityToPromiseResponse\x12c\n" +
+	"\x18GetAvailabilityToPromise\x127.stockfold.inventory.v1.GetAvailabilityToPromiseRequest\x1a8.stockfold.inventory.v1.GetAvailabilityToPromiseResponse\x12\x87\x01\n" +
+	"\x16ListPickupAvailability\x125.stockfold.inventory.v1.ListPickupAvailabilityRequest\x1a6.stockfold.inventory.v1.ListPickupAvailabilityResponse\x12c\n" +
 	"\n" +
 	"ListSupply\x12).stockfold.inventory.v1.ListSupplyRequest\x1a*.stockfold.inventory.v1.ListSupplyResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
@@ -836,9 +877,11 @@ var file_stockfold_inventory_v1_availability_proto_goTypes = []any{
 	(*AvailabilityChanged)(nil),              // 10: stockfold.inventory.v1.AvailabilityChanged
 	(*timestamppb.Timestamp)(nil),            // 11: google.protobuf.Timestamp
 	(*GetAvailabilityToPromiseRequest)(nil),  // 12: stockfold.inventory.v1.GetAvailabilityToPromiseRequest
-	(*ListSupplyRequest)(nil),                // 13: stockfold.inventory.v1.ListSupplyRequest
-	(*GetAvailabilityToPromiseResponse)(nil), // 14: stockfold.inventory.v1.GetAvailabilityToPromiseResponse
-	(*ListSupplyResponse)(nil),               // 15: stockfold.inventory.v1.ListSupplyResponse
+	(*ListPickupAvailabilityRequest)(nil),    // 13: stockfold.inventory.v1.ListPickupAvailabilityRequest
+	(*ListSupplyRequest)(nil),                // 14: stockfold.inventory.v1.ListSupplyRequest
+	(*GetAvailabilityToPromiseResponse)(nil), // 15: stockfold.inventory.v1.GetAvailabilityToPromiseResponse
+	(*ListPickupAvailabilityResponse)(nil),   // 16: stockfold.inventory.v1.ListPickupAvailabilityResponse
+	(*ListSupplyResponse)(nil),               // 17: stockfold.inventory.v1.ListSupplyResponse
 }
 var file_stockfold_inventory_v1_availability_proto_depIdxs = []int32{
 	11, // 0: stockfold.inventory.v1.Availability.as_of:type_name -> google.protobuf.Timestamp
@@ -856,14 +899,16 @@ var file_stockfold_inventory_v1_availability_proto_depIdxs = []int32{
 	6,  // 12: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:input_type -> stockfold.inventory.v1.BatchGetAvailabilityRequest
 	8,  // 13: stockfold.inventory.v1.AvailabilityService.WatchAvailability:input_type -> stockfold.inventory.v1.WatchAvailabilityRequest
 	12, // 14: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:input_type -> stockfold.inventory.v1.GetAvailabilityToPromiseRequest
-	13, // 15: stockfold.inventory.v1.AvailabilityService.ListSupply:input_type -> stockfold.inventory.v1.ListSupplyRequest
-	5,  // 16: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
-	7,  // 17: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
-	9,  // 18: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
-	14, // 19: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:output_type -> stockfold.inventory.v1.GetAvailabilityToPromiseResponse
-	15, // 20: stockfold.inventory.v1.AvailabilityService.ListSupply:output_type -> stockfold.inventory.v1.ListSupplyResponse
-	16, // [16:21] is the sub-list for method output_type
-	11, // [11:16] is the sub-list for method input_type
+	13, // 15: stockfold.inventory.v1.AvailabilityService.ListPickupAvailability:input_type -> stockfold.inventory.v1.ListPickupAvailabilityRequest
+	14, // 16: stockfold.inventory.v1.AvailabilityService.ListSupply:input_type -> stockfold.inventory.v1.ListSupplyRequest
+	5,  // 17: stockfold.inventory.v1.AvailabilityService.GetAvailability:output_type -> stockfold.inventory.v1.GetAvailabilityResponse
+	7,  // 18: stockfold.inventory.v1.AvailabilityService.BatchGetAvailability:output_type -> stockfold.inventory.v1.BatchGetAvailabilityResponse
+	9,  // 19: stockfold.inventory.v1.AvailabilityService.WatchAvailability:output_type -> stockfold.inventory.v1.WatchAvailabilityResponse
+	15, // 20: stockfold.inventory.v1.AvailabilityService.GetAvailabilityToPromise:output_type -> stockfold.inventory.v1.GetAvailabilityToPromiseResponse
+	16, // 21: stockfold.inventory.v1.AvailabilityService.ListPickupAvailability:output_type -> stockfold.inventory.v1.ListPickupAvailabilityResponse
+	17, // 22: stockfold.inventory.v1.AvailabilityService.ListSupply:output_type -> stockfold.inventory.v1.ListSupplyResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
 	11, // [11:11] is the sub-list for extension extendee
 	0,  // [0:11] is the sub-list for field type_name
@@ -874,6 +919,7 @@ func file_stockfold_inventory_v1_availability_proto_init() {
 	if File_stockfold_inventory_v1_availability_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_pickup_proto_init()
 	file_stockfold_inventory_v1_supply_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -23,6 +23,7 @@ const (
 	AvailabilityService_BatchGetAvailability_FullMethodName     = "/stockfold.inventory.v1.AvailabilityService/BatchGetAvailability"
 	AvailabilityService_WatchAvailability_FullMethodName        = "/stockfold.inventory.v1.AvailabilityService/WatchAvailability"
 	AvailabilityService_GetAvailabilityToPromise_FullMethodName = "/stockfold.inventory.v1.AvailabilityService/GetAvailabilityToPromise"
+	AvailabilityService_ListPickupAvailability_FullMethodName   = "/stockfold.inventory.v1.AvailabilityService/ListPickupAvailability"
 	AvailabilityService_ListSupply_FullMethodName               = "/stockfold.inventory.v1.AvailabilityService/ListSupply"
 )
 
@@ -45,6 +46,9 @@ type AvailabilityServiceClient interface {
 	// what is promised already. It is decided on the SKU's own stream, by the function that guards Reserve. NOT_FOUND,
 	// UNKNOWN_CHANNEL when the channel is not defined; an unknown SKU has one step of 0 and known = false.
 	GetAvailabilityToPromise(ctx context.Context, in *GetAvailabilityToPromiseRequest, opts ...grpc.CallOption) (*GetAvailabilityToPromiseResponse, error)
+	// ListPickupAvailability tells at which of a channel's locations a SKU can be picked up, or handed over by another method, now. NOT_FOUND,
+	// UNKNOWN_CHANNEL; FAILED_PRECONDITION, UNKNOWN_METHOD.
+	ListPickupAvailability(ctx context.Context, in *ListPickupAvailabilityRequest, opts ...grpc.CallOption) (*ListPickupAvailabilityResponse, error)
 	// ListSupply lists the lines of purchase orders, shipping notices and transfers of one SKU, in order of document, line and
 	// kind: those with something open, and those that ended lately.
 	ListSupply(ctx context.Context, in *ListSupplyRequest, opts ...grpc.CallOption) (*ListSupplyResponse, error)
@@ -107,6 +111,16 @@ func (c *availabilityServiceClient) GetAvailabilityToPromise(ctx context.Context
 	return out, nil
 }
 
+func (c *availabilityServiceClient) ListPickupAvailability(ctx context.Context, in *ListPickupAvailabilityRequest, opts ...grpc.CallOption) (*ListPickupAvailabilityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPickupAvailabilityResponse)
+	err := c.cc.Invoke(ctx, AvailabilityService_ListPickupAvailability_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *availabilityServiceClient) ListSupply(ctx context.Context, in *ListSupplyRequest, opts ...grpc.CallOption) (*ListSupplyResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListSupplyResponse)
@@ -136,6 +150,9 @@ type AvailabilityServiceServer interface {
 	// what is promised already. It is decided on the SKU's own stream, by the function that guards Reserve. NOT_FOUND,
 	// UNKNOWN_CHANNEL when the channel is not defined; an unknown SKU has one step of 0 and known = false.
 	GetAvailabilityToPromise(context.Context, *GetAvailabilityToPromiseRequest) (*GetAvailabilityToPromiseResponse, error)
+	// ListPickupAvailability tells at which of a channel's locations a SKU can be picked up, or handed over by another method, now. NOT_FOUND,
+	// UNKNOWN_CHANNEL; FAILED_PRECONDITION, UNKNOWN_METHOD.
+	ListPickupAvailability(context.Context, *ListPickupAvailabilityRequest) (*ListPickupAvailabilityResponse, error)
 	// ListSupply lists the lines of purchase orders, shipping notices and transfers of one SKU, in order of document, line and
 	// kind: those with something open, and those that ended lately.
 	ListSupply(context.Context, *ListSupplyRequest) (*ListSupplyResponse, error)
@@ -160,6 +177,9 @@ func (UnimplementedAvailabilityServiceServer) WatchAvailability(*WatchAvailabili
 }
 func (UnimplementedAvailabilityServiceServer) GetAvailabilityToPromise(context.Context, *GetAvailabilityToPromiseRequest) (*GetAvailabilityToPromiseResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetAvailabilityToPromise not implemented")
+}
+func (UnimplementedAvailabilityServiceServer) ListPickupAvailability(context.Context, *ListPickupAvailabilityRequest) (*ListPickupAvailabilityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPickupAvailability not implemented")
 }
 func (UnimplementedAvailabilityServiceServer) ListSupply(context.Context, *ListSupplyRequest) (*ListSupplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSupply not implemented")
@@ -250,6 +270,24 @@ func _AvailabilityService_GetAvailabilityToPromise_Handler(srv interface{}, ctx 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AvailabilityService_ListPickupAvailability_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPickupAvailabilityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AvailabilityServiceServer).ListPickupAvailability(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AvailabilityService_ListPickupAvailability_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AvailabilityServiceServer).ListPickupAvailability(ctx, req.(*ListPickupAvailabilityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AvailabilityService_ListSupply_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListSupplyRequest)
 	if err := dec(in); err != nil {
@@ -286,6 +324,10 @@ var AvailabilityService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetAvailabilityToPromise",
 			Handler:    _AvailabilityService_GetAvailabilityToPromise_Handler,
+		},
+		{
+			MethodName: "ListPickupAvailability",
+			Handler:    _AvailabilityService_ListPickupAvailability_Handler,
 		},
 		{
 			MethodName: "ListSupply",

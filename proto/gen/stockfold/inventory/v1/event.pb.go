@@ -135,6 +135,58 @@ func (SupplyKind) EnumDescriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
+// ReallocationCause is why a promise does not stay where it was made.
+type ReallocationCause int32
+
+const (
+	ReallocationCause_REALLOCATION_CAUSE_UNSPECIFIED ReallocationCause = 0
+	// The channel does not sell from the location any more: it was disabled, or taken off the channel's list.
+	ReallocationCause_REALLOCATION_CAUSE_CLOSED ReallocationCause = 1
+	// More is promised there than lies there, or is to come by then.
+	ReallocationCause_REALLOCATION_CAUSE_SHORT ReallocationCause = 2
+)
+
+// Enum value maps for ReallocationCause.
+var (
+	ReallocationCause_name = map[int32]string{
+		0: "REALLOCATION_CAUSE_UNSPECIFIED",
+		1: "REALLOCATION_CAUSE_CLOSED",
+		2: "REALLOCATION_CAUSE_SHORT",
+	}
+	ReallocationCause_value = map[string]int32{
+		"REALLOCATION_CAUSE_UNSPECIFIED": 0,
+		"REALLOCATION_CAUSE_CLOSED":      1,
+		"REALLOCATION_CAUSE_SHORT":       2,
+	}
+)
+
+func (x ReallocationCause) Enum() *ReallocationCause {
+	p := new(ReallocationCause)
+	*p = x
+	return p
+}
+
+func (x ReallocationCause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReallocationCause) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_event_proto_enumTypes[2].Descriptor()
+}
+
+func (ReallocationCause) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_event_proto_enumTypes[2]
+}
+
+func (x ReallocationCause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReallocationCause.Descriptor instead.
+func (ReallocationCause) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
 // OwnedFact is a kind of fact that a location has systems of record for.
 type OwnedFact int32
 
@@ -175,11 +227,11 @@ func (x OwnedFact) String() string {
 }
 
 func (OwnedFact) Descriptor() protoreflect.EnumDescriptor {
-	return file_stockfold_inventory_v1_event_proto_enumTypes[2].Descriptor()
+	return file_stockfold_inventory_v1_event_proto_enumTypes[3].Descriptor()
 }
 
 func (OwnedFact) Type() protoreflect.EnumType {
-	return &file_stockfold_inventory_v1_event_proto_enumTypes[2]
+	return &file_stockfold_inventory_v1_event_proto_enumTypes[3]
 }
 
 func (x OwnedFact) Number() protoreflect.EnumNumber {
@@ -188,7 +240,7 @@ func (x OwnedFact) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OwnedFact.Descriptor instead.
 func (OwnedFact) EnumDescriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 // Event is one fact of one stream, as it is stored, read back by history and given to auditors.
@@ -282,6 +334,9 @@ type Event struct {
 	//	*Event_BufferSet
 	//	*Event_SharedBufferSet
 	//	*Event_PolicyMessageTaken
+	//	*Event_OrderObserved
+	//	*Event_ReallocationRuleSet
+	//	*Event_ReturnRuleSet
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -944,6 +999,33 @@ func (x *Event) GetPolicyMessageTaken() *PolicyMessageTaken {
 	return nil
 }
 
+func (x *Event) GetOrderObserved() *OrderObserved {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderObserved); ok {
+			return x.OrderObserved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReallocationRuleSet() *ReallocationRuleSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReallocationRuleSet); ok {
+			return x.ReallocationRuleSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReturnRuleSet() *ReturnRuleSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReturnRuleSet); ok {
+			return x.ReturnRuleSet
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1180,6 +1262,18 @@ type Event_PolicyMessageTaken struct {
 	PolicyMessageTaken *PolicyMessageTaken `protobuf:"bytes,97,opt,name=policy_message_taken,json=policyMessageTaken,proto3,oneof"`
 }
 
+type Event_OrderObserved struct {
+	OrderObserved *OrderObserved `protobuf:"bytes,56,opt,name=order_observed,json=orderObserved,proto3,oneof"`
+}
+
+type Event_ReallocationRuleSet struct {
+	ReallocationRuleSet *ReallocationRuleSet `protobuf:"bytes,98,opt,name=reallocation_rule_set,json=reallocationRuleSet,proto3,oneof"`
+}
+
+type Event_ReturnRuleSet struct {
+	ReturnRuleSet *ReturnRuleSet `protobuf:"bytes,99,opt,name=return_rule_set,json=returnRuleSet,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -1295,6 +1389,12 @@ func (*Event_BufferSet) isEvent_Payload() {}
 func (*Event_SharedBufferSet) isEvent_Payload() {}
 
 func (*Event_PolicyMessageTaken) isEvent_Payload() {}
+
+func (*Event_OrderObserved) isEvent_Payload() {}
+
+func (*Event_ReallocationRuleSet) isEvent_Payload() {}
+
+func (*Event_ReturnRuleSet) isEvent_Payload() {}
 
 // Source says which system a fact came from and by which message.
 type Source struct {
@@ -2303,9 +2403,16 @@ type ReservationPlaced struct {
 	// The date that the units are promised for; unset when for now.
 	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	// The supply that the promise counts on beside the stock.
-	Supply        []*SupplyUse `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Supply []*SupplyUse `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
+	// How it is to be handed over; empty for any way.
+	Method string `protobuf:"bytes,13,opt,name=method,proto3" json:"method,omitempty"`
+	// The request named its location, and no other will do.
+	Bound bool `protobuf:"varint,14,opt,name=bound,proto3" json:"bound,omitempty"`
+	// The rules that it was decided under: those of the channel, its locations and the shared ones as of this position of the store, the
+	// SKU's own as of the event. 0 when decided before that was recorded.
+	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReservationPlaced) Reset() {
@@ -2385,6 +2492,27 @@ func (x *ReservationPlaced) GetSupply() []*SupplyUse {
 		return x.Supply
 	}
 	return nil
+}
+
+func (x *ReservationPlaced) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ReservationPlaced) GetBound() bool {
+	if x != nil {
+		return x.Bound
+	}
+	return false
+}
+
+func (x *ReservationPlaced) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
 }
 
 type ReservationConfirmed struct {
@@ -4551,9 +4679,12 @@ type ReservationReallocated struct {
 	// The date that it is promised for; unset when that is now.
 	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	// Set while reservations of the SKU are counted by channel.
-	Channel       string `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Channel string            `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`
+	Cause   ReallocationCause `protobuf:"varint,14,opt,name=cause,proto3,enum=stockfold.inventory.v1.ReallocationCause" json:"cause,omitempty"`
+	// The rules that it was decided under, as in ReservationPlaced.
+	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReservationReallocated) Reset() {
@@ -4635,6 +4766,20 @@ func (x *ReservationReallocated) GetChannel() string {
 	return ""
 }
 
+func (x *ReservationReallocated) GetCause() ReallocationCause {
+	if x != nil {
+		return x.Cause
+	}
+	return ReallocationCause_REALLOCATION_CAUSE_UNSPECIFIED
+}
+
+func (x *ReservationReallocated) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
+}
+
 // ReservationChanged promises more or fewer units under the same id; one of added and removed is empty.
 type ReservationChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4646,9 +4791,11 @@ type ReservationChanged struct {
 	// The date that it is promised for; unset when that is now.
 	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	// Set while reservations of the SKU are counted by channel.
-	Channel       string `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Channel string `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
+	// The rules that it was decided under, as in ReservationPlaced.
+	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReservationChanged) Reset() {
@@ -4721,6 +4868,13 @@ func (x *ReservationChanged) GetChannel() string {
 		return x.Channel
 	}
 	return ""
+}
+
+func (x *ReservationChanged) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
 }
 
 // ReservationBarred says that nothing may be promised under an id any more: its order ended before it was placed.
@@ -4948,7 +5102,9 @@ type OrderedLine struct {
 	// Where the units must come from; empty means that the channel's rules decide.
 	Location string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
 	// How it gets to the customer: "ship", "pickup", "same-day", "drop-ship" or a word of the retailer's own.
-	Method        string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	Method string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
+	// Only in requests, instead of quantity: in the item's unit, e.g. "0.5"; more decimals than the item has are refused.
+	Decimal       string `protobuf:"bytes,7,opt,name=decimal,proto3" json:"decimal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5025,6 +5181,13 @@ func (x *OrderedLine) GetMethod() string {
 	return ""
 }
 
+func (x *OrderedLine) GetDecimal() string {
+	if x != nil {
+		return x.Decimal
+	}
+	return ""
+}
+
 // OrderShortage is a line that could not be promised.
 type OrderShortage struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -5034,9 +5197,11 @@ type OrderShortage struct {
 	// Of the SKU, to this order.
 	Available int64 `protobuf:"varint,4,opt,name=available,proto3" json:"available,omitempty"`
 	// "INSUFFICIENT_STOCK", "UNKNOWN_SKU" or another stable word.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The rules that this was decided under, as in ReservationPlaced; 0 when no rule was asked.
+	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OrderShortage) Reset() {
@@ -5102,6 +5267,13 @@ func (x *OrderShortage) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *OrderShortage) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
 }
 
 // OrderReserved says that every line is promised, but for those that are short.
@@ -6046,6 +6218,237 @@ func (x *OrderHoldLost) GetReservationId() string {
 	return ""
 }
 
+// OrderObserved keeps what a source said of an order at a location whose orders another system tells of. It changes nothing.
+type OrderObserved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message's kind, e.g. "shipped".
+	Message  string         `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	Location string         `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Lines    []*OrderedLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The systems of record when it was decided, and since when, by occurred time; unset: from the beginning of time.
+	Owners        []string               `protobuf:"bytes,4,rep,name=owners,proto3" json:"owners,omitempty"`
+	OwnedSince    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=owned_since,json=ownedSince,proto3" json:"owned_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderObserved) Reset() {
+	*x = OrderObserved{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderObserved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderObserved) ProtoMessage() {}
+
+func (x *OrderObserved) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderObserved.ProtoReflect.Descriptor instead.
+func (*OrderObserved) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *OrderObserved) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *OrderObserved) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *OrderObserved) GetLines() []*OrderedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderObserved) GetOwners() []string {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+func (x *OrderObserved) GetOwnedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OwnedSince
+	}
+	return nil
+}
+
+// ReallocationRuleSet says whether promises that cannot be kept at a location move to others by themselves. The most specific rule
+// counts, wholly: channel and location, channel, location, neither.
+type ReallocationRuleSet struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Channel  string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Location string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	// They stay, and are listed as at risk.
+	Off bool `protobuf:"varint,3,opt,name=off,proto3" json:"off,omitempty"`
+	// There is no such rule any more.
+	Ended         bool `protobuf:"varint,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReallocationRuleSet) Reset() {
+	*x = ReallocationRuleSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReallocationRuleSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReallocationRuleSet) ProtoMessage() {}
+
+func (x *ReallocationRuleSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReallocationRuleSet.ProtoReflect.Descriptor instead.
+func (*ReallocationRuleSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *ReallocationRuleSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ReallocationRuleSet) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ReallocationRuleSet) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+func (x *ReallocationRuleSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// ReturnRuleSet says in which condition returned units lie when the message does not say, and whether they are sellable only once
+// somebody has looked at them. The most specific rule counts, wholly: SKU and channel, SKU, category and channel, category, channel, none.
+type ReturnRuleSet struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Category string                 `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
+	Channel  string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	// CONDITION_INSPECTION also of units whose message says that they may be sold at once.
+	Condition Condition `protobuf:"varint,4,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	// There is no such rule any more.
+	Ended         bool `protobuf:"varint,5,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnRuleSet) Reset() {
+	*x = ReturnRuleSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnRuleSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnRuleSet) ProtoMessage() {}
+
+func (x *ReturnRuleSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnRuleSet.ProtoReflect.Descriptor instead.
+func (*ReturnRuleSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ReturnRuleSet) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *ReturnRuleSet) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *ReturnRuleSet) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ReturnRuleSet) GetCondition() Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+func (x *ReturnRuleSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
 // OrderClosed says that nothing is left to do: every unit is sent or will not be.
 type OrderClosed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6055,7 +6458,7 @@ type OrderClosed struct {
 
 func (x *OrderClosed) Reset() {
 	*x = OrderClosed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6067,7 +6470,7 @@ func (x *OrderClosed) String() string {
 func (*OrderClosed) ProtoMessage() {}
 
 func (x *OrderClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6080,7 +6483,7 @@ func (x *OrderClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderClosed.ProtoReflect.Descriptor instead.
 func (*OrderClosed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{64}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{67}
 }
 
 // SupersededBy names the count of the same source and partition key with a higher sequence, as of no earlier time, that
@@ -6097,7 +6500,7 @@ type SupersededBy struct {
 
 func (x *SupersededBy) Reset() {
 	*x = SupersededBy{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6109,7 +6512,7 @@ func (x *SupersededBy) String() string {
 func (*SupersededBy) ProtoMessage() {}
 
 func (x *SupersededBy) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6122,7 +6525,7 @@ func (x *SupersededBy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupersededBy.ProtoReflect.Descriptor instead.
 func (*SupersededBy) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{65}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SupersededBy) GetRevision() uint64 {
@@ -6156,7 +6559,7 @@ type OwnerAssigned struct {
 
 func (x *OwnerAssigned) Reset() {
 	*x = OwnerAssigned{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6168,7 +6571,7 @@ func (x *OwnerAssigned) String() string {
 func (*OwnerAssigned) ProtoMessage() {}
 
 func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6181,7 +6584,7 @@ func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnerAssigned.ProtoReflect.Descriptor instead.
 func (*OwnerAssigned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{66}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *OwnerAssigned) GetFact() OwnedFact {
@@ -6242,7 +6645,7 @@ type ObservationRecorded struct {
 
 func (x *ObservationRecorded) Reset() {
 	*x = ObservationRecorded{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6254,7 +6657,7 @@ func (x *ObservationRecorded) String() string {
 func (*ObservationRecorded) ProtoMessage() {}
 
 func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6267,7 +6670,7 @@ func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationRecorded.ProtoReflect.Descriptor instead.
 func (*ObservationRecorded) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{67}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ObservationRecorded) GetMovement() string {
@@ -6387,7 +6790,7 @@ type BufferSet struct {
 
 func (x *BufferSet) Reset() {
 	*x = BufferSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6399,7 +6802,7 @@ func (x *BufferSet) String() string {
 func (*BufferSet) ProtoMessage() {}
 
 func (x *BufferSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6412,7 +6815,7 @@ func (x *BufferSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BufferSet.ProtoReflect.Descriptor instead.
 func (*BufferSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{68}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *BufferSet) GetChannel() string {
@@ -6474,7 +6877,7 @@ type SharedBufferSet struct {
 
 func (x *SharedBufferSet) Reset() {
 	*x = SharedBufferSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6486,7 +6889,7 @@ func (x *SharedBufferSet) String() string {
 func (*SharedBufferSet) ProtoMessage() {}
 
 func (x *SharedBufferSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6499,7 +6902,7 @@ func (x *SharedBufferSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedBufferSet.ProtoReflect.Descriptor instead.
 func (*SharedBufferSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{69}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SharedBufferSet) GetCategory() string {
@@ -6565,7 +6968,7 @@ type PolicyMessageTaken struct {
 
 func (x *PolicyMessageTaken) Reset() {
 	*x = PolicyMessageTaken{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6577,7 +6980,7 @@ func (x *PolicyMessageTaken) String() string {
 func (*PolicyMessageTaken) ProtoMessage() {}
 
 func (x *PolicyMessageTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6590,7 +6993,7 @@ func (x *PolicyMessageTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyMessageTaken.ProtoReflect.Descriptor instead.
 func (*PolicyMessageTaken) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{70}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *PolicyMessageTaken) GetAbout() string {
@@ -6611,7 +7014,7 @@ var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf+\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3-\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -6689,7 +7092,10 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"buffer_set\x18_ \x01(\v2!.stockfold.inventory.v1.BufferSetH\x00R\tbufferSet\x12U\n" +
 	"\x11shared_buffer_set\x18` \x01(\v2'.stockfold.inventory.v1.SharedBufferSetH\x00R\x0fsharedBufferSet\x12^\n" +
-	"\x14policy_message_taken\x18a \x01(\v2*.stockfold.inventory.v1.PolicyMessageTakenH\x00R\x12policyMessageTakenB\t\n" +
+	"\x14policy_message_taken\x18a \x01(\v2*.stockfold.inventory.v1.PolicyMessageTakenH\x00R\x12policyMessageTaken\x12N\n" +
+	"\x0eorder_observed\x188 \x01(\v2%.stockfold.inventory.v1.OrderObservedH\x00R\rorderObserved\x12a\n" +
+	"\x15reallocation_rule_set\x18b \x01(\v2+.stockfold.inventory.v1.ReallocationRuleSetH\x00R\x13reallocationRuleSet\x12O\n" +
+	"\x0freturn_rule_set\x18c \x01(\v2%.stockfold.inventory.v1.ReturnRuleSetH\x00R\rreturnRuleSetB\t\n" +
 	"\apayload\"\xfc\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
@@ -6780,7 +7186,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\tcondition\x18\x05 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12C\n" +
 	"\vabsorbed_by\x18\x06 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
 	"absorbedBy\x12<\n" +
-	"\x06supply\x18\x14 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xd8\x02\n" +
+	"\x06supply\x18\x14 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xaf\x03\n" +
 	"\x11ReservationPlaced\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
@@ -6790,7 +7196,10 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
-	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\x84\x02\n" +
+	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\x12\x16\n" +
+	"\x06method\x18\r \x01(\tR\x06method\x12\x14\n" +
+	"\x05bound\x18\x0e \x01(\bR\x05bound\x12'\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"\x84\x02\n" +
 	"\x14ReservationConfirmed\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
@@ -6973,7 +7382,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x129\n" +
 	"\n" +
 	"promise_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xc9\x02\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xb3\x03\n" +
 	"\x16ReservationReallocated\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x121\n" +
 	"\x04from\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x04from\x12-\n" +
@@ -6983,7 +7392,9 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
-	"\achannel\x18\x06 \x01(\tR\achannel\"\xb9\x02\n" +
+	"\achannel\x18\x06 \x01(\tR\achannel\x12?\n" +
+	"\x05cause\x18\x0e \x01(\x0e2).stockfold.inventory.v1.ReallocationCauseR\x05cause\x12'\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"\xe2\x02\n" +
 	"\x12ReservationChanged\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x123\n" +
 	"\x05added\x18\x02 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x05added\x127\n" +
@@ -6992,7 +7403,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x12\x18\n" +
-	"\achannel\x18\x05 \x01(\tR\achannel\"o\n" +
+	"\achannel\x18\x05 \x01(\tR\achannel\x12'\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"o\n" +
 	"\x11ReservationBarred\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x18\n" +
@@ -7008,20 +7420,22 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\apartial\x18\x04 \x01(\bR\apartial\x12\x18\n" +
 	"\aconfirm\x18\x05 \x01(\bR\aconfirm\x129\n" +
 	"\n" +
-	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xaa\x01\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xc4\x01\n" +
 	"\vOrderedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12%\n" +
 	"\x0ereservation_id\x18\x04 \x01(\tR\rreservationId\x12\x1a\n" +
 	"\blocation\x18\x05 \x01(\tR\blocation\x12\x16\n" +
-	"\x06method\x18\x06 \x01(\tR\x06method\"\x89\x01\n" +
+	"\x06method\x18\x06 \x01(\tR\x06method\x12\x18\n" +
+	"\adecimal\x18\a \x01(\tR\adecimal\"\xb2\x01\n" +
 	"\rOrderShortage\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x03 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x04 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"f\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12'\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"f\n" +
 	"\rOrderReserved\x12;\n" +
 	"\x05short\x18\x01 \x03(\v2%.stockfold.inventory.v1.OrderShortageR\x05short\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\"L\n" +
@@ -7085,7 +7499,25 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\"H\n" +
 	"\rOrderHoldLost\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12%\n" +
-	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\"\r\n" +
+	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\"\xd5\x01\n" +
+	"\rOrderObserved\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x129\n" +
+	"\x05lines\x18\x03 \x03(\v2#.stockfold.inventory.v1.OrderedLineR\x05lines\x12\x16\n" +
+	"\x06owners\x18\x04 \x03(\tR\x06owners\x12;\n" +
+	"\vowned_since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"ownedSince\"s\n" +
+	"\x13ReallocationRuleSet\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x10\n" +
+	"\x03off\x18\x03 \x01(\bR\x03off\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\bR\x05ended\"\xae\x01\n" +
+	"\rReturnRuleSet\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bcategory\x18\x02 \x01(\tR\bcategory\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12?\n" +
+	"\tcondition\x18\x04 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x14\n" +
+	"\x05ended\x18\x05 \x01(\bR\x05ended\"\r\n" +
 	"\vOrderClosed\"F\n" +
 	"\fSupersededBy\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1a\n" +
@@ -7145,7 +7577,11 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x17SUPPLY_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aSUPPLY_KIND_PURCHASE_ORDER\x10\x01\x12\x1f\n" +
 	"\x1bSUPPLY_KIND_SHIPPING_NOTICE\x10\x02\x12\x18\n" +
-	"\x14SUPPLY_KIND_TRANSFER\x10\x03*m\n" +
+	"\x14SUPPLY_KIND_TRANSFER\x10\x03*t\n" +
+	"\x11ReallocationCause\x12\"\n" +
+	"\x1eREALLOCATION_CAUSE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19REALLOCATION_CAUSE_CLOSED\x10\x01\x12\x1c\n" +
+	"\x18REALLOCATION_CAUSE_SHORT\x10\x02*m\n" +
 	"\tOwnedFact\x12\x1a\n" +
 	"\x16OWNED_FACT_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12OWNED_FACT_ON_HAND\x10\x01\x12\x15\n" +
@@ -7164,248 +7600,259 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_event_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
-	(OwnedFact)(0),                 // 2: stockfold.inventory.v1.OwnedFact
-	(*Event)(nil),                  // 3: stockfold.inventory.v1.Event
-	(*Source)(nil),                 // 4: stockfold.inventory.v1.Source
-	(*AbsorbedBy)(nil),             // 5: stockfold.inventory.v1.AbsorbedBy
-	(*Split)(nil),                  // 6: stockfold.inventory.v1.Split
-	(*ItemRegistered)(nil),         // 7: stockfold.inventory.v1.ItemRegistered
-	(*StockCounted)(nil),           // 8: stockfold.inventory.v1.StockCounted
-	(*StockReceived)(nil),          // 9: stockfold.inventory.v1.StockReceived
-	(*StockSold)(nil),              // 10: stockfold.inventory.v1.StockSold
-	(*StockReturned)(nil),          // 11: stockfold.inventory.v1.StockReturned
-	(*StockAdjusted)(nil),          // 12: stockfold.inventory.v1.StockAdjusted
-	(*StockConditionChanged)(nil),  // 13: stockfold.inventory.v1.StockConditionChanged
-	(*TransferShipped)(nil),        // 14: stockfold.inventory.v1.TransferShipped
-	(*TransferReceived)(nil),       // 15: stockfold.inventory.v1.TransferReceived
-	(*ReservationPlaced)(nil),      // 16: stockfold.inventory.v1.ReservationPlaced
-	(*ReservationConfirmed)(nil),   // 17: stockfold.inventory.v1.ReservationConfirmed
-	(*ReservationExtended)(nil),    // 18: stockfold.inventory.v1.ReservationExtended
-	(*ReservationFulfilled)(nil),   // 19: stockfold.inventory.v1.ReservationFulfilled
-	(*FulfilledSplit)(nil),         // 20: stockfold.inventory.v1.FulfilledSplit
-	(*ReservationReleased)(nil),    // 21: stockfold.inventory.v1.ReservationReleased
-	(*ReservationExpired)(nil),     // 22: stockfold.inventory.v1.ReservationExpired
-	(*OversoldDetected)(nil),       // 23: stockfold.inventory.v1.OversoldDetected
-	(*SafetyStockSet)(nil),         // 24: stockfold.inventory.v1.SafetyStockSet
-	(*AllocationSet)(nil),          // 25: stockfold.inventory.v1.AllocationSet
-	(*OpeningUse)(nil),             // 26: stockfold.inventory.v1.OpeningUse
-	(*SellingRuleSet)(nil),         // 27: stockfold.inventory.v1.SellingRuleSet
-	(*SafetyPeriodPassed)(nil),     // 28: stockfold.inventory.v1.SafetyPeriodPassed
-	(*ChannelDefined)(nil),         // 29: stockfold.inventory.v1.ChannelDefined
-	(*ChannelRetired)(nil),         // 30: stockfold.inventory.v1.ChannelRetired
-	(*SharedSafetySet)(nil),        // 31: stockfold.inventory.v1.SharedSafetySet
-	(*LocationGroupDefined)(nil),   // 32: stockfold.inventory.v1.LocationGroupDefined
-	(*FulfilmentRuleSet)(nil),      // 33: stockfold.inventory.v1.FulfilmentRuleSet
-	(*RulePeriodPassed)(nil),       // 34: stockfold.inventory.v1.RulePeriodPassed
-	(*LocationDefined)(nil),        // 35: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),        // 36: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),       // 37: stockfold.inventory.v1.LocationDisabled
-	(*SupplyChange)(nil),           // 38: stockfold.inventory.v1.SupplyChange
-	(*SupplyUse)(nil),              // 39: stockfold.inventory.v1.SupplyUse
-	(*SupplyExpected)(nil),         // 40: stockfold.inventory.v1.SupplyExpected
-	(*SupplyRescheduled)(nil),      // 41: stockfold.inventory.v1.SupplyRescheduled
-	(*SupplyCancelled)(nil),        // 42: stockfold.inventory.v1.SupplyCancelled
-	(*ShortfallDetected)(nil),      // 43: stockfold.inventory.v1.ShortfallDetected
-	(*BrokenPromise)(nil),          // 44: stockfold.inventory.v1.BrokenPromise
-	(*ReservationReallocated)(nil), // 45: stockfold.inventory.v1.ReservationReallocated
-	(*ReservationChanged)(nil),     // 46: stockfold.inventory.v1.ReservationChanged
-	(*ReservationBarred)(nil),      // 47: stockfold.inventory.v1.ReservationBarred
-	(*ReservationOrdered)(nil),     // 48: stockfold.inventory.v1.ReservationOrdered
-	(*OrderReceived)(nil),          // 49: stockfold.inventory.v1.OrderReceived
-	(*OrderedLine)(nil),            // 50: stockfold.inventory.v1.OrderedLine
-	(*OrderShortage)(nil),          // 51: stockfold.inventory.v1.OrderShortage
-	(*OrderReserved)(nil),          // 52: stockfold.inventory.v1.OrderReserved
-	(*OrderRejected)(nil),          // 53: stockfold.inventory.v1.OrderRejected
-	(*OrderConfirmed)(nil),         // 54: stockfold.inventory.v1.OrderConfirmed
-	(*OrderExtended)(nil),          // 55: stockfold.inventory.v1.OrderExtended
-	(*OrderLineFulfilled)(nil),     // 56: stockfold.inventory.v1.OrderLineFulfilled
-	(*OrderLineDelivered)(nil),     // 57: stockfold.inventory.v1.OrderLineDelivered
-	(*OrderLineChanged)(nil),       // 58: stockfold.inventory.v1.OrderLineChanged
-	(*OrderLineCut)(nil),           // 59: stockfold.inventory.v1.OrderLineCut
-	(*OrderCancelled)(nil),         // 60: stockfold.inventory.v1.OrderCancelled
-	(*OrderLineReturned)(nil),      // 61: stockfold.inventory.v1.OrderLineReturned
-	(*OrderReturnInspected)(nil),   // 62: stockfold.inventory.v1.OrderReturnInspected
-	(*OrderSettled)(nil),           // 63: stockfold.inventory.v1.OrderSettled
-	(*OrderOversold)(nil),          // 64: stockfold.inventory.v1.OrderOversold
-	(*PromiseBreak)(nil),           // 65: stockfold.inventory.v1.PromiseBreak
-	(*OrderHoldLost)(nil),          // 66: stockfold.inventory.v1.OrderHoldLost
-	(*OrderClosed)(nil),            // 67: stockfold.inventory.v1.OrderClosed
-	(*SupersededBy)(nil),           // 68: stockfold.inventory.v1.SupersededBy
-	(*OwnerAssigned)(nil),          // 69: stockfold.inventory.v1.OwnerAssigned
-	(*ObservationRecorded)(nil),    // 70: stockfold.inventory.v1.ObservationRecorded
-	(*BufferSet)(nil),              // 71: stockfold.inventory.v1.BufferSet
-	(*SharedBufferSet)(nil),        // 72: stockfold.inventory.v1.SharedBufferSet
-	(*PolicyMessageTaken)(nil),     // 73: stockfold.inventory.v1.PolicyMessageTaken
-	(*timestamppb.Timestamp)(nil),  // 74: google.protobuf.Timestamp
+	(ReallocationCause)(0),         // 2: stockfold.inventory.v1.ReallocationCause
+	(OwnedFact)(0),                 // 3: stockfold.inventory.v1.OwnedFact
+	(*Event)(nil),                  // 4: stockfold.inventory.v1.Event
+	(*Source)(nil),                 // 5: stockfold.inventory.v1.Source
+	(*AbsorbedBy)(nil),             // 6: stockfold.inventory.v1.AbsorbedBy
+	(*Split)(nil),                  // 7: stockfold.inventory.v1.Split
+	(*ItemRegistered)(nil),         // 8: stockfold.inventory.v1.ItemRegistered
+	(*StockCounted)(nil),           // 9: stockfold.inventory.v1.StockCounted
+	(*StockReceived)(nil),          // 10: stockfold.inventory.v1.StockReceived
+	(*StockSold)(nil),              // 11: stockfold.inventory.v1.StockSold
+	(*StockReturned)(nil),          // 12: stockfold.inventory.v1.StockReturned
+	(*StockAdjusted)(nil),          // 13: stockfold.inventory.v1.StockAdjusted
+	(*StockConditionChanged)(nil),  // 14: stockfold.inventory.v1.StockConditionChanged
+	(*TransferShipped)(nil),        // 15: stockfold.inventory.v1.TransferShipped
+	(*TransferReceived)(nil),       // 16: stockfold.inventory.v1.TransferReceived
+	(*ReservationPlaced)(nil),      // 17: stockfold.inventory.v1.ReservationPlaced
+	(*ReservationConfirmed)(nil),   // 18: stockfold.inventory.v1.ReservationConfirmed
+	(*ReservationExtended)(nil),    // 19: stockfold.inventory.v1.ReservationExtended
+	(*ReservationFulfilled)(nil),   // 20: stockfold.inventory.v1.ReservationFulfilled
+	(*FulfilledSplit)(nil),         // 21: stockfold.inventory.v1.FulfilledSplit
+	(*ReservationReleased)(nil),    // 22: stockfold.inventory.v1.ReservationReleased
+	(*ReservationExpired)(nil),     // 23: stockfold.inventory.v1.ReservationExpired
+	(*OversoldDetected)(nil),       // 24: stockfold.inventory.v1.OversoldDetected
+	(*SafetyStockSet)(nil),         // 25: stockfold.inventory.v1.SafetyStockSet
+	(*AllocationSet)(nil),          // 26: stockfold.inventory.v1.AllocationSet
+	(*OpeningUse)(nil),             // 27: stockfold.inventory.v1.OpeningUse
+	(*SellingRuleSet)(nil),         // 28: stockfold.inventory.v1.SellingRuleSet
+	(*SafetyPeriodPassed)(nil),     // 29: stockfold.inventory.v1.SafetyPeriodPassed
+	(*ChannelDefined)(nil),         // 30: stockfold.inventory.v1.ChannelDefined
+	(*ChannelRetired)(nil),         // 31: stockfold.inventory.v1.ChannelRetired
+	(*SharedSafetySet)(nil),        // 32: stockfold.inventory.v1.SharedSafetySet
+	(*LocationGroupDefined)(nil),   // 33: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),      // 34: stockfold.inventory.v1.FulfilmentRuleSet
+	(*RulePeriodPassed)(nil),       // 35: stockfold.inventory.v1.RulePeriodPassed
+	(*LocationDefined)(nil),        // 36: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),        // 37: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),       // 38: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),           // 39: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),              // 40: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),         // 41: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),      // 42: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),        // 43: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),      // 44: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),          // 45: stockfold.inventory.v1.BrokenPromise
+	(*ReservationReallocated)(nil), // 46: stockfold.inventory.v1.ReservationReallocated
+	(*ReservationChanged)(nil),     // 47: stockfold.inventory.v1.ReservationChanged
+	(*ReservationBarred)(nil),      // 48: stockfold.inventory.v1.ReservationBarred
+	(*ReservationOrdered)(nil),     // 49: stockfold.inventory.v1.ReservationOrdered
+	(*OrderReceived)(nil),          // 50: stockfold.inventory.v1.OrderReceived
+	(*OrderedLine)(nil),            // 51: stockfold.inventory.v1.OrderedLine
+	(*OrderShortage)(nil),          // 52: stockfold.inventory.v1.OrderShortage
+	(*OrderReserved)(nil),          // 53: stockfold.inventory.v1.OrderReserved
+	(*OrderRejected)(nil),          // 54: stockfold.inventory.v1.OrderRejected
+	(*OrderConfirmed)(nil),         // 55: stockfold.inventory.v1.OrderConfirmed
+	(*OrderExtended)(nil),          // 56: stockfold.inventory.v1.OrderExtended
+	(*OrderLineFulfilled)(nil),     // 57: stockfold.inventory.v1.OrderLineFulfilled
+	(*OrderLineDelivered)(nil),     // 58: stockfold.inventory.v1.OrderLineDelivered
+	(*OrderLineChanged)(nil),       // 59: stockfold.inventory.v1.OrderLineChanged
+	(*OrderLineCut)(nil),           // 60: stockfold.inventory.v1.OrderLineCut
+	(*OrderCancelled)(nil),         // 61: stockfold.inventory.v1.OrderCancelled
+	(*OrderLineReturned)(nil),      // 62: stockfold.inventory.v1.OrderLineReturned
+	(*OrderReturnInspected)(nil),   // 63: stockfold.inventory.v1.OrderReturnInspected
+	(*OrderSettled)(nil),           // 64: stockfold.inventory.v1.OrderSettled
+	(*OrderOversold)(nil),          // 65: stockfold.inventory.v1.OrderOversold
+	(*PromiseBreak)(nil),           // 66: stockfold.inventory.v1.PromiseBreak
+	(*OrderHoldLost)(nil),          // 67: stockfold.inventory.v1.OrderHoldLost
+	(*OrderObserved)(nil),          // 68: stockfold.inventory.v1.OrderObserved
+	(*ReallocationRuleSet)(nil),    // 69: stockfold.inventory.v1.ReallocationRuleSet
+	(*ReturnRuleSet)(nil),          // 70: stockfold.inventory.v1.ReturnRuleSet
+	(*OrderClosed)(nil),            // 71: stockfold.inventory.v1.OrderClosed
+	(*SupersededBy)(nil),           // 72: stockfold.inventory.v1.SupersededBy
+	(*OwnerAssigned)(nil),          // 73: stockfold.inventory.v1.OwnerAssigned
+	(*ObservationRecorded)(nil),    // 74: stockfold.inventory.v1.ObservationRecorded
+	(*BufferSet)(nil),              // 75: stockfold.inventory.v1.BufferSet
+	(*SharedBufferSet)(nil),        // 76: stockfold.inventory.v1.SharedBufferSet
+	(*PolicyMessageTaken)(nil),     // 77: stockfold.inventory.v1.PolicyMessageTaken
+	(*timestamppb.Timestamp)(nil),  // 78: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	74,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	74,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	4,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
-	7,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
-	8,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
-	9,   // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
-	10,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
-	11,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
-	12,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
-	13,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
-	14,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
-	15,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
-	16,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
-	17,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
-	18,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
-	19,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
-	21,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
-	22,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
-	23,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
-	24,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
-	40,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
-	41,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
-	42,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
-	43,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
-	25,  // 24: stockfold.inventory.v1.Event.allocation_set:type_name -> stockfold.inventory.v1.AllocationSet
-	27,  // 25: stockfold.inventory.v1.Event.selling_rule_set:type_name -> stockfold.inventory.v1.SellingRuleSet
-	28,  // 26: stockfold.inventory.v1.Event.safety_period_passed:type_name -> stockfold.inventory.v1.SafetyPeriodPassed
-	29,  // 27: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
-	30,  // 28: stockfold.inventory.v1.Event.channel_retired:type_name -> stockfold.inventory.v1.ChannelRetired
-	31,  // 29: stockfold.inventory.v1.Event.shared_safety_set:type_name -> stockfold.inventory.v1.SharedSafetySet
-	32,  // 30: stockfold.inventory.v1.Event.location_group_defined:type_name -> stockfold.inventory.v1.LocationGroupDefined
-	33,  // 31: stockfold.inventory.v1.Event.fulfilment_rule_set:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
-	34,  // 32: stockfold.inventory.v1.Event.rule_period_passed:type_name -> stockfold.inventory.v1.RulePeriodPassed
-	35,  // 33: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
-	36,  // 34: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
-	37,  // 35: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
-	49,  // 36: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
-	52,  // 37: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
-	53,  // 38: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
-	54,  // 39: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
-	56,  // 40: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
-	60,  // 41: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
-	67,  // 42: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
-	58,  // 43: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
-	59,  // 44: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
-	61,  // 45: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
-	62,  // 46: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
-	57,  // 47: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
-	63,  // 48: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
-	64,  // 49: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
-	66,  // 50: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
-	55,  // 51: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
-	45,  // 52: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
-	46,  // 53: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
-	47,  // 54: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
-	48,  // 55: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
-	69,  // 56: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
-	70,  // 57: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
-	71,  // 58: stockfold.inventory.v1.Event.buffer_set:type_name -> stockfold.inventory.v1.BufferSet
-	72,  // 59: stockfold.inventory.v1.Event.shared_buffer_set:type_name -> stockfold.inventory.v1.SharedBufferSet
-	73,  // 60: stockfold.inventory.v1.Event.policy_message_taken:type_name -> stockfold.inventory.v1.PolicyMessageTaken
-	74,  // 61: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 62: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 63: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	68,  // 64: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 65: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 66: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	38,  // 67: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	5,   // 68: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 69: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 70: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 71: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 72: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 73: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 74: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	5,   // 75: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 76: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	5,   // 77: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	74,  // 78: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	38,  // 79: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 80: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	5,   // 81: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	38,  // 82: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 83: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	74,  // 84: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	74,  // 85: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	39,  // 86: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	74,  // 87: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	6,   // 88: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	74,  // 89: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	74,  // 90: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	74,  // 91: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	6,   // 92: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	74,  // 93: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	20,  // 94: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	74,  // 95: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	74,  // 96: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	5,   // 97: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 98: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	74,  // 99: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	74,  // 100: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 101: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	74,  // 102: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	74,  // 103: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	74,  // 104: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	74,  // 105: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	26,  // 106: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	74,  // 107: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	74,  // 108: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	26,  // 109: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	74,  // 110: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	74,  // 111: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	74,  // 112: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	74,  // 113: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	74,  // 114: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	74,  // 115: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	74,  // 116: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 117: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	74,  // 118: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 119: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	74,  // 120: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	38,  // 121: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 122: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	74,  // 123: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	38,  // 124: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 125: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	38,  // 126: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	74,  // 127: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	44,  // 128: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	74,  // 129: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 130: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	6,   // 131: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	74,  // 132: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	74,  // 133: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 134: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	6,   // 135: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	74,  // 136: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	74,  // 137: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	50,  // 138: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	74,  // 139: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	51,  // 140: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	51,  // 141: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	74,  // 142: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 143: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 144: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	65,  // 145: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	2,   // 146: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	74,  // 147: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 148: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 149: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	74,  // 150: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 151: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	74,  // 152: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	74,  // 153: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
-	74,  // 154: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
-	74,  // 155: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
-	74,  // 156: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
-	157, // [157:157] is the sub-list for method output_type
-	157, // [157:157] is the sub-list for method input_type
-	157, // [157:157] is the sub-list for extension type_name
-	157, // [157:157] is the sub-list for extension extendee
-	0,   // [0:157] is the sub-list for field type_name
+	78,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	78,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	5,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
+	8,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
+	9,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
+	10,  // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
+	11,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
+	12,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
+	13,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
+	14,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
+	15,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
+	16,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
+	17,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
+	18,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
+	19,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
+	20,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
+	22,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
+	23,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
+	24,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
+	25,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
+	41,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
+	42,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
+	43,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
+	44,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
+	26,  // 24: stockfold.inventory.v1.Event.allocation_set:type_name -> stockfold.inventory.v1.AllocationSet
+	28,  // 25: stockfold.inventory.v1.Event.selling_rule_set:type_name -> stockfold.inventory.v1.SellingRuleSet
+	29,  // 26: stockfold.inventory.v1.Event.safety_period_passed:type_name -> stockfold.inventory.v1.SafetyPeriodPassed
+	30,  // 27: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
+	31,  // 28: stockfold.inventory.v1.Event.channel_retired:type_name -> stockfold.inventory.v1.ChannelRetired
+	32,  // 29: stockfold.inventory.v1.Event.shared_safety_set:type_name -> stockfold.inventory.v1.SharedSafetySet
+	33,  // 30: stockfold.inventory.v1.Event.location_group_defined:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	34,  // 31: stockfold.inventory.v1.Event.fulfilment_rule_set:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	35,  // 32: stockfold.inventory.v1.Event.rule_period_passed:type_name -> stockfold.inventory.v1.RulePeriodPassed
+	36,  // 33: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
+	37,  // 34: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
+	38,  // 35: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
+	50,  // 36: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
+	53,  // 37: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
+	54,  // 38: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
+	55,  // 39: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
+	57,  // 40: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
+	61,  // 41: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
+	71,  // 42: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
+	59,  // 43: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
+	60,  // 44: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
+	62,  // 45: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
+	63,  // 46: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
+	58,  // 47: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
+	64,  // 48: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
+	65,  // 49: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
+	67,  // 50: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
+	56,  // 51: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
+	46,  // 52: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
+	47,  // 53: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
+	48,  // 54: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
+	49,  // 55: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
+	73,  // 56: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
+	74,  // 57: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
+	75,  // 58: stockfold.inventory.v1.Event.buffer_set:type_name -> stockfold.inventory.v1.BufferSet
+	76,  // 59: stockfold.inventory.v1.Event.shared_buffer_set:type_name -> stockfold.inventory.v1.SharedBufferSet
+	77,  // 60: stockfold.inventory.v1.Event.policy_message_taken:type_name -> stockfold.inventory.v1.PolicyMessageTaken
+	68,  // 61: stockfold.inventory.v1.Event.order_observed:type_name -> stockfold.inventory.v1.OrderObserved
+	69,  // 62: stockfold.inventory.v1.Event.reallocation_rule_set:type_name -> stockfold.inventory.v1.ReallocationRuleSet
+	70,  // 63: stockfold.inventory.v1.Event.return_rule_set:type_name -> stockfold.inventory.v1.ReturnRuleSet
+	78,  // 64: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 65: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 66: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	72,  // 67: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 68: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 69: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	39,  // 70: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 71: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 72: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 73: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 74: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 75: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 76: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 77: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	6,   // 78: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 79: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 80: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	78,  // 81: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	39,  // 82: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 83: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 84: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	39,  // 85: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	7,   // 86: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	78,  // 87: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	78,  // 88: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	40,  // 89: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	78,  // 90: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	7,   // 91: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	78,  // 92: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	78,  // 93: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	78,  // 94: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	7,   // 95: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	78,  // 96: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	21,  // 97: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	78,  // 98: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	78,  // 99: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 100: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	7,   // 101: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	78,  // 102: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	78,  // 103: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 104: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	78,  // 105: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	78,  // 106: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	78,  // 107: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	78,  // 108: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	27,  // 109: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	78,  // 110: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	78,  // 111: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	27,  // 112: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	78,  // 113: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	78,  // 114: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	78,  // 115: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	78,  // 116: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	78,  // 117: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	78,  // 118: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	78,  // 119: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 120: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	78,  // 121: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 122: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	78,  // 123: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	39,  // 124: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 125: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	78,  // 126: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	39,  // 127: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 128: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	39,  // 129: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	78,  // 130: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	45,  // 131: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	78,  // 132: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 133: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	7,   // 134: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	78,  // 135: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	78,  // 136: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	2,   // 137: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
+	7,   // 138: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	7,   // 139: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	78,  // 140: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	78,  // 141: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	51,  // 142: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	78,  // 143: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	52,  // 144: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	52,  // 145: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	78,  // 146: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 147: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 148: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	66,  // 149: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	51,  // 150: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	78,  // 151: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
+	0,   // 152: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
+	3,   // 153: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	78,  // 154: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 155: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 156: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	78,  // 157: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 158: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	78,  // 159: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	78,  // 160: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	78,  // 161: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	78,  // 162: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	78,  // 163: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	164, // [164:164] is the sub-list for method output_type
+	164, // [164:164] is the sub-list for method input_type
+	164, // [164:164] is the sub-list for extension type_name
+	164, // [164:164] is the sub-list for extension extendee
+	0,   // [0:164] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -7472,14 +7919,17 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_BufferSet)(nil),
 		(*Event_SharedBufferSet)(nil),
 		(*Event_PolicyMessageTaken)(nil),
+		(*Event_OrderObserved)(nil),
+		(*Event_ReallocationRuleSet)(nil),
+		(*Event_ReturnRuleSet)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   71,
+			NumEnums:      4,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,7 +29,10 @@ type ExplainAvailabilityRequest struct {
 	// 1-100 bytes.
 	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Unset: now. Otherwise what was answered then, from what was recorded by then, under the policy of then; not in the future.
-	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	// As in GetAvailabilityRequest: what counts for a way of handing over, or at one location.
+	Method        string `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`
+	Location      string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -85,6 +88,20 @@ func (x *ExplainAvailabilityRequest) GetAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ExplainAvailabilityRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ExplainAvailabilityRequest) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
 type ExplainAvailabilityResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Sku      string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -115,7 +132,11 @@ type ExplainAvailabilityResponse struct {
 	Events uint64 `protobuf:"varint,17,opt,name=events,proto3" json:"events,omitempty"`
 	Last   *Cause `protobuf:"bytes,18,opt,name=last,proto3" json:"last,omitempty"`
 	// The event that defined the channel as it was.
-	ChannelCause  *Cause `protobuf:"bytes,19,opt,name=channel_cause,json=channelCause,proto3" json:"channel_cause,omitempty"`
+	ChannelCause *Cause `protobuf:"bytes,19,opt,name=channel_cause,json=channelCause,proto3" json:"channel_cause,omitempty"`
+	// The rules that the answer was decided under.
+	Policy *ExplainedPolicy `protobuf:"bytes,20,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Open at the channel's locations and past its date: it counts for no date until it comes or is rescheduled.
+	Overdue       int64 `protobuf:"varint,21,opt,name=overdue,proto3" json:"overdue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -283,11 +304,112 @@ func (x *ExplainAvailabilityResponse) GetChannelCause() *Cause {
 	return nil
 }
 
+func (x *ExplainAvailabilityResponse) GetPolicy() *ExplainedPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *ExplainAvailabilityResponse) GetOverdue() int64 {
+	if x != nil {
+		return x.Overdue
+	}
+	return 0
+}
+
+// ExplainedPolicy names the rules of a decision: the channel, its locations and the shared rules as of a position of the store.
+type ExplainedPolicy struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Position uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	Channel  string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Revision of the channel's stream, and of that of the shared rules, as of the position; has_shared is false when there were no shared rules.
+	ChannelRevision uint64 `protobuf:"varint,3,opt,name=channel_revision,json=channelRevision,proto3" json:"channel_revision,omitempty"`
+	SharedRevision  uint64 `protobuf:"varint,4,opt,name=shared_revision,json=sharedRevision,proto3" json:"shared_revision,omitempty"`
+	HasShared       bool   `protobuf:"varint,5,opt,name=has_shared,json=hasShared,proto3" json:"has_shared,omitempty"`
+	// For people.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainedPolicy) Reset() {
+	*x = ExplainedPolicy{}
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainedPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainedPolicy) ProtoMessage() {}
+
+func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainedPolicy.ProtoReflect.Descriptor instead.
+func (*ExplainedPolicy) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ExplainedPolicy) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *ExplainedPolicy) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ExplainedPolicy) GetChannelRevision() uint64 {
+	if x != nil {
+		return x.ChannelRevision
+	}
+	return 0
+}
+
+func (x *ExplainedPolicy) GetSharedRevision() uint64 {
+	if x != nil {
+		return x.SharedRevision
+	}
+	return 0
+}
+
+func (x *ExplainedPolicy) GetHasShared() bool {
+	if x != nil {
+		return x.HasShared
+	}
+	return false
+}
+
+func (x *ExplainedPolicy) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // ExplainedStep is one step of the sum.
 type ExplainedStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stable UPPER_SNAKE name: ON_HAND, RESERVED, KEPT_FOR_LATER, SAFETY_STOCK, NOT_BELOW_ZERO, PUT_ASIDE,
-	// CAP, BUFFER, SELL_OUT, NOT_RELEASED, NOT_SOLD.
+	// CAP, BUFFER, SELL_OUT, NOT_RELEASED, NOT_SOLD, OTHER_METHOD.
 	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// Empty when it is about the channel as a whole.
 	Location string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
@@ -305,7 +427,7 @@ type ExplainedStep struct {
 
 func (x *ExplainedStep) Reset() {
 	*x = ExplainedStep{}
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -317,7 +439,7 @@ func (x *ExplainedStep) String() string {
 func (*ExplainedStep) ProtoMessage() {}
 
 func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -330,7 +452,7 @@ func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedStep.ProtoReflect.Descriptor instead.
 func (*ExplainedStep) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{2}
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExplainedStep) GetStep() string {
@@ -392,7 +514,7 @@ type ExplainedRule struct {
 
 func (x *ExplainedRule) Reset() {
 	*x = ExplainedRule{}
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +526,7 @@ func (x *ExplainedRule) String() string {
 func (*ExplainedRule) ProtoMessage() {}
 
 func (x *ExplainedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +539,7 @@ func (x *ExplainedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedRule.ProtoReflect.Descriptor instead.
 func (*ExplainedRule) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{3}
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainedRule) GetRule() string {
@@ -492,7 +614,7 @@ type ExplainedLocation struct {
 
 func (x *ExplainedLocation) Reset() {
 	*x = ExplainedLocation{}
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +626,7 @@ func (x *ExplainedLocation) String() string {
 func (*ExplainedLocation) ProtoMessage() {}
 
 func (x *ExplainedLocation) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +639,7 @@ func (x *ExplainedLocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedLocation.ProtoReflect.Descriptor instead.
 func (*ExplainedLocation) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{4}
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainedLocation) GetLocation() string {
@@ -681,7 +803,7 @@ type Cause struct {
 
 func (x *Cause) Reset() {
 	*x = Cause{}
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +815,7 @@ func (x *Cause) String() string {
 func (*Cause) ProtoMessage() {}
 
 func (x *Cause) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +828,7 @@ func (x *Cause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cause.ProtoReflect.Descriptor instead.
 func (*Cause) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{5}
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Cause) GetEventId() string {
@@ -786,15 +908,17 @@ type ExplainedHold struct {
 	Remaining     int64                  `protobuf:"varint,3,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	Splits        []*Split               `protobuf:"bytes,4,rep,name=splits,proto3" json:"splits,omitempty"`
 	// Unset when it is confirmed.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	Placed        *Cause                 `protobuf:"bytes,6,opt,name=placed,proto3" json:"placed,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Placed    *Cause                 `protobuf:"bytes,6,opt,name=placed,proto3" json:"placed,omitempty"`
+	// The rules that it was decided under; unset when that was not recorded, or it is another channel's.
+	Policy        *ExplainedPolicy `protobuf:"bytes,7,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainedHold) Reset() {
 	*x = ExplainedHold{}
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +930,7 @@ func (x *ExplainedHold) String() string {
 func (*ExplainedHold) ProtoMessage() {}
 
 func (x *ExplainedHold) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +943,7 @@ func (x *ExplainedHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedHold.ProtoReflect.Descriptor instead.
 func (*ExplainedHold) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{6}
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainedHold) GetReservationId() string {
@@ -864,6 +988,13 @@ func (x *ExplainedHold) GetPlaced() *Cause {
 	return nil
 }
 
+func (x *ExplainedHold) GetPolicy() *ExplainedPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
 type ExplainedDeadLetter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	DeadLetterId  string                 `protobuf:"bytes,1,opt,name=dead_letter_id,json=deadLetterId,proto3" json:"dead_letter_id,omitempty"`
@@ -879,7 +1010,7 @@ type ExplainedDeadLetter struct {
 
 func (x *ExplainedDeadLetter) Reset() {
 	*x = ExplainedDeadLetter{}
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -891,7 +1022,7 @@ func (x *ExplainedDeadLetter) String() string {
 func (*ExplainedDeadLetter) ProtoMessage() {}
 
 func (x *ExplainedDeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_explain_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -904,7 +1035,7 @@ func (x *ExplainedDeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedDeadLetter.ProtoReflect.Descriptor instead.
 func (*ExplainedDeadLetter) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_explain_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExplainedDeadLetter) GetDeadLetterId() string {
@@ -960,11 +1091,13 @@ var File_stockfold_inventory_v1_explain_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_explain_proto_rawDesc = "" +
 	"\n" +
-	"$stockfold/inventory/v1/explain.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a'stockfold/inventory/v1/operations.proto\"t\n" +
+	"$stockfold/inventory/v1/explain.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a'stockfold/inventory/v1/operations.proto\"\xa8\x01\n" +
 	"\x1aExplainAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12*\n" +
-	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\xa4\x06\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06method\x18\x04 \x01(\tR\x06method\x12\x1a\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\"\xff\x06\n" +
 	"\x1bExplainAvailabilityResponse\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -986,7 +1119,17 @@ const file_stockfold_inventory_v1_explain_proto_rawDesc = "" +
 	"\x04gaps\x18\x10 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps\x12\x16\n" +
 	"\x06events\x18\x11 \x01(\x04R\x06events\x121\n" +
 	"\x04last\x18\x12 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\x04last\x12B\n" +
-	"\rchannel_cause\x18\x13 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\fchannelCause\"\xc4\x01\n" +
+	"\rchannel_cause\x18\x13 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\fchannelCause\x12?\n" +
+	"\x06policy\x18\x14 \x01(\v2'.stockfold.inventory.v1.ExplainedPolicyR\x06policy\x12\x18\n" +
+	"\aoverdue\x18\x15 \x01(\x03R\aoverdue\"\xce\x01\n" +
+	"\x0fExplainedPolicy\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12)\n" +
+	"\x10channel_revision\x18\x03 \x01(\x04R\x0fchannelRevision\x12'\n" +
+	"\x0fshared_revision\x18\x04 \x01(\x04R\x0esharedRevision\x12\x1d\n" +
+	"\n" +
+	"has_shared\x18\x05 \x01(\bR\thasShared\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"\xc4\x01\n" +
 	"\rExplainedStep\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x1a\n" +
 	"\blocation\x18\x02 \x01(\tR\blocation\x12\x16\n" +
@@ -1036,7 +1179,7 @@ const file_stockfold_inventory_v1_explain_proto_rawDesc = "" +
 	"\x06source\x18\b \x01(\v2\x1e.stockfold.inventory.v1.SourceR\x06source\x12\x14\n" +
 	"\x05actor\x18\t \x01(\tR\x05actor\x12\x16\n" +
 	"\x06effect\x18\n" +
-	" \x01(\x03R\x06effect\"\x97\x02\n" +
+	" \x01(\x03R\x06effect\"\xd8\x02\n" +
 	"\rExplainedHold\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1c\n" +
@@ -1044,7 +1187,8 @@ const file_stockfold_inventory_v1_explain_proto_rawDesc = "" +
 	"\x06splits\x18\x04 \x03(\v2\x1d.stockfold.inventory.v1.SplitR\x06splits\x129\n" +
 	"\n" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x125\n" +
-	"\x06placed\x18\x06 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\x06placed\"\xf6\x01\n" +
+	"\x06placed\x18\x06 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\x06placed\x12?\n" +
+	"\x06policy\x18\a \x01(\v2'.stockfold.inventory.v1.ExplainedPolicyR\x06policy\"\xf6\x01\n" +
 	"\x13ExplainedDeadLetter\x12$\n" +
 	"\x0edead_letter_id\x18\x01 \x01(\tR\fdeadLetterId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -1067,50 +1211,53 @@ func file_stockfold_inventory_v1_explain_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_explain_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_stockfold_inventory_v1_explain_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_stockfold_inventory_v1_explain_proto_goTypes = []any{
 	(*ExplainAvailabilityRequest)(nil),  // 0: stockfold.inventory.v1.ExplainAvailabilityRequest
 	(*ExplainAvailabilityResponse)(nil), // 1: stockfold.inventory.v1.ExplainAvailabilityResponse
-	(*ExplainedStep)(nil),               // 2: stockfold.inventory.v1.ExplainedStep
-	(*ExplainedRule)(nil),               // 3: stockfold.inventory.v1.ExplainedRule
-	(*ExplainedLocation)(nil),           // 4: stockfold.inventory.v1.ExplainedLocation
-	(*Cause)(nil),                       // 5: stockfold.inventory.v1.Cause
-	(*ExplainedHold)(nil),               // 6: stockfold.inventory.v1.ExplainedHold
-	(*ExplainedDeadLetter)(nil),         // 7: stockfold.inventory.v1.ExplainedDeadLetter
-	(*timestamppb.Timestamp)(nil),       // 8: google.protobuf.Timestamp
-	(*SequenceGap)(nil),                 // 9: stockfold.inventory.v1.SequenceGap
-	(*Source)(nil),                      // 10: stockfold.inventory.v1.Source
-	(*Split)(nil),                       // 11: stockfold.inventory.v1.Split
+	(*ExplainedPolicy)(nil),             // 2: stockfold.inventory.v1.ExplainedPolicy
+	(*ExplainedStep)(nil),               // 3: stockfold.inventory.v1.ExplainedStep
+	(*ExplainedRule)(nil),               // 4: stockfold.inventory.v1.ExplainedRule
+	(*ExplainedLocation)(nil),           // 5: stockfold.inventory.v1.ExplainedLocation
+	(*Cause)(nil),                       // 6: stockfold.inventory.v1.Cause
+	(*ExplainedHold)(nil),               // 7: stockfold.inventory.v1.ExplainedHold
+	(*ExplainedDeadLetter)(nil),         // 8: stockfold.inventory.v1.ExplainedDeadLetter
+	(*timestamppb.Timestamp)(nil),       // 9: google.protobuf.Timestamp
+	(*SequenceGap)(nil),                 // 10: stockfold.inventory.v1.SequenceGap
+	(*Source)(nil),                      // 11: stockfold.inventory.v1.Source
+	(*Split)(nil),                       // 12: stockfold.inventory.v1.Split
 }
 var file_stockfold_inventory_v1_explain_proto_depIdxs = []int32{
-	8,  // 0: stockfold.inventory.v1.ExplainAvailabilityRequest.at:type_name -> google.protobuf.Timestamp
-	8,  // 1: stockfold.inventory.v1.ExplainAvailabilityResponse.at:type_name -> google.protobuf.Timestamp
-	2,  // 2: stockfold.inventory.v1.ExplainAvailabilityResponse.steps:type_name -> stockfold.inventory.v1.ExplainedStep
-	4,  // 3: stockfold.inventory.v1.ExplainAvailabilityResponse.locations:type_name -> stockfold.inventory.v1.ExplainedLocation
-	6,  // 4: stockfold.inventory.v1.ExplainAvailabilityResponse.holds:type_name -> stockfold.inventory.v1.ExplainedHold
-	7,  // 5: stockfold.inventory.v1.ExplainAvailabilityResponse.dead_letters:type_name -> stockfold.inventory.v1.ExplainedDeadLetter
-	9,  // 6: stockfold.inventory.v1.ExplainAvailabilityResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
-	5,  // 7: stockfold.inventory.v1.ExplainAvailabilityResponse.last:type_name -> stockfold.inventory.v1.Cause
-	5,  // 8: stockfold.inventory.v1.ExplainAvailabilityResponse.channel_cause:type_name -> stockfold.inventory.v1.Cause
-	3,  // 9: stockfold.inventory.v1.ExplainedStep.rules:type_name -> stockfold.inventory.v1.ExplainedRule
-	5,  // 10: stockfold.inventory.v1.ExplainedRule.cause:type_name -> stockfold.inventory.v1.Cause
-	5,  // 11: stockfold.inventory.v1.ExplainedLocation.count:type_name -> stockfold.inventory.v1.Cause
-	5,  // 12: stockfold.inventory.v1.ExplainedLocation.latest:type_name -> stockfold.inventory.v1.Cause
-	5,  // 13: stockfold.inventory.v1.ExplainedLocation.safety_stock_cause:type_name -> stockfold.inventory.v1.Cause
-	5,  // 14: stockfold.inventory.v1.ExplainedLocation.observations:type_name -> stockfold.inventory.v1.Cause
-	5,  // 15: stockfold.inventory.v1.ExplainedLocation.location_cause:type_name -> stockfold.inventory.v1.Cause
-	8,  // 16: stockfold.inventory.v1.Cause.occurred_at:type_name -> google.protobuf.Timestamp
-	8,  // 17: stockfold.inventory.v1.Cause.recorded_at:type_name -> google.protobuf.Timestamp
-	10, // 18: stockfold.inventory.v1.Cause.source:type_name -> stockfold.inventory.v1.Source
-	11, // 19: stockfold.inventory.v1.ExplainedHold.splits:type_name -> stockfold.inventory.v1.Split
-	8,  // 20: stockfold.inventory.v1.ExplainedHold.expires_at:type_name -> google.protobuf.Timestamp
-	5,  // 21: stockfold.inventory.v1.ExplainedHold.placed:type_name -> stockfold.inventory.v1.Cause
-	8,  // 22: stockfold.inventory.v1.ExplainedDeadLetter.received_at:type_name -> google.protobuf.Timestamp
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 0: stockfold.inventory.v1.ExplainAvailabilityRequest.at:type_name -> google.protobuf.Timestamp
+	9,  // 1: stockfold.inventory.v1.ExplainAvailabilityResponse.at:type_name -> google.protobuf.Timestamp
+	3,  // 2: stockfold.inventory.v1.ExplainAvailabilityResponse.steps:type_name -> stockfold.inventory.v1.ExplainedStep
+	5,  // 3: stockfold.inventory.v1.ExplainAvailabilityResponse.locations:type_name -> stockfold.inventory.v1.ExplainedLocation
+	7,  // 4: stockfold.inventory.v1.ExplainAvailabilityResponse.holds:type_name -> stockfold.inventory.v1.ExplainedHold
+	8,  // 5: stockfold.inventory.v1.ExplainAvailabilityResponse.dead_letters:type_name -> stockfold.inventory.v1.ExplainedDeadLetter
+	10, // 6: stockfold.inventory.v1.ExplainAvailabilityResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
+	6,  // 7: stockfold.inventory.v1.ExplainAvailabilityResponse.last:type_name -> stockfold.inventory.v1.Cause
+	6,  // 8: stockfold.inventory.v1.ExplainAvailabilityResponse.channel_cause:type_name -> stockfold.inventory.v1.Cause
+	2,  // 9: stockfold.inventory.v1.ExplainAvailabilityResponse.policy:type_name -> stockfold.inventory.v1.ExplainedPolicy
+	4,  // 10: stockfold.inventory.v1.ExplainedStep.rules:type_name -> stockfold.inventory.v1.ExplainedRule
+	6,  // 11: stockfold.inventory.v1.ExplainedRule.cause:type_name -> stockfold.inventory.v1.Cause
+	6,  // 12: stockfold.inventory.v1.ExplainedLocation.count:type_name -> stockfold.inventory.v1.Cause
+	6,  // 13: stockfold.inventory.v1.ExplainedLocation.latest:type_name -> stockfold.inventory.v1.Cause
+	6,  // 14: stockfold.inventory.v1.ExplainedLocation.safety_stock_cause:type_name -> stockfold.inventory.v1.Cause
+	6,  // 15: stockfold.inventory.v1.ExplainedLocation.observations:type_name -> stockfold.inventory.v1.Cause
+	6,  // 16: stockfold.inventory.v1.ExplainedLocation.location_cause:type_name -> stockfold.inventory.v1.Cause
+	9,  // 17: stockfold.inventory.v1.Cause.occurred_at:type_name -> google.protobuf.Timestamp
+	9,  // 18: stockfold.inventory.v1.Cause.recorded_at:type_name -> google.protobuf.Timestamp
+	11, // 19: stockfold.inventory.v1.Cause.source:type_name -> stockfold.inventory.v1.Source
+	12, // 20: stockfold.inventory.v1.ExplainedHold.splits:type_name -> stockfold.inventory.v1.Split
+	9,  // 21: stockfold.inventory.v1.ExplainedHold.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 22: stockfold.inventory.v1.ExplainedHold.placed:type_name -> stockfold.inventory.v1.Cause
+	2,  // 23: stockfold.inventory.v1.ExplainedHold.policy:type_name -> stockfold.inventory.v1.ExplainedPolicy
+	9,  // 24: stockfold.inventory.v1.ExplainedDeadLetter.received_at:type_name -> google.protobuf.Timestamp
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_explain_proto_init() }
@@ -1126,7 +1273,7 @@ func file_stockfold_inventory_v1_explain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_explain_proto_rawDesc), len(file_stockfold_inventory_v1_explain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

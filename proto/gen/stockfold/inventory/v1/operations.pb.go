@@ -663,7 +663,12 @@ type GetStatusResponse struct {
 	// Open gaps in the numbers that sources give their messages, of all replicas, the oldest 100.
 	Gaps []*SequenceGap `protobuf:"bytes,9,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	// There are more.
-	MoreGaps      bool `protobuf:"varint,10,opt,name=more_gaps,json=moreGaps,proto3" json:"more_gaps,omitempty"`
+	MoreGaps bool `protobuf:"varint,10,opt,name=more_gaps,json=moreGaps,proto3" json:"more_gaps,omitempty"`
+	// Promises that cannot be kept where they were made; unset where this process does not look after them.
+	Risk *RiskStatus `protobuf:"bytes,30,opt,name=risk,proto3" json:"risk,omitempty"`
+	// Supply past its date, of the first 100 SKUs, and how many SKUs have such.
+	OverdueSupply []*OverdueSupply `protobuf:"bytes,31,rep,name=overdue_supply,json=overdueSupply,proto3" json:"overdue_supply,omitempty"`
+	OverdueSkus   int64            `protobuf:"varint,32,opt,name=overdue_skus,json=overdueSkus,proto3" json:"overdue_skus,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -766,6 +771,27 @@ func (x *GetStatusResponse) GetMoreGaps() bool {
 		return x.MoreGaps
 	}
 	return false
+}
+
+func (x *GetStatusResponse) GetRisk() *RiskStatus {
+	if x != nil {
+		return x.Risk
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetOverdueSupply() []*OverdueSupply {
+	if x != nil {
+		return x.OverdueSupply
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetOverdueSkus() int64 {
+	if x != nil {
+		return x.OverdueSkus
+	}
+	return 0
 }
 
 // SequenceGap is a run of numbers that a source gave its messages and that did not come, or not all of them. It is open
@@ -1139,7 +1165,7 @@ var File_stockfold_inventory_v1_operations_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\n" +
-	"'stockfold/inventory/v1/operations.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x04\n" +
+	"'stockfold/inventory/v1/operations.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!stockfold/inventory/v1/risk.proto\"\x9a\x04\n" +
 	"\n" +
 	"DeadLetter\x12$\n" +
 	"\x0edead_letter_id\x18\x01 \x01(\tR\fdeadLetterId\x12=\n" +
@@ -1184,7 +1210,7 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\x19DiscardDeadLetterResponse\x12C\n" +
 	"\vdead_letter\x18\x01 \x01(\v2\".stockfold.inventory.v1.DeadLetterR\n" +
 	"deadLetter\"\x12\n" +
-	"\x10GetStatusRequest\"\x87\x04\n" +
+	"\x10GetStatusRequest\"\xb0\x05\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x129\n" +
 	"\n" +
@@ -1200,7 +1226,10 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"storeError\x127\n" +
 	"\x04gaps\x18\t \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps\x12\x1b\n" +
 	"\tmore_gaps\x18\n" +
-	" \x01(\bR\bmoreGaps\"\x9a\x02\n" +
+	" \x01(\bR\bmoreGaps\x126\n" +
+	"\x04risk\x18\x1e \x01(\v2\".stockfold.inventory.v1.RiskStatusR\x04risk\x12L\n" +
+	"\x0eoverdue_supply\x18\x1f \x03(\v2%.stockfold.inventory.v1.OverdueSupplyR\roverdueSupply\x12!\n" +
+	"\foverdue_skus\x18  \x01(\x03R\voverdueSkus\"\x9a\x02\n" +
 	"\vSequenceGap\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12#\n" +
 	"\rpartition_key\x18\x02 \x01(\tR\fpartitionKey\x12\x14\n" +
@@ -1278,6 +1307,8 @@ var file_stockfold_inventory_v1_operations_proto_goTypes = []any{
 	(*PartitionStatus)(nil),           // 13: stockfold.inventory.v1.PartitionStatus
 	(*SourceStatus)(nil),              // 14: stockfold.inventory.v1.SourceStatus
 	(*timestamppb.Timestamp)(nil),     // 15: google.protobuf.Timestamp
+	(*RiskStatus)(nil),                // 16: stockfold.inventory.v1.RiskStatus
+	(*OverdueSupply)(nil),             // 17: stockfold.inventory.v1.OverdueSupply
 }
 var file_stockfold_inventory_v1_operations_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.DeadLetter.state:type_name -> stockfold.inventory.v1.DeadLetterState
@@ -1293,21 +1324,23 @@ var file_stockfold_inventory_v1_operations_proto_depIdxs = []int32{
 	13, // 10: stockfold.inventory.v1.GetStatusResponse.partitions:type_name -> stockfold.inventory.v1.PartitionStatus
 	14, // 11: stockfold.inventory.v1.GetStatusResponse.sources:type_name -> stockfold.inventory.v1.SourceStatus
 	11, // 12: stockfold.inventory.v1.GetStatusResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
-	15, // 13: stockfold.inventory.v1.SequenceGap.since:type_name -> google.protobuf.Timestamp
-	15, // 14: stockfold.inventory.v1.SourceStatus.last_occurred_at:type_name -> google.protobuf.Timestamp
-	3,  // 15: stockfold.inventory.v1.OperationsService.ListDeadLetters:input_type -> stockfold.inventory.v1.ListDeadLettersRequest
-	5,  // 16: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:input_type -> stockfold.inventory.v1.ReplayDeadLetterRequest
-	7,  // 17: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:input_type -> stockfold.inventory.v1.DiscardDeadLetterRequest
-	9,  // 18: stockfold.inventory.v1.OperationsService.GetStatus:input_type -> stockfold.inventory.v1.GetStatusRequest
-	4,  // 19: stockfold.inventory.v1.OperationsService.ListDeadLetters:output_type -> stockfold.inventory.v1.ListDeadLettersResponse
-	6,  // 20: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:output_type -> stockfold.inventory.v1.ReplayDeadLetterResponse
-	8,  // 21: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:output_type -> stockfold.inventory.v1.DiscardDeadLetterResponse
-	10, // 22: stockfold.inventory.v1.OperationsService.GetStatus:output_type -> stockfold.inventory.v1.GetStatusResponse
-	19, // [19:23] is the sub-list for method output_type
-	15, // [15:19] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 13: stockfold.inventory.v1.GetStatusResponse.risk:type_name -> stockfold.inventory.v1.RiskStatus
+	17, // 14: stockfold.inventory.v1.GetStatusResponse.overdue_supply:type_name -> stockfold.inventory.v1.OverdueSupply
+	15, // 15: stockfold.inventory.v1.SequenceGap.since:type_name -> google.protobuf.Timestamp
+	15, // 16: stockfold.inventory.v1.SourceStatus.last_occurred_at:type_name -> google.protobuf.Timestamp
+	3,  // 17: stockfold.inventory.v1.OperationsService.ListDeadLetters:input_type -> stockfold.inventory.v1.ListDeadLettersRequest
+	5,  // 18: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:input_type -> stockfold.inventory.v1.ReplayDeadLetterRequest
+	7,  // 19: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:input_type -> stockfold.inventory.v1.DiscardDeadLetterRequest
+	9,  // 20: stockfold.inventory.v1.OperationsService.GetStatus:input_type -> stockfold.inventory.v1.GetStatusRequest
+	4,  // 21: stockfold.inventory.v1.OperationsService.ListDeadLetters:output_type -> stockfold.inventory.v1.ListDeadLettersResponse
+	6,  // 22: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:output_type -> stockfold.inventory.v1.ReplayDeadLetterResponse
+	8,  // 23: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:output_type -> stockfold.inventory.v1.DiscardDeadLetterResponse
+	10, // 24: stockfold.inventory.v1.OperationsService.GetStatus:output_type -> stockfold.inventory.v1.GetStatusResponse
+	21, // [21:25] is the sub-list for method output_type
+	17, // [17:21] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_operations_proto_init() }
@@ -1315,6 +1348,7 @@ func file_stockfold_inventory_v1_operations_proto_init() {
 	if File_stockfold_inventory_v1_operations_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_risk_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -97,10 +97,10 @@ func (OrderStatus) EnumDescriptor() ([]byte, []int) {
 type Disposition int32
 
 const (
-	// By the rule: sellable only after inspection, so they wait for it.
+	// By the rule set with PutReturnRule; without one they are sellable only after inspection, so they wait for it.
 	Disposition_DISPOSITION_UNSPECIFIED Disposition = 0
 	Disposition_DISPOSITION_INSPECT     Disposition = 1
-	// Back to sellable at once.
+	// Back to sellable at once, unless a return rule says that somebody must look at them first.
 	Disposition_DISPOSITION_RESTOCK    Disposition = 2
 	Disposition_DISPOSITION_DAMAGED    Disposition = 3
 	Disposition_DISPOSITION_QUARANTINE Disposition = 4
@@ -2011,10 +2011,12 @@ func (x *OrderMessage_Exchanged) GetInstead() *OrderMessage_Changed {
 
 // Part of a line, in base units, at least 1.
 type OrderMessage_Part struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
-	Sku           string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
-	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Line     string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku      string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Instead of quantity: in the item's unit, e.g. "0.5"; more decimals than the item has are refused.
+	Decimal       string `protobuf:"bytes,4,opt,name=decimal,proto3" json:"decimal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2068,6 +2070,13 @@ func (x *OrderMessage_Part) GetQuantity() int64 {
 		return x.Quantity
 	}
 	return 0
+}
+
+func (x *OrderMessage_Part) GetDecimal() string {
+	if x != nil {
+		return x.Decimal
+	}
+	return ""
 }
 
 var File_stockfold_inventory_v1_order_proto protoreflect.FileDescriptor
@@ -2158,7 +2167,7 @@ const file_stockfold_inventory_v1_order_proto_rawDesc = "" +
 	"\x05token\x18\x05 \x01(\tR\x05token\"s\n" +
 	"\x12ListOrdersResponse\x125\n" +
 	"\x06orders\x18\x01 \x03(\v2\x1d.stockfold.inventory.v1.OrderR\x06orders\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x99\x10\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb3\x10\n" +
 	"\fOrderMessage\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\x12E\n" +
@@ -2206,11 +2215,12 @@ const file_stockfold_inventory_v1_order_proto_rawDesc = "" +
 	"\tcondition\x18\x04 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x1a\x9e\x01\n" +
 	"\tExchanged\x12I\n" +
 	"\breturned\x18\x01 \x01(\v2-.stockfold.inventory.v1.OrderMessage.ReturnedR\breturned\x12F\n" +
-	"\ainstead\x18\x02 \x01(\v2,.stockfold.inventory.v1.OrderMessage.ChangedR\ainstead\x1aH\n" +
+	"\ainstead\x18\x02 \x01(\v2,.stockfold.inventory.v1.OrderMessage.ChangedR\ainstead\x1ab\n" +
 	"\x04Part\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantityB\x06\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x18\n" +
+	"\adecimal\x18\x04 \x01(\tR\adecimalB\x06\n" +
 	"\x04kind*\xe7\x01\n" +
 	"\vOrderStatus\x12\x1c\n" +
 	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +

@@ -2413,7 +2413,7 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\x1dSOURCING_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"SOURCING_STRATEGY_MOST_STOCK_FIRST\x10\x01\x12#\n" +
 	"\x1fSOURCING_STRATEGY_FEWEST_SPLITS\x10\x02\x12$\n" +
-	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\x84\x17\n" +
+	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\xf3\x1a\n" +
 	"\rPolicyService\x12Z\n" +
 	"\aPutItem\x12&.stockfold.inventory.v1.PutItemRequest\x1a'.stockfold.inventory.v1.PutItemResponse\x12Z\n" +
 	"\aGetItem\x12&.stockfold.inventory.v1.GetItemRequest\x1a'.stockfold.inventory.v1.GetItemResponse\x12`\n" +
@@ -2440,7 +2440,11 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\fGetItemRules\x12+.stockfold.inventory.v1.GetItemRulesRequest\x1a,.stockfold.inventory.v1.GetItemRulesResponse\x12u\n" +
 	"\x10PutLocationGroup\x12/.stockfold.inventory.v1.PutLocationGroupRequest\x1a0.stockfold.inventory.v1.PutLocationGroupResponse\x12x\n" +
 	"\x11PutFulfilmentRule\x120.stockfold.inventory.v1.PutFulfilmentRuleRequest\x1a1.stockfold.inventory.v1.PutFulfilmentRuleResponse\x12\x81\x01\n" +
-	"\x14DeleteFulfilmentRule\x123.stockfold.inventory.v1.DeleteFulfilmentRuleRequest\x1a4.stockfold.inventory.v1.DeleteFulfilmentRuleResponse\x12o\n" +
+	"\x14DeleteFulfilmentRule\x123.stockfold.inventory.v1.DeleteFulfilmentRuleRequest\x1a4.stockfold.inventory.v1.DeleteFulfilmentRuleResponse\x12~\n" +
+	"\x13PutReallocationRule\x122.stockfold.inventory.v1.PutReallocationRuleRequest\x1a3.stockfold.inventory.v1.PutReallocationRuleResponse\x12\x87\x01\n" +
+	"\x16DeleteReallocationRule\x125.stockfold.inventory.v1.DeleteReallocationRuleRequest\x1a6.stockfold.inventory.v1.DeleteReallocationRuleResponse\x12l\n" +
+	"\rPutReturnRule\x12,.stockfold.inventory.v1.PutReturnRuleRequest\x1a-.stockfold.inventory.v1.PutReturnRuleResponse\x12u\n" +
+	"\x10DeleteReturnRule\x12/.stockfold.inventory.v1.DeleteReturnRuleRequest\x1a0.stockfold.inventory.v1.DeleteReturnRuleResponse\x12o\n" +
 	"\x0eGetSharedRules\x12-.stockfold.inventory.v1.GetSharedRulesRequest\x1a..stockfold.inventory.v1.GetSharedRulesResponse\x12q\n" +
 	"\x0eExportPolicies\x12-.stockfold.inventory.v1.ExportPoliciesRequest\x1a..stockfold.inventory.v1.ExportPoliciesResponse0\x01\x12t\n" +
 	"\x0fPreviewPolicies\x12..stockfold.inventory.v1.PreviewPoliciesRequest\x1a/.stockfold.inventory.v1.PreviewPoliciesResponse0\x01\x12l\n" +
@@ -2461,79 +2465,87 @@ func file_stockfold_inventory_v1_policy_proto_rawDescGZIP() []byte {
 var file_stockfold_inventory_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_stockfold_inventory_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_stockfold_inventory_v1_policy_proto_goTypes = []any{
-	(SourcingStrategy)(0),                // 0: stockfold.inventory.v1.SourcingStrategy
-	(PolicyResult_Status)(0),             // 1: stockfold.inventory.v1.PolicyResult.Status
-	(*Item)(nil),                         // 2: stockfold.inventory.v1.Item
-	(*SafetyStock)(nil),                  // 3: stockfold.inventory.v1.SafetyStock
-	(*Location)(nil),                     // 4: stockfold.inventory.v1.Location
-	(*Channel)(nil),                      // 5: stockfold.inventory.v1.Channel
-	(*PutItemRequest)(nil),               // 6: stockfold.inventory.v1.PutItemRequest
-	(*PutItemResponse)(nil),              // 7: stockfold.inventory.v1.PutItemResponse
-	(*GetItemRequest)(nil),               // 8: stockfold.inventory.v1.GetItemRequest
-	(*GetItemResponse)(nil),              // 9: stockfold.inventory.v1.GetItemResponse
-	(*ListItemsRequest)(nil),             // 10: stockfold.inventory.v1.ListItemsRequest
-	(*ListItemsResponse)(nil),            // 11: stockfold.inventory.v1.ListItemsResponse
-	(*PutLocationRequest)(nil),           // 12: stockfold.inventory.v1.PutLocationRequest
-	(*PutLocationResponse)(nil),          // 13: stockfold.inventory.v1.PutLocationResponse
-	(*GetLocationRequest)(nil),           // 14: stockfold.inventory.v1.GetLocationRequest
-	(*GetLocationResponse)(nil),          // 15: stockfold.inventory.v1.GetLocationResponse
-	(*ListLocationsRequest)(nil),         // 16: stockfold.inventory.v1.ListLocationsRequest
-	(*ListLocationsResponse)(nil),        // 17: stockfold.inventory.v1.ListLocationsResponse
-	(*PutChannelRequest)(nil),            // 18: stockfold.inventory.v1.PutChannelRequest
-	(*PutChannelResponse)(nil),           // 19: stockfold.inventory.v1.PutChannelResponse
-	(*GetChannelRequest)(nil),            // 20: stockfold.inventory.v1.GetChannelRequest
-	(*GetChannelResponse)(nil),           // 21: stockfold.inventory.v1.GetChannelResponse
-	(*ListChannelsRequest)(nil),          // 22: stockfold.inventory.v1.ListChannelsRequest
-	(*ListChannelsResponse)(nil),         // 23: stockfold.inventory.v1.ListChannelsResponse
-	(*PolicyRule)(nil),                   // 24: stockfold.inventory.v1.PolicyRule
-	(*PolicyChange)(nil),                 // 25: stockfold.inventory.v1.PolicyChange
-	(*PolicyResult)(nil),                 // 26: stockfold.inventory.v1.PolicyResult
-	(*ExportPoliciesRequest)(nil),        // 27: stockfold.inventory.v1.ExportPoliciesRequest
-	(*ExportPoliciesResponse)(nil),       // 28: stockfold.inventory.v1.ExportPoliciesResponse
-	(*PreviewPoliciesRequest)(nil),       // 29: stockfold.inventory.v1.PreviewPoliciesRequest
-	(*PreviewPoliciesResponse)(nil),      // 30: stockfold.inventory.v1.PreviewPoliciesResponse
-	(*PreviewedValue)(nil),               // 31: stockfold.inventory.v1.PreviewedValue
-	(*PreviewedStep)(nil),                // 32: stockfold.inventory.v1.PreviewedStep
-	(*ApplyPoliciesRequest)(nil),         // 33: stockfold.inventory.v1.ApplyPoliciesRequest
-	(*ApplyPoliciesResponse)(nil),        // 34: stockfold.inventory.v1.ApplyPoliciesResponse
-	(*timestamppb.Timestamp)(nil),        // 35: google.protobuf.Timestamp
-	(*LocationGroup)(nil),                // 36: stockfold.inventory.v1.LocationGroup
-	(*FulfilmentRule)(nil),               // 37: stockfold.inventory.v1.FulfilmentRule
-	(*Owners)(nil),                       // 38: stockfold.inventory.v1.Owners
-	(*SafetyRule)(nil),                   // 39: stockfold.inventory.v1.SafetyRule
-	(*BufferRule)(nil),                   // 40: stockfold.inventory.v1.BufferRule
-	(*SellingRule)(nil),                  // 41: stockfold.inventory.v1.SellingRule
-	(*Allocation)(nil),                   // 42: stockfold.inventory.v1.Allocation
-	(*PutOwnersRequest)(nil),             // 43: stockfold.inventory.v1.PutOwnersRequest
-	(*GetOwnersRequest)(nil),             // 44: stockfold.inventory.v1.GetOwnersRequest
-	(*ListOwnersRequest)(nil),            // 45: stockfold.inventory.v1.ListOwnersRequest
-	(*RetireChannelRequest)(nil),         // 46: stockfold.inventory.v1.RetireChannelRequest
-	(*PutSafetyRuleRequest)(nil),         // 47: stockfold.inventory.v1.PutSafetyRuleRequest
-	(*DeleteSafetyRuleRequest)(nil),      // 48: stockfold.inventory.v1.DeleteSafetyRuleRequest
-	(*PutBufferRuleRequest)(nil),         // 49: stockfold.inventory.v1.PutBufferRuleRequest
-	(*DeleteBufferRuleRequest)(nil),      // 50: stockfold.inventory.v1.DeleteBufferRuleRequest
-	(*PutAllocationRequest)(nil),         // 51: stockfold.inventory.v1.PutAllocationRequest
-	(*PutSellingRuleRequest)(nil),        // 52: stockfold.inventory.v1.PutSellingRuleRequest
-	(*GetItemRulesRequest)(nil),          // 53: stockfold.inventory.v1.GetItemRulesRequest
-	(*PutLocationGroupRequest)(nil),      // 54: stockfold.inventory.v1.PutLocationGroupRequest
-	(*PutFulfilmentRuleRequest)(nil),     // 55: stockfold.inventory.v1.PutFulfilmentRuleRequest
-	(*DeleteFulfilmentRuleRequest)(nil),  // 56: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	(*GetSharedRulesRequest)(nil),        // 57: stockfold.inventory.v1.GetSharedRulesRequest
-	(*PutOwnersResponse)(nil),            // 58: stockfold.inventory.v1.PutOwnersResponse
-	(*GetOwnersResponse)(nil),            // 59: stockfold.inventory.v1.GetOwnersResponse
-	(*ListOwnersResponse)(nil),           // 60: stockfold.inventory.v1.ListOwnersResponse
-	(*RetireChannelResponse)(nil),        // 61: stockfold.inventory.v1.RetireChannelResponse
-	(*PutSafetyRuleResponse)(nil),        // 62: stockfold.inventory.v1.PutSafetyRuleResponse
-	(*DeleteSafetyRuleResponse)(nil),     // 63: stockfold.inventory.v1.DeleteSafetyRuleResponse
-	(*PutBufferRuleResponse)(nil),        // 64: stockfold.inventory.v1.PutBufferRuleResponse
-	(*DeleteBufferRuleResponse)(nil),     // 65: stockfold.inventory.v1.DeleteBufferRuleResponse
-	(*PutAllocationResponse)(nil),        // 66: stockfold.inventory.v1.PutAllocationResponse
-	(*PutSellingRuleResponse)(nil),       // 67: stockfold.inventory.v1.PutSellingRuleResponse
-	(*GetItemRulesResponse)(nil),         // 68: stockfold.inventory.v1.GetItemRulesResponse
-	(*PutLocationGroupResponse)(nil),     // 69: stockfold.inventory.v1.PutLocationGroupResponse
-	(*PutFulfilmentRuleResponse)(nil),    // 70: stockfold.inventory.v1.PutFulfilmentRuleResponse
-	(*DeleteFulfilmentRuleResponse)(nil), // 71: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	(*GetSharedRulesResponse)(nil),       // 72: stockfold.inventory.v1.GetSharedRulesResponse
+	(SourcingStrategy)(0),                  // 0: stockfold.inventory.v1.SourcingStrategy
+	(PolicyResult_Status)(0),               // 1: stockfold.inventory.v1.PolicyResult.Status
+	(*Item)(nil),                           // 2: stockfold.inventory.v1.Item
+	(*SafetyStock)(nil),                    // 3: stockfold.inventory.v1.SafetyStock
+	(*Location)(nil),                       // 4: stockfold.inventory.v1.Location
+	(*Channel)(nil),                        // 5: stockfold.inventory.v1.Channel
+	(*PutItemRequest)(nil),                 // 6: stockfold.inventory.v1.PutItemRequest
+	(*PutItemResponse)(nil),                // 7: stockfold.inventory.v1.PutItemResponse
+	(*GetItemRequest)(nil),                 // 8: stockfold.inventory.v1.GetItemRequest
+	(*GetItemResponse)(nil),                // 9: stockfold.inventory.v1.GetItemResponse
+	(*ListItemsRequest)(nil),               // 10: stockfold.inventory.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),              // 11: stockfold.inventory.v1.ListItemsResponse
+	(*PutLocationRequest)(nil),             // 12: stockfold.inventory.v1.PutLocationRequest
+	(*PutLocationResponse)(nil),            // 13: stockfold.inventory.v1.PutLocationResponse
+	(*GetLocationRequest)(nil),             // 14: stockfold.inventory.v1.GetLocationRequest
+	(*GetLocationResponse)(nil),            // 15: stockfold.inventory.v1.GetLocationResponse
+	(*ListLocationsRequest)(nil),           // 16: stockfold.inventory.v1.ListLocationsRequest
+	(*ListLocationsResponse)(nil),          // 17: stockfold.inventory.v1.ListLocationsResponse
+	(*PutChannelRequest)(nil),              // 18: stockfold.inventory.v1.PutChannelRequest
+	(*PutChannelResponse)(nil),             // 19: stockfold.inventory.v1.PutChannelResponse
+	(*GetChannelRequest)(nil),              // 20: stockfold.inventory.v1.GetChannelRequest
+	(*GetChannelResponse)(nil),             // 21: stockfold.inventory.v1.GetChannelResponse
+	(*ListChannelsRequest)(nil),            // 22: stockfold.inventory.v1.ListChannelsRequest
+	(*ListChannelsResponse)(nil),           // 23: stockfold.inventory.v1.ListChannelsResponse
+	(*PolicyRule)(nil),                     // 24: stockfold.inventory.v1.PolicyRule
+	(*PolicyChange)(nil),                   // 25: stockfold.inventory.v1.PolicyChange
+	(*PolicyResult)(nil),                   // 26: stockfold.inventory.v1.PolicyResult
+	(*ExportPoliciesRequest)(nil),          // 27: stockfold.inventory.v1.ExportPoliciesRequest
+	(*ExportPoliciesResponse)(nil),         // 28: stockfold.inventory.v1.ExportPoliciesResponse
+	(*PreviewPoliciesRequest)(nil),         // 29: stockfold.inventory.v1.PreviewPoliciesRequest
+	(*PreviewPoliciesResponse)(nil),        // 30: stockfold.inventory.v1.PreviewPoliciesResponse
+	(*PreviewedValue)(nil),                 // 31: stockfold.inventory.v1.PreviewedValue
+	(*PreviewedStep)(nil),                  // 32: stockfold.inventory.v1.PreviewedStep
+	(*ApplyPoliciesRequest)(nil),           // 33: stockfold.inventory.v1.ApplyPoliciesRequest
+	(*ApplyPoliciesResponse)(nil),          // 34: stockfold.inventory.v1.ApplyPoliciesResponse
+	(*timestamppb.Timestamp)(nil),          // 35: google.protobuf.Timestamp
+	(*LocationGroup)(nil),                  // 36: stockfold.inventory.v1.LocationGroup
+	(*FulfilmentRule)(nil),                 // 37: stockfold.inventory.v1.FulfilmentRule
+	(*Owners)(nil),                         // 38: stockfold.inventory.v1.Owners
+	(*SafetyRule)(nil),                     // 39: stockfold.inventory.v1.SafetyRule
+	(*BufferRule)(nil),                     // 40: stockfold.inventory.v1.BufferRule
+	(*SellingRule)(nil),                    // 41: stockfold.inventory.v1.SellingRule
+	(*Allocation)(nil),                     // 42: stockfold.inventory.v1.Allocation
+	(*PutOwnersRequest)(nil),               // 43: stockfold.inventory.v1.PutOwnersRequest
+	(*GetOwnersRequest)(nil),               // 44: stockfold.inventory.v1.GetOwnersRequest
+	(*ListOwnersRequest)(nil),              // 45: stockfold.inventory.v1.ListOwnersRequest
+	(*RetireChannelRequest)(nil),           // 46: stockfold.inventory.v1.RetireChannelRequest
+	(*PutSafetyRuleRequest)(nil),           // 47: stockfold.inventory.v1.PutSafetyRuleRequest
+	(*DeleteSafetyRuleRequest)(nil),        // 48: stockfold.inventory.v1.DeleteSafetyRuleRequest
+	(*PutBufferRuleRequest)(nil),           // 49: stockfold.inventory.v1.PutBufferRuleRequest
+	(*DeleteBufferRuleRequest)(nil),        // 50: stockfold.inventory.v1.DeleteBufferRuleRequest
+	(*PutAllocationRequest)(nil),           // 51: stockfold.inventory.v1.PutAllocationRequest
+	(*PutSellingRuleRequest)(nil),          // 52: stockfold.inventory.v1.PutSellingRuleRequest
+	(*GetItemRulesRequest)(nil),            // 53: stockfold.inventory.v1.GetItemRulesRequest
+	(*PutLocationGroupRequest)(nil),        // 54: stockfold.inventory.v1.PutLocationGroupRequest
+	(*PutFulfilmentRuleRequest)(nil),       // 55: stockfold.inventory.v1.PutFulfilmentRuleRequest
+	(*DeleteFulfilmentRuleRequest)(nil),    // 56: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	(*PutReallocationRuleRequest)(nil),     // 57: stockfold.inventory.v1.PutReallocationRuleRequest
+	(*DeleteReallocationRuleRequest)(nil),  // 58: stockfold.inventory.v1.DeleteReallocationRuleRequest
+	(*PutReturnRuleRequest)(nil),           // 59: stockfold.inventory.v1.PutReturnRuleRequest
+	(*DeleteReturnRuleRequest)(nil),        // 60: stockfold.inventory.v1.DeleteReturnRuleRequest
+	(*GetSharedRulesRequest)(nil),          // 61: stockfold.inventory.v1.GetSharedRulesRequest
+	(*PutOwnersResponse)(nil),              // 62: stockfold.inventory.v1.PutOwnersResponse
+	(*GetOwnersResponse)(nil),              // 63: stockfold.inventory.v1.GetOwnersResponse
+	(*ListOwnersResponse)(nil),             // 64: stockfold.inventory.v1.ListOwnersResponse
+	(*RetireChannelResponse)(nil),          // 65: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleResponse)(nil),          // 66: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleResponse)(nil),       // 67: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutBufferRuleResponse)(nil),          // 68: stockfold.inventory.v1.PutBufferRuleResponse
+	(*DeleteBufferRuleResponse)(nil),       // 69: stockfold.inventory.v1.DeleteBufferRuleResponse
+	(*PutAllocationResponse)(nil),          // 70: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleResponse)(nil),         // 71: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesResponse)(nil),           // 72: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupResponse)(nil),       // 73: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleResponse)(nil),      // 74: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleResponse)(nil),   // 75: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*PutReallocationRuleResponse)(nil),    // 76: stockfold.inventory.v1.PutReallocationRuleResponse
+	(*DeleteReallocationRuleResponse)(nil), // 77: stockfold.inventory.v1.DeleteReallocationRuleResponse
+	(*PutReturnRuleResponse)(nil),          // 78: stockfold.inventory.v1.PutReturnRuleResponse
+	(*DeleteReturnRuleResponse)(nil),       // 79: stockfold.inventory.v1.DeleteReturnRuleResponse
+	(*GetSharedRulesResponse)(nil),         // 80: stockfold.inventory.v1.GetSharedRulesResponse
 }
 var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	3,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
@@ -2594,39 +2606,47 @@ var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	54, // 55: stockfold.inventory.v1.PolicyService.PutLocationGroup:input_type -> stockfold.inventory.v1.PutLocationGroupRequest
 	55, // 56: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:input_type -> stockfold.inventory.v1.PutFulfilmentRuleRequest
 	56, // 57: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:input_type -> stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	57, // 58: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
-	27, // 59: stockfold.inventory.v1.PolicyService.ExportPolicies:input_type -> stockfold.inventory.v1.ExportPoliciesRequest
-	29, // 60: stockfold.inventory.v1.PolicyService.PreviewPolicies:input_type -> stockfold.inventory.v1.PreviewPoliciesRequest
-	33, // 61: stockfold.inventory.v1.PolicyService.ApplyPolicies:input_type -> stockfold.inventory.v1.ApplyPoliciesRequest
-	7,  // 62: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
-	9,  // 63: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
-	11, // 64: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
-	13, // 65: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
-	15, // 66: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
-	17, // 67: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
-	19, // 68: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
-	21, // 69: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
-	23, // 70: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
-	58, // 71: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
-	59, // 72: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
-	60, // 73: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
-	61, // 74: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
-	62, // 75: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
-	63, // 76: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
-	64, // 77: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
-	65, // 78: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
-	66, // 79: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
-	67, // 80: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
-	68, // 81: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
-	69, // 82: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
-	70, // 83: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
-	71, // 84: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	72, // 85: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
-	28, // 86: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
-	30, // 87: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
-	34, // 88: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
-	62, // [62:89] is the sub-list for method output_type
-	35, // [35:62] is the sub-list for method input_type
+	57, // 58: stockfold.inventory.v1.PolicyService.PutReallocationRule:input_type -> stockfold.inventory.v1.PutReallocationRuleRequest
+	58, // 59: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:input_type -> stockfold.inventory.v1.DeleteReallocationRuleRequest
+	59, // 60: stockfold.inventory.v1.PolicyService.PutReturnRule:input_type -> stockfold.inventory.v1.PutReturnRuleRequest
+	60, // 61: stockfold.inventory.v1.PolicyService.DeleteReturnRule:input_type -> stockfold.inventory.v1.DeleteReturnRuleRequest
+	61, // 62: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
+	27, // 63: stockfold.inventory.v1.PolicyService.ExportPolicies:input_type -> stockfold.inventory.v1.ExportPoliciesRequest
+	29, // 64: stockfold.inventory.v1.PolicyService.PreviewPolicies:input_type -> stockfold.inventory.v1.PreviewPoliciesRequest
+	33, // 65: stockfold.inventory.v1.PolicyService.ApplyPolicies:input_type -> stockfold.inventory.v1.ApplyPoliciesRequest
+	7,  // 66: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
+	9,  // 67: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
+	11, // 68: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
+	13, // 69: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
+	15, // 70: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
+	17, // 71: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
+	19, // 72: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
+	21, // 73: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
+	23, // 74: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
+	62, // 75: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
+	63, // 76: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
+	64, // 77: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
+	65, // 78: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
+	66, // 79: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
+	67, // 80: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
+	68, // 81: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
+	69, // 82: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
+	70, // 83: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
+	71, // 84: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
+	72, // 85: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
+	73, // 86: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
+	74, // 87: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
+	75, // 88: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	76, // 89: stockfold.inventory.v1.PolicyService.PutReallocationRule:output_type -> stockfold.inventory.v1.PutReallocationRuleResponse
+	77, // 90: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:output_type -> stockfold.inventory.v1.DeleteReallocationRuleResponse
+	78, // 91: stockfold.inventory.v1.PolicyService.PutReturnRule:output_type -> stockfold.inventory.v1.PutReturnRuleResponse
+	79, // 92: stockfold.inventory.v1.PolicyService.DeleteReturnRule:output_type -> stockfold.inventory.v1.DeleteReturnRuleResponse
+	80, // 93: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
+	28, // 94: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
+	30, // 95: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
+	34, // 96: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
+	66, // [66:97] is the sub-list for method output_type
+	35, // [35:66] is the sub-list for method input_type
 	35, // [35:35] is the sub-list for extension type_name
 	35, // [35:35] is the sub-list for extension extendee
 	0,  // [0:35] is the sub-list for field type_name

@@ -1012,6 +1012,114 @@ func local_request_PolicyService_DeleteFulfilmentRule_0(ctx context.Context, mar
 	return msg, metadata, err
 }
 
+func request_PolicyService_PutReallocationRule_0(ctx context.Context, marshaler runtime.Marshaler, client PolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PutReallocationRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.PutReallocationRule(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_PolicyService_PutReallocationRule_0(ctx context.Context, marshaler runtime.Marshaler, server PolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PutReallocationRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.PutReallocationRule(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_PolicyService_DeleteReallocationRule_0(ctx context.Context, marshaler runtime.Marshaler, client PolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq DeleteReallocationRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.DeleteReallocationRule(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_PolicyService_DeleteReallocationRule_0(ctx context.Context, marshaler runtime.Marshaler, server PolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq DeleteReallocationRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.DeleteReallocationRule(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_PolicyService_PutReturnRule_0(ctx context.Context, marshaler runtime.Marshaler, client PolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PutReturnRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.PutReturnRule(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_PolicyService_PutReturnRule_0(ctx context.Context, marshaler runtime.Marshaler, server PolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PutReturnRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.PutReturnRule(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_PolicyService_DeleteReturnRule_0(ctx context.Context, marshaler runtime.Marshaler, client PolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq DeleteReturnRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.DeleteReturnRule(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_PolicyService_DeleteReturnRule_0(ctx context.Context, marshaler runtime.Marshaler, server PolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq DeleteReturnRuleRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.DeleteReturnRule(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_PolicyService_GetSharedRules_0(ctx context.Context, marshaler runtime.Marshaler, client PolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq GetSharedRulesRequest
@@ -1569,6 +1677,86 @@ func RegisterPolicyServiceHandlerServer(ctx context.Context, mux *runtime.ServeM
 		}
 		forward_PolicyService_DeleteFulfilmentRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_PutReallocationRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/PutReallocationRule", runtime.WithHTTPPathPattern("/v1/rules/reallocation"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_PolicyService_PutReallocationRule_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_PutReallocationRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_DeleteReallocationRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/DeleteReallocationRule", runtime.WithHTTPPathPattern("/v1/rules/reallocation:delete"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_PolicyService_DeleteReallocationRule_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_DeleteReallocationRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_PutReturnRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/PutReturnRule", runtime.WithHTTPPathPattern("/v1/rules/returns"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_PolicyService_PutReturnRule_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_PutReturnRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_DeleteReturnRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/DeleteReturnRule", runtime.WithHTTPPathPattern("/v1/rules/returns:delete"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_PolicyService_DeleteReturnRule_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_DeleteReturnRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_PolicyService_GetSharedRules_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -2054,6 +2242,74 @@ func RegisterPolicyServiceHandlerClient(ctx context.Context, mux *runtime.ServeM
 		}
 		forward_PolicyService_DeleteFulfilmentRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_PutReallocationRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/PutReallocationRule", runtime.WithHTTPPathPattern("/v1/rules/reallocation"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_PolicyService_PutReallocationRule_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_PutReallocationRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_DeleteReallocationRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/DeleteReallocationRule", runtime.WithHTTPPathPattern("/v1/rules/reallocation:delete"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_PolicyService_DeleteReallocationRule_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_DeleteReallocationRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_PutReturnRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/PutReturnRule", runtime.WithHTTPPathPattern("/v1/rules/returns"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_PolicyService_PutReturnRule_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_PutReturnRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PolicyService_DeleteReturnRule_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/stockfold.inventory.v1.PolicyService/DeleteReturnRule", runtime.WithHTTPPathPattern("/v1/rules/returns:delete"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_PolicyService_DeleteReturnRule_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PolicyService_DeleteReturnRule_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_PolicyService_GetSharedRules_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -2126,61 +2382,69 @@ func RegisterPolicyServiceHandlerClient(ctx context.Context, mux *runtime.ServeM
 }
 
 var (
-	pattern_PolicyService_PutItem_0              = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "items", "item.sku"}, ""))
-	pattern_PolicyService_GetItem_0              = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "items", "sku"}, ""))
-	pattern_PolicyService_ListItems_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "items"}, ""))
-	pattern_PolicyService_PutLocation_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "locations", "location.location_id"}, ""))
-	pattern_PolicyService_GetLocation_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "locations", "location_id"}, ""))
-	pattern_PolicyService_ListLocations_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "locations"}, ""))
-	pattern_PolicyService_PutChannel_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "channels", "channel.channel_id"}, ""))
-	pattern_PolicyService_GetChannel_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "channels", "channel_id"}, ""))
-	pattern_PolicyService_ListChannels_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "channels"}, ""))
-	pattern_PolicyService_PutOwners_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "locations", "owners.location_id", "owners"}, ""))
-	pattern_PolicyService_GetOwners_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "locations", "location_id", "owners"}, ""))
-	pattern_PolicyService_ListOwners_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "owners"}, ""))
-	pattern_PolicyService_RetireChannel_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "channels", "channel_id"}, "retire"))
-	pattern_PolicyService_PutSafetyRule_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "safety"}, ""))
-	pattern_PolicyService_DeleteSafetyRule_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "safety"}, "delete"))
-	pattern_PolicyService_PutBufferRule_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "buffers"}, ""))
-	pattern_PolicyService_DeleteBufferRule_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "buffers"}, "delete"))
-	pattern_PolicyService_PutAllocation_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "allocations"}, ""))
-	pattern_PolicyService_PutSellingRule_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "selling"}, ""))
-	pattern_PolicyService_GetItemRules_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "items", "sku"}, ""))
-	pattern_PolicyService_PutLocationGroup_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "groups", "group.group"}, ""))
-	pattern_PolicyService_PutFulfilmentRule_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "fulfilment", "rule.method"}, ""))
-	pattern_PolicyService_DeleteFulfilmentRule_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "fulfilment", "method"}, ""))
-	pattern_PolicyService_GetSharedRules_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "rules"}, ""))
-	pattern_PolicyService_ExportPolicies_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "policies"}, "export"))
-	pattern_PolicyService_PreviewPolicies_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "policies"}, "preview"))
-	pattern_PolicyService_ApplyPolicies_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "policies"}, "apply"))
+	pattern_PolicyService_PutItem_0                = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "items", "item.sku"}, ""))
+	pattern_PolicyService_GetItem_0                = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "items", "sku"}, ""))
+	pattern_PolicyService_ListItems_0              = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "items"}, ""))
+	pattern_PolicyService_PutLocation_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "locations", "location.location_id"}, ""))
+	pattern_PolicyService_GetLocation_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "locations", "location_id"}, ""))
+	pattern_PolicyService_ListLocations_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "locations"}, ""))
+	pattern_PolicyService_PutChannel_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "channels", "channel.channel_id"}, ""))
+	pattern_PolicyService_GetChannel_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "channels", "channel_id"}, ""))
+	pattern_PolicyService_ListChannels_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "channels"}, ""))
+	pattern_PolicyService_PutOwners_0              = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "locations", "owners.location_id", "owners"}, ""))
+	pattern_PolicyService_GetOwners_0              = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "locations", "location_id", "owners"}, ""))
+	pattern_PolicyService_ListOwners_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "owners"}, ""))
+	pattern_PolicyService_RetireChannel_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "channels", "channel_id"}, "retire"))
+	pattern_PolicyService_PutSafetyRule_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "safety"}, ""))
+	pattern_PolicyService_DeleteSafetyRule_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "safety"}, "delete"))
+	pattern_PolicyService_PutBufferRule_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "buffers"}, ""))
+	pattern_PolicyService_DeleteBufferRule_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "buffers"}, "delete"))
+	pattern_PolicyService_PutAllocation_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "allocations"}, ""))
+	pattern_PolicyService_PutSellingRule_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "selling"}, ""))
+	pattern_PolicyService_GetItemRules_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "items", "sku"}, ""))
+	pattern_PolicyService_PutLocationGroup_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "groups", "group.group"}, ""))
+	pattern_PolicyService_PutFulfilmentRule_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "fulfilment", "rule.method"}, ""))
+	pattern_PolicyService_DeleteFulfilmentRule_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "rules", "fulfilment", "method"}, ""))
+	pattern_PolicyService_PutReallocationRule_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "reallocation"}, ""))
+	pattern_PolicyService_DeleteReallocationRule_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "reallocation"}, "delete"))
+	pattern_PolicyService_PutReturnRule_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "returns"}, ""))
+	pattern_PolicyService_DeleteReturnRule_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "rules", "returns"}, "delete"))
+	pattern_PolicyService_GetSharedRules_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "rules"}, ""))
+	pattern_PolicyService_ExportPolicies_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "policies"}, "export"))
+	pattern_PolicyService_PreviewPolicies_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "policies"}, "preview"))
+	pattern_PolicyService_ApplyPolicies_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "policies"}, "apply"))
 )
 
 var (
-	forward_PolicyService_PutItem_0              = runtime.ForwardResponseMessage
-	forward_PolicyService_GetItem_0              = runtime.ForwardResponseMessage
-	forward_PolicyService_ListItems_0            = runtime.ForwardResponseMessage
-	forward_PolicyService_PutLocation_0          = runtime.ForwardResponseMessage
-	forward_PolicyService_GetLocation_0          = runtime.ForwardResponseMessage
-	forward_PolicyService_ListLocations_0        = runtime.ForwardResponseMessage
-	forward_PolicyService_PutChannel_0           = runtime.ForwardResponseMessage
-	forward_PolicyService_GetChannel_0           = runtime.ForwardResponseMessage
-	forward_PolicyService_ListChannels_0         = runtime.ForwardResponseMessage
-	forward_PolicyService_PutOwners_0            = runtime.ForwardResponseMessage
-	forward_PolicyService_GetOwners_0            = runtime.ForwardResponseMessage
-	forward_PolicyService_ListOwners_0           = runtime.ForwardResponseMessage
-	forward_PolicyService_RetireChannel_0        = runtime.ForwardResponseMessage
-	forward_PolicyService_PutSafetyRule_0        = runtime.ForwardResponseMessage
-	forward_PolicyService_DeleteSafetyRule_0     = runtime.ForwardResponseMessage
-	forward_PolicyService_PutBufferRule_0        = runtime.ForwardResponseMessage
-	forward_PolicyService_DeleteBufferRule_0     = runtime.ForwardResponseMessage
-	forward_PolicyService_PutAllocation_0        = runtime.ForwardResponseMessage
-	forward_PolicyService_PutSellingRule_0       = runtime.ForwardResponseMessage
-	forward_PolicyService_GetItemRules_0         = runtime.ForwardResponseMessage
-	forward_PolicyService_PutLocationGroup_0     = runtime.ForwardResponseMessage
-	forward_PolicyService_PutFulfilmentRule_0    = runtime.ForwardResponseMessage
-	forward_PolicyService_DeleteFulfilmentRule_0 = runtime.ForwardResponseMessage
-	forward_PolicyService_GetSharedRules_0       = runtime.ForwardResponseMessage
-	forward_PolicyService_ExportPolicies_0       = runtime.ForwardResponseStream
-	forward_PolicyService_PreviewPolicies_0      = runtime.ForwardResponseStream
-	forward_PolicyService_ApplyPolicies_0        = runtime.ForwardResponseMessage
+	forward_PolicyService_PutItem_0                = runtime.ForwardResponseMessage
+	forward_PolicyService_GetItem_0                = runtime.ForwardResponseMessage
+	forward_PolicyService_ListItems_0              = runtime.ForwardResponseMessage
+	forward_PolicyService_PutLocation_0            = runtime.ForwardResponseMessage
+	forward_PolicyService_GetLocation_0            = runtime.ForwardResponseMessage
+	forward_PolicyService_ListLocations_0          = runtime.ForwardResponseMessage
+	forward_PolicyService_PutChannel_0             = runtime.ForwardResponseMessage
+	forward_PolicyService_GetChannel_0             = runtime.ForwardResponseMessage
+	forward_PolicyService_ListChannels_0           = runtime.ForwardResponseMessage
+	forward_PolicyService_PutOwners_0              = runtime.ForwardResponseMessage
+	forward_PolicyService_GetOwners_0              = runtime.ForwardResponseMessage
+	forward_PolicyService_ListOwners_0             = runtime.ForwardResponseMessage
+	forward_PolicyService_RetireChannel_0          = runtime.ForwardResponseMessage
+	forward_PolicyService_PutSafetyRule_0          = runtime.ForwardResponseMessage
+	forward_PolicyService_DeleteSafetyRule_0       = runtime.ForwardResponseMessage
+	forward_PolicyService_PutBufferRule_0          = runtime.ForwardResponseMessage
+	forward_PolicyService_DeleteBufferRule_0       = runtime.ForwardResponseMessage
+	forward_PolicyService_PutAllocation_0          = runtime.ForwardResponseMessage
+	forward_PolicyService_PutSellingRule_0         = runtime.ForwardResponseMessage
+	forward_PolicyService_GetItemRules_0           = runtime.ForwardResponseMessage
+	forward_PolicyService_PutLocationGroup_0       = runtime.ForwardResponseMessage
+	forward_PolicyService_PutFulfilmentRule_0      = runtime.ForwardResponseMessage
+	forward_PolicyService_DeleteFulfilmentRule_0   = runtime.ForwardResponseMessage
+	forward_PolicyService_PutReallocationRule_0    = runtime.ForwardResponseMessage
+	forward_PolicyService_DeleteReallocationRule_0 = runtime.ForwardResponseMessage
+	forward_PolicyService_PutReturnRule_0          = runtime.ForwardResponseMessage
+	forward_PolicyService_DeleteReturnRule_0       = runtime.ForwardResponseMessage
+	forward_PolicyService_GetSharedRules_0         = runtime.ForwardResponseMessage
+	forward_PolicyService_ExportPolicies_0         = runtime.ForwardResponseStream
+	forward_PolicyService_PreviewPolicies_0        = runtime.ForwardResponseStream
+	forward_PolicyService_ApplyPolicies_0          = runtime.ForwardResponseMessage
 )

@@ -19,33 +19,37 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PolicyService_PutItem_FullMethodName              = "/stockfold.inventory.v1.PolicyService/PutItem"
-	PolicyService_GetItem_FullMethodName              = "/stockfold.inventory.v1.PolicyService/GetItem"
-	PolicyService_ListItems_FullMethodName            = "/stockfold.inventory.v1.PolicyService/ListItems"
-	PolicyService_PutLocation_FullMethodName          = "/stockfold.inventory.v1.PolicyService/PutLocation"
-	PolicyService_GetLocation_FullMethodName          = "/stockfold.inventory.v1.PolicyService/GetLocation"
-	PolicyService_ListLocations_FullMethodName        = "/stockfold.inventory.v1.PolicyService/ListLocations"
-	PolicyService_PutChannel_FullMethodName           = "/stockfold.inventory.v1.PolicyService/PutChannel"
-	PolicyService_GetChannel_FullMethodName           = "/stockfold.inventory.v1.PolicyService/GetChannel"
-	PolicyService_ListChannels_FullMethodName         = "/stockfold.inventory.v1.PolicyService/ListChannels"
-	PolicyService_PutOwners_FullMethodName            = "/stockfold.inventory.v1.PolicyService/PutOwners"
-	PolicyService_GetOwners_FullMethodName            = "/stockfold.inventory.v1.PolicyService/GetOwners"
-	PolicyService_ListOwners_FullMethodName           = "/stockfold.inventory.v1.PolicyService/ListOwners"
-	PolicyService_RetireChannel_FullMethodName        = "/stockfold.inventory.v1.PolicyService/RetireChannel"
-	PolicyService_PutSafetyRule_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutSafetyRule"
-	PolicyService_DeleteSafetyRule_FullMethodName     = "/stockfold.inventory.v1.PolicyService/DeleteSafetyRule"
-	PolicyService_PutBufferRule_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutBufferRule"
-	PolicyService_DeleteBufferRule_FullMethodName     = "/stockfold.inventory.v1.PolicyService/DeleteBufferRule"
-	PolicyService_PutAllocation_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PutAllocation"
-	PolicyService_PutSellingRule_FullMethodName       = "/stockfold.inventory.v1.PolicyService/PutSellingRule"
-	PolicyService_GetItemRules_FullMethodName         = "/stockfold.inventory.v1.PolicyService/GetItemRules"
-	PolicyService_PutLocationGroup_FullMethodName     = "/stockfold.inventory.v1.PolicyService/PutLocationGroup"
-	PolicyService_PutFulfilmentRule_FullMethodName    = "/stockfold.inventory.v1.PolicyService/PutFulfilmentRule"
-	PolicyService_DeleteFulfilmentRule_FullMethodName = "/stockfold.inventory.v1.PolicyService/DeleteFulfilmentRule"
-	PolicyService_GetSharedRules_FullMethodName       = "/stockfold.inventory.v1.PolicyService/GetSharedRules"
-	PolicyService_ExportPolicies_FullMethodName       = "/stockfold.inventory.v1.PolicyService/ExportPolicies"
-	PolicyService_PreviewPolicies_FullMethodName      = "/stockfold.inventory.v1.PolicyService/PreviewPolicies"
-	PolicyService_ApplyPolicies_FullMethodName        = "/stockfold.inventory.v1.PolicyService/ApplyPolicies"
+	PolicyService_PutItem_FullMethodName                = "/stockfold.inventory.v1.PolicyService/PutItem"
+	PolicyService_GetItem_FullMethodName                = "/stockfold.inventory.v1.PolicyService/GetItem"
+	PolicyService_ListItems_FullMethodName              = "/stockfold.inventory.v1.PolicyService/ListItems"
+	PolicyService_PutLocation_FullMethodName            = "/stockfold.inventory.v1.PolicyService/PutLocation"
+	PolicyService_GetLocation_FullMethodName            = "/stockfold.inventory.v1.PolicyService/GetLocation"
+	PolicyService_ListLocations_FullMethodName          = "/stockfold.inventory.v1.PolicyService/ListLocations"
+	PolicyService_PutChannel_FullMethodName             = "/stockfold.inventory.v1.PolicyService/PutChannel"
+	PolicyService_GetChannel_FullMethodName             = "/stockfold.inventory.v1.PolicyService/GetChannel"
+	PolicyService_ListChannels_FullMethodName           = "/stockfold.inventory.v1.PolicyService/ListChannels"
+	PolicyService_PutOwners_FullMethodName              = "/stockfold.inventory.v1.PolicyService/PutOwners"
+	PolicyService_GetOwners_FullMethodName              = "/stockfold.inventory.v1.PolicyService/GetOwners"
+	PolicyService_ListOwners_FullMethodName             = "/stockfold.inventory.v1.PolicyService/ListOwners"
+	PolicyService_RetireChannel_FullMethodName          = "/stockfold.inventory.v1.PolicyService/RetireChannel"
+	PolicyService_PutSafetyRule_FullMethodName          = "/stockfold.inventory.v1.PolicyService/PutSafetyRule"
+	PolicyService_DeleteSafetyRule_FullMethodName       = "/stockfold.inventory.v1.PolicyService/DeleteSafetyRule"
+	PolicyService_PutBufferRule_FullMethodName          = "/stockfold.inventory.v1.PolicyService/PutBufferRule"
+	PolicyService_DeleteBufferRule_FullMethodName       = "/stockfold.inventory.v1.PolicyService/DeleteBufferRule"
+	PolicyService_PutAllocation_FullMethodName          = "/stockfold.inventory.v1.PolicyService/PutAllocation"
+	PolicyService_PutSellingRule_FullMethodName         = "/stockfold.inventory.v1.PolicyService/PutSellingRule"
+	PolicyService_GetItemRules_FullMethodName           = "/stockfold.inventory.v1.PolicyService/GetItemRules"
+	PolicyService_PutLocationGroup_FullMethodName       = "/stockfold.inventory.v1.PolicyService/PutLocationGroup"
+	PolicyService_PutFulfilmentRule_FullMethodName      = "/stockfold.inventory.v1.PolicyService/PutFulfilmentRule"
+	PolicyService_DeleteFulfilmentRule_FullMethodName   = "/stockfold.inventory.v1.PolicyService/DeleteFulfilmentRule"
+	PolicyService_PutReallocationRule_FullMethodName    = "/stockfold.inventory.v1.PolicyService/PutReallocationRule"
+	PolicyService_DeleteReallocationRule_FullMethodName = "/stockfold.inventory.v1.PolicyService/DeleteReallocationRule"
+	PolicyService_PutReturnRule_FullMethodName          = "/stockfold.inventory.v1.PolicyService/PutReturnRule"
+	PolicyService_DeleteReturnRule_FullMethodName       = "/stockfold.inventory.v1.PolicyService/DeleteReturnRule"
+	PolicyService_GetSharedRules_FullMethodName         = "/stockfold.inventory.v1.PolicyService/GetSharedRules"
+	PolicyService_ExportPolicies_FullMethodName         = "/stockfold.inventory.v1.PolicyService/ExportPolicies"
+	PolicyService_PreviewPolicies_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PreviewPolicies"
+	PolicyService_ApplyPolicies_FullMethodName          = "/stockfold.inventory.v1.PolicyService/ApplyPolicies"
 )
 
 // PolicyServiceClient is the client API for PolicyService service.
@@ -111,6 +115,14 @@ type PolicyServiceClient interface {
 	PutFulfilmentRule(ctx context.Context, in *PutFulfilmentRuleRequest, opts ...grpc.CallOption) (*PutFulfilmentRuleResponse, error)
 	// DeleteFulfilmentRule ends a method's rule, if there is one.
 	DeleteFulfilmentRule(ctx context.Context, in *DeleteFulfilmentRuleRequest, opts ...grpc.CallOption) (*DeleteFulfilmentRuleResponse, error)
+	// PutReallocationRule says whether promises that cannot be kept where they were made move by themselves.
+	PutReallocationRule(ctx context.Context, in *PutReallocationRuleRequest, opts ...grpc.CallOption) (*PutReallocationRuleResponse, error)
+	// DeleteReallocationRule ends such a rule, if there is one.
+	DeleteReallocationRule(ctx context.Context, in *DeleteReallocationRuleRequest, opts ...grpc.CallOption) (*DeleteReallocationRuleResponse, error)
+	// PutReturnRule says in which condition returned units lie, and whether somebody must look at them before they are sold again.
+	PutReturnRule(ctx context.Context, in *PutReturnRuleRequest, opts ...grpc.CallOption) (*PutReturnRuleResponse, error)
+	// DeleteReturnRule ends such a rule, if there is one.
+	DeleteReturnRule(ctx context.Context, in *DeleteReturnRuleRequest, opts ...grpc.CallOption) (*DeleteReturnRuleResponse, error)
 	// GetSharedRules returns the rules that are about more than one SKU.
 	GetSharedRules(ctx context.Context, in *GetSharedRulesRequest, opts ...grpc.CallOption) (*GetSharedRulesResponse, error)
 	// ExportPolicies streams every rule, kind after kind, each kind in order of what its rules are about: the same rules always come in the same order.
@@ -361,6 +373,46 @@ func (c *policyServiceClient) DeleteFulfilmentRule(ctx context.Context, in *Dele
 	return out, nil
 }
 
+func (c *policyServiceClient) PutReallocationRule(ctx context.Context, in *PutReallocationRuleRequest, opts ...grpc.CallOption) (*PutReallocationRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutReallocationRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutReallocationRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) DeleteReallocationRule(ctx context.Context, in *DeleteReallocationRuleRequest, opts ...grpc.CallOption) (*DeleteReallocationRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteReallocationRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_DeleteReallocationRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) PutReturnRule(ctx context.Context, in *PutReturnRuleRequest, opts ...grpc.CallOption) (*PutReturnRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutReturnRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutReturnRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) DeleteReturnRule(ctx context.Context, in *DeleteReturnRuleRequest, opts ...grpc.CallOption) (*DeleteReturnRuleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteReturnRuleResponse)
+	err := c.cc.Invoke(ctx, PolicyService_DeleteReturnRule_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *policyServiceClient) GetSharedRules(ctx context.Context, in *GetSharedRulesRequest, opts ...grpc.CallOption) (*GetSharedRulesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetSharedRulesResponse)
@@ -482,6 +534,14 @@ type PolicyServiceServer interface {
 	PutFulfilmentRule(context.Context, *PutFulfilmentRuleRequest) (*PutFulfilmentRuleResponse, error)
 	// DeleteFulfilmentRule ends a method's rule, if there is one.
 	DeleteFulfilmentRule(context.Context, *DeleteFulfilmentRuleRequest) (*DeleteFulfilmentRuleResponse, error)
+	// PutReallocationRule says whether promises that cannot be kept where they were made move by themselves.
+	PutReallocationRule(context.Context, *PutReallocationRuleRequest) (*PutReallocationRuleResponse, error)
+	// DeleteReallocationRule ends such a rule, if there is one.
+	DeleteReallocationRule(context.Context, *DeleteReallocationRuleRequest) (*DeleteReallocationRuleResponse, error)
+	// PutReturnRule says in which condition returned units lie, and whether somebody must look at them before they are sold again.
+	PutReturnRule(context.Context, *PutReturnRuleRequest) (*PutReturnRuleResponse, error)
+	// DeleteReturnRule ends such a rule, if there is one.
+	DeleteReturnRule(context.Context, *DeleteReturnRuleRequest) (*DeleteReturnRuleResponse, error)
 	// GetSharedRules returns the rules that are about more than one SKU.
 	GetSharedRules(context.Context, *GetSharedRulesRequest) (*GetSharedRulesResponse, error)
 	// ExportPolicies streams every rule, kind after kind, each kind in order of what its rules are about: the same rules always come in the same order.
@@ -570,6 +630,18 @@ func (UnimplementedPolicyServiceServer) PutFulfilmentRule(context.Context, *PutF
 }
 func (UnimplementedPolicyServiceServer) DeleteFulfilmentRule(context.Context, *DeleteFulfilmentRuleRequest) (*DeleteFulfilmentRuleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteFulfilmentRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutReallocationRule(context.Context, *PutReallocationRuleRequest) (*PutReallocationRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutReallocationRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) DeleteReallocationRule(context.Context, *DeleteReallocationRuleRequest) (*DeleteReallocationRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteReallocationRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutReturnRule(context.Context, *PutReturnRuleRequest) (*PutReturnRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutReturnRule not implemented")
+}
+func (UnimplementedPolicyServiceServer) DeleteReturnRule(context.Context, *DeleteReturnRuleRequest) (*DeleteReturnRuleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteReturnRule not implemented")
 }
 func (UnimplementedPolicyServiceServer) GetSharedRules(context.Context, *GetSharedRulesRequest) (*GetSharedRulesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSharedRules not implemented")
@@ -1018,6 +1090,78 @@ func _PolicyService_DeleteFulfilmentRule_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PolicyService_PutReallocationRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutReallocationRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutReallocationRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutReallocationRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutReallocationRule(ctx, req.(*PutReallocationRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_DeleteReallocationRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteReallocationRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).DeleteReallocationRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_DeleteReallocationRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).DeleteReallocationRule(ctx, req.(*DeleteReallocationRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_PutReturnRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutReturnRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutReturnRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutReturnRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutReturnRule(ctx, req.(*PutReturnRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_DeleteReturnRule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteReturnRuleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).DeleteReturnRule(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_DeleteReturnRule_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).DeleteReturnRule(ctx, req.(*DeleteReturnRuleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PolicyService_GetSharedRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetSharedRulesRequest)
 	if err := dec(in); err != nil {
@@ -1174,6 +1318,22 @@ var PolicyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteFulfilmentRule",
 			Handler:    _PolicyService_DeleteFulfilmentRule_Handler,
+		},
+		{
+			MethodName: "PutReallocationRule",
+			Handler:    _PolicyService_PutReallocationRule_Handler,
+		},
+		{
+			MethodName: "DeleteReallocationRule",
+			Handler:    _PolicyService_DeleteReallocationRule_Handler,
+		},
+		{
+			MethodName: "PutReturnRule",
+			Handler:    _PolicyService_PutReturnRule_Handler,
+		},
+		{
+			MethodName: "DeleteReturnRule",
+			Handler:    _PolicyService_DeleteReturnRule_Handler,
 		},
 		{
 			MethodName: "GetSharedRules",

@@ -107,9 +107,12 @@ type Reservation struct {
 	// The date that the units are promised for, a whole second; unset when for now.
 	PromiseAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
 	// The supply that the promise counted on beside the stock when it was placed.
-	Supply        []*SupplyUse `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Supply []*SupplyUse `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
+	// The rules that it was last decided under, when placed, changed or moved: those of the channel, its locations and the shared ones as of
+	// this position of the store. 0 when decided before that was recorded.
+	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Reservation) Reset() {
@@ -245,6 +248,13 @@ func (x *Reservation) GetSupply() []*SupplyUse {
 		return x.Supply
 	}
 	return nil
+}
+
+func (x *Reservation) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
 }
 
 type ReserveRequest struct {
@@ -1590,7 +1600,7 @@ var File_stockfold_inventory_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xf4\x04\n" +
+	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a!stockfold/inventory/v1/risk.proto\"\x9d\x05\n" +
 	"\vReservation\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1609,7 +1619,8 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\vbackordered\x18\r \x01(\x03R\vbackordered\x129\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
-	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\"\xb1\x03\n" +
+	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\x12'\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"\xb1\x03\n" +
 	"\x0eReserveRequest\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1711,7 +1722,8 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\x1cRESERVATION_STATUS_CONFIRMED\x10\x02\x12 \n" +
 	"\x1cRESERVATION_STATUS_FULFILLED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_RELEASED\x10\x04\x12\x1e\n" +
-	"\x1aRESERVATION_STATUS_EXPIRED\x10\x052\xac\t\n" +
+	"\x1aRESERVATION_STATUS_EXPIRED\x10\x052\xb6\n" +
+	"\n" +
 	"\x12ReservationService\x12Z\n" +
 	"\aReserve\x12&.stockfold.inventory.v1.ReserveRequest\x1a'.stockfold.inventory.v1.ReserveResponse\x12{\n" +
 	"\x12ConfirmReservation\x121.stockfold.inventory.v1.ConfirmReservationRequest\x1a2.stockfold.inventory.v1.ConfirmReservationResponse\x12x\n" +
@@ -1721,7 +1733,8 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\x0eGetReservation\x12-.stockfold.inventory.v1.GetReservationRequest\x1a..stockfold.inventory.v1.GetReservationResponse\x12u\n" +
 	"\x10ListReservations\x12/.stockfold.inventory.v1.ListReservationsRequest\x1a0.stockfold.inventory.v1.ListReservationsResponse\x12x\n" +
 	"\x11ChangeReservation\x120.stockfold.inventory.v1.ChangeReservationRequest\x1a1.stockfold.inventory.v1.ChangeReservationResponse\x12\x84\x01\n" +
-	"\x15ReallocateReservation\x124.stockfold.inventory.v1.ReallocateReservationRequest\x1a5.stockfold.inventory.v1.ReallocateReservationResponse\x12c\n" +
+	"\x15ReallocateReservation\x124.stockfold.inventory.v1.ReallocateReservationRequest\x1a5.stockfold.inventory.v1.ReallocateReservationResponse\x12\x87\x01\n" +
+	"\x16ListReservationsAtRisk\x125.stockfold.inventory.v1.ListReservationsAtRiskRequest\x1a6.stockfold.inventory.v1.ListReservationsAtRiskResponse\x12c\n" +
 	"\n" +
 	"ListBreaks\x12).stockfold.inventory.v1.ListBreaksRequest\x1a*.stockfold.inventory.v1.ListBreaksResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
@@ -1740,32 +1753,34 @@ func file_stockfold_inventory_v1_reservation_proto_rawDescGZIP() []byte {
 var file_stockfold_inventory_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_stockfold_inventory_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_stockfold_inventory_v1_reservation_proto_goTypes = []any{
-	(ReservationStatus)(0),                // 0: stockfold.inventory.v1.ReservationStatus
-	(*Reservation)(nil),                   // 1: stockfold.inventory.v1.Reservation
-	(*ReserveRequest)(nil),                // 2: stockfold.inventory.v1.ReserveRequest
-	(*ReserveResponse)(nil),               // 3: stockfold.inventory.v1.ReserveResponse
-	(*ConfirmReservationRequest)(nil),     // 4: stockfold.inventory.v1.ConfirmReservationRequest
-	(*ConfirmReservationResponse)(nil),    // 5: stockfold.inventory.v1.ConfirmReservationResponse
-	(*ExtendReservationRequest)(nil),      // 6: stockfold.inventory.v1.ExtendReservationRequest
-	(*ExtendReservationResponse)(nil),     // 7: stockfold.inventory.v1.ExtendReservationResponse
-	(*ReleaseReservationRequest)(nil),     // 8: stockfold.inventory.v1.ReleaseReservationRequest
-	(*ReleaseReservationResponse)(nil),    // 9: stockfold.inventory.v1.ReleaseReservationResponse
-	(*FulfilReservationRequest)(nil),      // 10: stockfold.inventory.v1.FulfilReservationRequest
-	(*FulfilReservationResponse)(nil),     // 11: stockfold.inventory.v1.FulfilReservationResponse
-	(*GetReservationRequest)(nil),         // 12: stockfold.inventory.v1.GetReservationRequest
-	(*GetReservationResponse)(nil),        // 13: stockfold.inventory.v1.GetReservationResponse
-	(*ListReservationsRequest)(nil),       // 14: stockfold.inventory.v1.ListReservationsRequest
-	(*ListReservationsResponse)(nil),      // 15: stockfold.inventory.v1.ListReservationsResponse
-	(*ChangeReservationRequest)(nil),      // 16: stockfold.inventory.v1.ChangeReservationRequest
-	(*ChangeReservationResponse)(nil),     // 17: stockfold.inventory.v1.ChangeReservationResponse
-	(*ReallocateReservationRequest)(nil),  // 18: stockfold.inventory.v1.ReallocateReservationRequest
-	(*ReallocateReservationResponse)(nil), // 19: stockfold.inventory.v1.ReallocateReservationResponse
-	(*ListBreaksRequest)(nil),             // 20: stockfold.inventory.v1.ListBreaksRequest
-	(*ListBreaksResponse)(nil),            // 21: stockfold.inventory.v1.ListBreaksResponse
-	(*ProposedBreak)(nil),                 // 22: stockfold.inventory.v1.ProposedBreak
-	(*Split)(nil),                         // 23: stockfold.inventory.v1.Split
-	(*timestamppb.Timestamp)(nil),         // 24: google.protobuf.Timestamp
-	(*SupplyUse)(nil),                     // 25: stockfold.inventory.v1.SupplyUse
+	(ReservationStatus)(0),                 // 0: stockfold.inventory.v1.ReservationStatus
+	(*Reservation)(nil),                    // 1: stockfold.inventory.v1.Reservation
+	(*ReserveRequest)(nil),                 // 2: stockfold.inventory.v1.ReserveRequest
+	(*ReserveResponse)(nil),                // 3: stockfold.inventory.v1.ReserveResponse
+	(*ConfirmReservationRequest)(nil),      // 4: stockfold.inventory.v1.ConfirmReservationRequest
+	(*ConfirmReservationResponse)(nil),     // 5: stockfold.inventory.v1.ConfirmReservationResponse
+	(*ExtendReservationRequest)(nil),       // 6: stockfold.inventory.v1.ExtendReservationRequest
+	(*ExtendReservationResponse)(nil),      // 7: stockfold.inventory.v1.ExtendReservationResponse
+	(*ReleaseReservationRequest)(nil),      // 8: stockfold.inventory.v1.ReleaseReservationRequest
+	(*ReleaseReservationResponse)(nil),     // 9: stockfold.inventory.v1.ReleaseReservationResponse
+	(*FulfilReservationRequest)(nil),       // 10: stockfold.inventory.v1.FulfilReservationRequest
+	(*FulfilReservationResponse)(nil),      // 11: stockfold.inventory.v1.FulfilReservationResponse
+	(*GetReservationRequest)(nil),          // 12: stockfold.inventory.v1.GetReservationRequest
+	(*GetReservationResponse)(nil),         // 13: stockfold.inventory.v1.GetReservationResponse
+	(*ListReservationsRequest)(nil),        // 14: stockfold.inventory.v1.ListReservationsRequest
+	(*ListReservationsResponse)(nil),       // 15: stockfold.inventory.v1.ListReservationsResponse
+	(*ChangeReservationRequest)(nil),       // 16: stockfold.inventory.v1.ChangeReservationRequest
+	(*ChangeReservationResponse)(nil),      // 17: stockfold.inventory.v1.ChangeReservationResponse
+	(*ReallocateReservationRequest)(nil),   // 18: stockfold.inventory.v1.ReallocateReservationRequest
+	(*ReallocateReservationResponse)(nil),  // 19: stockfold.inventory.v1.ReallocateReservationResponse
+	(*ListBreaksRequest)(nil),              // 20: stockfold.inventory.v1.ListBreaksRequest
+	(*ListBreaksResponse)(nil),             // 21: stockfold.inventory.v1.ListBreaksResponse
+	(*ProposedBreak)(nil),                  // 22: stockfold.inventory.v1.ProposedBreak
+	(*Split)(nil),                          // 23: stockfold.inventory.v1.Split
+	(*timestamppb.Timestamp)(nil),          // 24: google.protobuf.Timestamp
+	(*SupplyUse)(nil),                      // 25: stockfold.inventory.v1.SupplyUse
+	(*ListReservationsAtRiskRequest)(nil),  // 26: stockfold.inventory.v1.ListReservationsAtRiskRequest
+	(*ListReservationsAtRiskResponse)(nil), // 27: stockfold.inventory.v1.ListReservationsAtRiskResponse
 }
 var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.Reservation.status:type_name -> stockfold.inventory.v1.ReservationStatus
@@ -1796,19 +1811,21 @@ var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	14, // 25: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
 	16, // 26: stockfold.inventory.v1.ReservationService.ChangeReservation:input_type -> stockfold.inventory.v1.ChangeReservationRequest
 	18, // 27: stockfold.inventory.v1.ReservationService.ReallocateReservation:input_type -> stockfold.inventory.v1.ReallocateReservationRequest
-	20, // 28: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
-	3,  // 29: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
-	5,  // 30: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
-	7,  // 31: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
-	9,  // 32: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
-	11, // 33: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
-	13, // 34: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
-	15, // 35: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
-	17, // 36: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
-	19, // 37: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
-	21, // 38: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
-	29, // [29:39] is the sub-list for method output_type
-	19, // [19:29] is the sub-list for method input_type
+	26, // 28: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:input_type -> stockfold.inventory.v1.ListReservationsAtRiskRequest
+	20, // 29: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
+	3,  // 30: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
+	5,  // 31: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
+	7,  // 32: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
+	9,  // 33: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
+	11, // 34: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
+	13, // 35: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
+	15, // 36: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
+	17, // 37: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
+	19, // 38: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
+	27, // 39: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:output_type -> stockfold.inventory.v1.ListReservationsAtRiskResponse
+	21, // 40: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
+	30, // [30:41] is the sub-list for method output_type
+	19, // [19:30] is the sub-list for method input_type
 	19, // [19:19] is the sub-list for extension type_name
 	19, // [19:19] is the sub-list for extension extendee
 	0,  // [0:19] is the sub-list for field type_name
@@ -1820,6 +1837,7 @@ func file_stockfold_inventory_v1_reservation_proto_init() {
 		return
 	}
 	file_stockfold_inventory_v1_event_proto_init()
+	file_stockfold_inventory_v1_risk_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -420,6 +420,41 @@ func local_request_ReservationService_ReallocateReservation_0(ctx context.Contex
 	return msg, metadata, err
 }
 
+var filter_ReservationService_ListReservationsAtRisk_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
+
+func request_ReservationService_ListReservationsAtRisk_0(ctx context.Context, marshaler runtime.Marshaler, client ReservationServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ListReservationsAtRiskRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_ReservationService_ListReservationsAtRisk_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.ListReservationsAtRisk(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ReservationService_ListReservationsAtRisk_0(ctx context.Context, marshaler runtime.Marshaler, server ReservationServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ListReservationsAtRiskRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_ReservationService_ListReservationsAtRisk_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.ListReservationsAtRisk(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_ReservationService_ListBreaks_0(ctx context.Context, marshaler runtime.Marshaler, client ReservationServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq ListBreaksRequest
@@ -645,6 +680,26 @@ func RegisterReservationServiceHandlerServer(ctx context.Context, mux *runtime.S
 		}
 		forward_ReservationService_ReallocateReservation_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_ReservationService_ListReservationsAtRisk_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/stockfold.inventory.v1.ReservationService/ListReservationsAtRisk", runtime.WithHTTPPathPattern("/v1/reservations-at-risk"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ReservationService_ListReservationsAtRisk_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ReservationService_ListReservationsAtRisk_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_ReservationService_ListBreaks_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -858,6 +913,23 @@ func RegisterReservationServiceHandlerClient(ctx context.Context, mux *runtime.S
 		}
 		forward_ReservationService_ReallocateReservation_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_ReservationService_ListReservationsAtRisk_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/stockfold.inventory.v1.ReservationService/ListReservationsAtRisk", runtime.WithHTTPPathPattern("/v1/reservations-at-risk"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ReservationService_ListReservationsAtRisk_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ReservationService_ListReservationsAtRisk_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_ReservationService_ListBreaks_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -879,27 +951,29 @@ func RegisterReservationServiceHandlerClient(ctx context.Context, mux *runtime.S
 }
 
 var (
-	pattern_ReservationService_Reserve_0               = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "reservations"}, ""))
-	pattern_ReservationService_ConfirmReservation_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "confirm"))
-	pattern_ReservationService_ExtendReservation_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "extend"))
-	pattern_ReservationService_ReleaseReservation_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "release"))
-	pattern_ReservationService_FulfilReservation_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "fulfil"))
-	pattern_ReservationService_GetReservation_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, ""))
-	pattern_ReservationService_ListReservations_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "reservations"}, ""))
-	pattern_ReservationService_ChangeReservation_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "change"))
-	pattern_ReservationService_ReallocateReservation_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "reallocate"))
-	pattern_ReservationService_ListBreaks_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "breaks", "sku"}, ""))
+	pattern_ReservationService_Reserve_0                = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "reservations"}, ""))
+	pattern_ReservationService_ConfirmReservation_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "confirm"))
+	pattern_ReservationService_ExtendReservation_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "extend"))
+	pattern_ReservationService_ReleaseReservation_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "release"))
+	pattern_ReservationService_FulfilReservation_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "fulfil"))
+	pattern_ReservationService_GetReservation_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, ""))
+	pattern_ReservationService_ListReservations_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "reservations"}, ""))
+	pattern_ReservationService_ChangeReservation_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "change"))
+	pattern_ReservationService_ReallocateReservation_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "reservations", "reservation_id"}, "reallocate"))
+	pattern_ReservationService_ListReservationsAtRisk_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "reservations-at-risk"}, ""))
+	pattern_ReservationService_ListBreaks_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "breaks", "sku"}, ""))
 )
 
 var (
-	forward_ReservationService_Reserve_0               = runtime.ForwardResponseMessage
-	forward_ReservationService_ConfirmReservation_0    = runtime.ForwardResponseMessage
-	forward_ReservationService_ExtendReservation_0     = runtime.ForwardResponseMessage
-	forward_ReservationService_ReleaseReservation_0    = runtime.ForwardResponseMessage
-	forward_ReservationService_FulfilReservation_0     = runtime.ForwardResponseMessage
-	forward_ReservationService_GetReservation_0        = runtime.ForwardResponseMessage
-	forward_ReservationService_ListReservations_0      = runtime.ForwardResponseMessage
-	forward_ReservationService_ChangeReservation_0     = runtime.ForwardResponseMessage
-	forward_ReservationService_ReallocateReservation_0 = runtime.ForwardResponseMessage
-	forward_ReservationService_ListBreaks_0            = runtime.ForwardResponseMessage
+	forward_ReservationService_Reserve_0                = runtime.ForwardResponseMessage
+	forward_ReservationService_ConfirmReservation_0     = runtime.ForwardResponseMessage
+	forward_ReservationService_ExtendReservation_0      = runtime.ForwardResponseMessage
+	forward_ReservationService_ReleaseReservation_0     = runtime.ForwardResponseMessage
+	forward_ReservationService_FulfilReservation_0      = runtime.ForwardResponseMessage
+	forward_ReservationService_GetReservation_0         = runtime.ForwardResponseMessage
+	forward_ReservationService_ListReservations_0       = runtime.ForwardResponseMessage
+	forward_ReservationService_ChangeReservation_0      = runtime.ForwardResponseMessage
+	forward_ReservationService_ReallocateReservation_0  = runtime.ForwardResponseMessage
+	forward_ReservationService_ListReservationsAtRisk_0 = runtime.ForwardResponseMessage
+	forward_ReservationService_ListBreaks_0             = runtime.ForwardResponseMessage
 )

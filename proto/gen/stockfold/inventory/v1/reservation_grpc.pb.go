@@ -19,16 +19,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ReservationService_Reserve_FullMethodName               = "/stockfold.inventory.v1.ReservationService/Reserve"
-	ReservationService_ConfirmReservation_FullMethodName    = "/stockfold.inventory.v1.ReservationService/ConfirmReservation"
-	ReservationService_ExtendReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ExtendReservation"
-	ReservationService_ReleaseReservation_FullMethodName    = "/stockfold.inventory.v1.ReservationService/ReleaseReservation"
-	ReservationService_FulfilReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/FulfilReservation"
-	ReservationService_GetReservation_FullMethodName        = "/stockfold.inventory.v1.ReservationService/GetReservation"
-	ReservationService_ListReservations_FullMethodName      = "/stockfold.inventory.v1.ReservationService/ListReservations"
-	ReservationService_ChangeReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ChangeReservation"
-	ReservationService_ReallocateReservation_FullMethodName = "/stockfold.inventory.v1.ReservationService/ReallocateReservation"
-	ReservationService_ListBreaks_FullMethodName            = "/stockfold.inventory.v1.ReservationService/ListBreaks"
+	ReservationService_Reserve_FullMethodName                = "/stockfold.inventory.v1.ReservationService/Reserve"
+	ReservationService_ConfirmReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ConfirmReservation"
+	ReservationService_ExtendReservation_FullMethodName      = "/stockfold.inventory.v1.ReservationService/ExtendReservation"
+	ReservationService_ReleaseReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ReleaseReservation"
+	ReservationService_FulfilReservation_FullMethodName      = "/stockfold.inventory.v1.ReservationService/FulfilReservation"
+	ReservationService_GetReservation_FullMethodName         = "/stockfold.inventory.v1.ReservationService/GetReservation"
+	ReservationService_ListReservations_FullMethodName       = "/stockfold.inventory.v1.ReservationService/ListReservations"
+	ReservationService_ChangeReservation_FullMethodName      = "/stockfold.inventory.v1.ReservationService/ChangeReservation"
+	ReservationService_ReallocateReservation_FullMethodName  = "/stockfold.inventory.v1.ReservationService/ReallocateReservation"
+	ReservationService_ListReservationsAtRisk_FullMethodName = "/stockfold.inventory.v1.ReservationService/ListReservationsAtRisk"
+	ReservationService_ListBreaks_FullMethodName             = "/stockfold.inventory.v1.ReservationService/ListBreaks"
 )
 
 // ReservationServiceClient is the client API for ReservationService service.
@@ -61,6 +62,9 @@ type ReservationServiceClient interface {
 	// ReallocateReservation moves what is promised at locations that the channel does not sell from any more, or that are
 	// oversold, to where units are free. What stands well, or finds nothing free, stays.
 	ReallocateReservation(ctx context.Context, in *ReallocateReservationRequest, opts ...grpc.CallOption) (*ReallocateReservationResponse, error)
+	// ListReservationsAtRisk lists live reservations that cannot be kept where they are promised: their location is closed to the channel, or
+	// has less than is promised from it. What a rule lets move does so by itself as soon as units are free elsewhere.
+	ListReservationsAtRisk(ctx context.Context, in *ListReservationsAtRiskRequest, opts ...grpc.CallOption) (*ListReservationsAtRiskResponse, error)
 	// ListBreaks proposes which promises of a SKU to break where more is promised than lies there: the youngest hold first.
 	ListBreaks(ctx context.Context, in *ListBreaksRequest, opts ...grpc.CallOption) (*ListBreaksResponse, error)
 }
@@ -163,6 +167,16 @@ func (c *reservationServiceClient) ReallocateReservation(ctx context.Context, in
 	return out, nil
 }
 
+func (c *reservationServiceClient) ListReservationsAtRisk(ctx context.Context, in *ListReservationsAtRiskRequest, opts ...grpc.CallOption) (*ListReservationsAtRiskResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListReservationsAtRiskResponse)
+	err := c.cc.Invoke(ctx, ReservationService_ListReservationsAtRisk_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *reservationServiceClient) ListBreaks(ctx context.Context, in *ListBreaksRequest, opts ...grpc.CallOption) (*ListBreaksResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListBreaksResponse)
@@ -203,6 +217,9 @@ type ReservationServiceServer interface {
 	// ReallocateReservation moves what is promised at locations that the channel does not sell from any more, or that are
 	// oversold, to where units are free. What stands well, or finds nothing free, stays.
 	ReallocateReservation(context.Context, *ReallocateReservationRequest) (*ReallocateReservationResponse, error)
+	// ListReservationsAtRisk lists live reservations that cannot be kept where they are promised: their location is closed to the channel, or
+	// has less than is promised from it. What a rule lets move does so by itself as soon as units are free elsewhere.
+	ListReservationsAtRisk(context.Context, *ListReservationsAtRiskRequest) (*ListReservationsAtRiskResponse, error)
 	// ListBreaks proposes which promises of a SKU to break where more is promised than lies there: the youngest hold first.
 	ListBreaks(context.Context, *ListBreaksRequest) (*ListBreaksResponse, error)
 	mustEmbedUnimplementedReservationServiceServer()
@@ -241,6 +258,9 @@ func (UnimplementedReservationServiceServer) ChangeReservation(context.Context, 
 }
 func (UnimplementedReservationServiceServer) ReallocateReservation(context.Context, *ReallocateReservationRequest) (*ReallocateReservationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReallocateReservation not implemented")
+}
+func (UnimplementedReservationServiceServer) ListReservationsAtRisk(context.Context, *ListReservationsAtRiskRequest) (*ListReservationsAtRiskResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListReservationsAtRisk not implemented")
 }
 func (UnimplementedReservationServiceServer) ListBreaks(context.Context, *ListBreaksRequest) (*ListBreaksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListBreaks not implemented")
@@ -428,6 +448,24 @@ func _ReservationService_ReallocateReservation_Handler(srv interface{}, ctx cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReservationService_ListReservationsAtRisk_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListReservationsAtRiskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReservationServiceServer).ListReservationsAtRisk(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReservationService_ListReservationsAtRisk_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReservationServiceServer).ListReservationsAtRisk(ctx, req.(*ListReservationsAtRiskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ReservationService_ListBreaks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListBreaksRequest)
 	if err := dec(in); err != nil {
@@ -488,6 +526,10 @@ var ReservationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReallocateReservation",
 			Handler:    _ReservationService_ReallocateReservation_Handler,
+		},
+		{
+			MethodName: "ListReservationsAtRisk",
+			Handler:    _ReservationService_ListReservationsAtRisk_Handler,
 		},
 		{
 			MethodName: "ListBreaks",

@@ -76,6 +76,11 @@ func (m *Reservation) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0xa2
 	}
+	if m.PolicyPosition != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PolicyPosition))
+		i--
+		dAtA[i] = 0x78
+	}
 	if m.Backordered != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Backordered))
 		i--
@@ -1434,6 +1439,9 @@ func (m *Reservation) SizeVT() (n int) {
 	if m.Backordered != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Backordered))
 	}
+	if m.PolicyPosition != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.PolicyPosition))
+	}
 	if m.PromiseAt != nil {
 		l = (*timestamppb.Timestamp)(m.PromiseAt).SizeVT()
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
@@ -2287,6 +2295,25 @@ func (m *Reservation) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Backordered |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PolicyPosition", wireType)
+			}
+			m.PolicyPosition = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PolicyPosition |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -1701,6 +1701,543 @@ func (x *DeleteFulfilmentRuleResponse) GetToken() string {
 	return ""
 }
 
+// ReallocationRule says whether promises that cannot be kept where they were made move by themselves. They do unless a rule says off. The
+// most specific rule counts, wholly: of channel and location, of the channel, of the location, of neither.
+type ReallocationRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Location      string                 `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Off           bool                   `protobuf:"varint,3,opt,name=off,proto3" json:"off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReallocationRule) Reset() {
+	*x = ReallocationRule{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReallocationRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReallocationRule) ProtoMessage() {}
+
+func (x *ReallocationRule) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReallocationRule.ProtoReflect.Descriptor instead.
+func (*ReallocationRule) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ReallocationRule) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ReallocationRule) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ReallocationRule) GetOff() bool {
+	if x != nil {
+		return x.Off
+	}
+	return false
+}
+
+type PutReallocationRuleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *ReallocationRule      `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Actor         string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutReallocationRuleRequest) Reset() {
+	*x = PutReallocationRuleRequest{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutReallocationRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutReallocationRuleRequest) ProtoMessage() {}
+
+func (x *PutReallocationRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutReallocationRuleRequest.ProtoReflect.Descriptor instead.
+func (*PutReallocationRuleRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *PutReallocationRuleRequest) GetRule() *ReallocationRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PutReallocationRuleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type PutReallocationRuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *ReallocationRule      `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutReallocationRuleResponse) Reset() {
+	*x = PutReallocationRuleResponse{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutReallocationRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutReallocationRuleResponse) ProtoMessage() {}
+
+func (x *PutReallocationRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutReallocationRuleResponse.ProtoReflect.Descriptor instead.
+func (*PutReallocationRuleResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *PutReallocationRuleResponse) GetRule() *ReallocationRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PutReallocationRuleResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type DeleteReallocationRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is about.
+	Rule          *ReallocationRule `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Actor         string            `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReallocationRuleRequest) Reset() {
+	*x = DeleteReallocationRuleRequest{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReallocationRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReallocationRuleRequest) ProtoMessage() {}
+
+func (x *DeleteReallocationRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReallocationRuleRequest.ProtoReflect.Descriptor instead.
+func (*DeleteReallocationRuleRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *DeleteReallocationRuleRequest) GetRule() *ReallocationRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *DeleteReallocationRuleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type DeleteReallocationRuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReallocationRuleResponse) Reset() {
+	*x = DeleteReallocationRuleResponse{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReallocationRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReallocationRuleResponse) ProtoMessage() {}
+
+func (x *DeleteReallocationRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReallocationRuleResponse.ProtoReflect.Descriptor instead.
+func (*DeleteReallocationRuleResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *DeleteReallocationRuleResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// ReturnRule says in which condition units that come back with an order lie, when the message does not say. With inspection they are sellable
+// only once somebody has looked at them, also when the message says that they may be sold at once. The most specific rule counts, wholly: of SKU
+// and channel, of the SKU, of category and channel, of the category, of the channel, of none of them. Without a rule they wait for inspection
+// unless the message says otherwise.
+type ReturnRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Sku   string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	// Not with a SKU.
+	Category      string    `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
+	Channel       string    `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	Condition     Condition `protobuf:"varint,4,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnRule) Reset() {
+	*x = ReturnRule{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnRule) ProtoMessage() {}
+
+func (x *ReturnRule) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnRule.ProtoReflect.Descriptor instead.
+func (*ReturnRule) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ReturnRule) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *ReturnRule) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *ReturnRule) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ReturnRule) GetCondition() Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+type PutReturnRuleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *ReturnRule            `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Actor         string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutReturnRuleRequest) Reset() {
+	*x = PutReturnRuleRequest{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutReturnRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutReturnRuleRequest) ProtoMessage() {}
+
+func (x *PutReturnRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutReturnRuleRequest.ProtoReflect.Descriptor instead.
+func (*PutReturnRuleRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PutReturnRuleRequest) GetRule() *ReturnRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PutReturnRuleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type PutReturnRuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *ReturnRule            `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutReturnRuleResponse) Reset() {
+	*x = PutReturnRuleResponse{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutReturnRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutReturnRuleResponse) ProtoMessage() {}
+
+func (x *PutReturnRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutReturnRuleResponse.ProtoReflect.Descriptor instead.
+func (*PutReturnRuleResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PutReturnRuleResponse) GetRule() *ReturnRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PutReturnRuleResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type DeleteReturnRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is about.
+	Rule          *ReturnRule `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Actor         string      `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReturnRuleRequest) Reset() {
+	*x = DeleteReturnRuleRequest{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReturnRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReturnRuleRequest) ProtoMessage() {}
+
+func (x *DeleteReturnRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReturnRuleRequest.ProtoReflect.Descriptor instead.
+func (*DeleteReturnRuleRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DeleteReturnRuleRequest) GetRule() *ReturnRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *DeleteReturnRuleRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type DeleteReturnRuleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteReturnRuleResponse) Reset() {
+	*x = DeleteReturnRuleResponse{}
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteReturnRuleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteReturnRuleResponse) ProtoMessage() {}
+
+func (x *DeleteReturnRuleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteReturnRuleResponse.ProtoReflect.Descriptor instead.
+func (*DeleteReturnRuleResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *DeleteReturnRuleResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
 type GetSharedRulesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1709,7 +2246,7 @@ type GetSharedRulesRequest struct {
 
 func (x *GetSharedRulesRequest) Reset() {
 	*x = GetSharedRulesRequest{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[28]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +2258,7 @@ func (x *GetSharedRulesRequest) String() string {
 func (*GetSharedRulesRequest) ProtoMessage() {}
 
 func (x *GetSharedRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[28]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +2271,7 @@ func (x *GetSharedRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSharedRulesRequest.ProtoReflect.Descriptor instead.
 func (*GetSharedRulesRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{28}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{38}
 }
 
 type GetSharedRulesResponse struct {
@@ -1743,13 +2280,15 @@ type GetSharedRulesResponse struct {
 	Groups        []*LocationGroup       `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
 	Methods       []*FulfilmentRule      `protobuf:"bytes,3,rep,name=methods,proto3" json:"methods,omitempty"`
 	Buffers       []*BufferRule          `protobuf:"bytes,4,rep,name=buffers,proto3" json:"buffers,omitempty"`
+	Reallocation  []*ReallocationRule    `protobuf:"bytes,30,rep,name=reallocation,proto3" json:"reallocation,omitempty"`
+	Returns       []*ReturnRule          `protobuf:"bytes,31,rep,name=returns,proto3" json:"returns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSharedRulesResponse) Reset() {
 	*x = GetSharedRulesResponse{}
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[29]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +2300,7 @@ func (x *GetSharedRulesResponse) String() string {
 func (*GetSharedRulesResponse) ProtoMessage() {}
 
 func (x *GetSharedRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[29]
+	mi := &file_stockfold_inventory_v1_rules_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +2313,7 @@ func (x *GetSharedRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSharedRulesResponse.ProtoReflect.Descriptor instead.
 func (*GetSharedRulesResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{29}
+	return file_stockfold_inventory_v1_rules_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetSharedRulesResponse) GetSafety() []*SafetyRule {
@@ -1805,11 +2344,25 @@ func (x *GetSharedRulesResponse) GetBuffers() []*BufferRule {
 	return nil
 }
 
+func (x *GetSharedRulesResponse) GetReallocation() []*ReallocationRule {
+	if x != nil {
+		return x.Reallocation
+	}
+	return nil
+}
+
+func (x *GetSharedRulesResponse) GetReturns() []*ReturnRule {
+	if x != nil {
+		return x.Returns
+	}
+	return nil
+}
+
 var File_stockfold_inventory_v1_rules_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/rules.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x02\n" +
+	"\"stockfold/inventory/v1/rules.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\x91\x02\n" +
 	"\n" +
 	"SafetyRule\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -1928,13 +2481,47 @@ const file_stockfold_inventory_v1_rules_proto_rawDesc = "" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x14\n" +
 	"\x05actor\x18\x02 \x01(\tR\x05actor\"4\n" +
 	"\x1cDeleteFulfilmentRuleResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"Z\n" +
+	"\x10ReallocationRule\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x10\n" +
+	"\x03off\x18\x03 \x01(\bR\x03off\"p\n" +
+	"\x1aPutReallocationRuleRequest\x12<\n" +
+	"\x04rule\x18\x01 \x01(\v2(.stockfold.inventory.v1.ReallocationRuleR\x04rule\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"q\n" +
+	"\x1bPutReallocationRuleResponse\x12<\n" +
+	"\x04rule\x18\x01 \x01(\v2(.stockfold.inventory.v1.ReallocationRuleR\x04rule\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"s\n" +
+	"\x1dDeleteReallocationRuleRequest\x12<\n" +
+	"\x04rule\x18\x01 \x01(\v2(.stockfold.inventory.v1.ReallocationRuleR\x04rule\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"6\n" +
+	"\x1eDeleteReallocationRuleResponse\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\x95\x01\n" +
+	"\n" +
+	"ReturnRule\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bcategory\x18\x02 \x01(\tR\bcategory\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12?\n" +
+	"\tcondition\x18\x04 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\"d\n" +
+	"\x14PutReturnRuleRequest\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.ReturnRuleR\x04rule\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"e\n" +
+	"\x15PutReturnRuleResponse\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.ReturnRuleR\x04rule\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"g\n" +
+	"\x17DeleteReturnRuleRequest\x126\n" +
+	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.ReturnRuleR\x04rule\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\"0\n" +
+	"\x18DeleteReturnRuleResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\"\x17\n" +
-	"\x15GetSharedRulesRequest\"\x93\x02\n" +
+	"\x15GetSharedRulesRequest\"\x9f\x03\n" +
 	"\x16GetSharedRulesResponse\x12:\n" +
 	"\x06safety\x18\x01 \x03(\v2\".stockfold.inventory.v1.SafetyRuleR\x06safety\x12=\n" +
 	"\x06groups\x18\x02 \x03(\v2%.stockfold.inventory.v1.LocationGroupR\x06groups\x12@\n" +
 	"\amethods\x18\x03 \x03(\v2&.stockfold.inventory.v1.FulfilmentRuleR\amethods\x12<\n" +
-	"\abuffers\x18\x04 \x03(\v2\".stockfold.inventory.v1.BufferRuleR\abuffersBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\abuffers\x18\x04 \x03(\v2\".stockfold.inventory.v1.BufferRuleR\abuffers\x12L\n" +
+	"\freallocation\x18\x1e \x03(\v2(.stockfold.inventory.v1.ReallocationRuleR\freallocation\x12<\n" +
+	"\areturns\x18\x1f \x03(\v2\".stockfold.inventory.v1.ReturnRuleR\areturnsBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_rules_proto_rawDescOnce sync.Once
@@ -1948,46 +2535,57 @@ func file_stockfold_inventory_v1_rules_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_rules_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_stockfold_inventory_v1_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_stockfold_inventory_v1_rules_proto_goTypes = []any{
-	(*SafetyRule)(nil),                   // 0: stockfold.inventory.v1.SafetyRule
-	(*BufferRule)(nil),                   // 1: stockfold.inventory.v1.BufferRule
-	(*Allocation)(nil),                   // 2: stockfold.inventory.v1.Allocation
-	(*SellingRule)(nil),                  // 3: stockfold.inventory.v1.SellingRule
-	(*LocationGroup)(nil),                // 4: stockfold.inventory.v1.LocationGroup
-	(*FulfilmentRule)(nil),               // 5: stockfold.inventory.v1.FulfilmentRule
-	(*RetireChannelRequest)(nil),         // 6: stockfold.inventory.v1.RetireChannelRequest
-	(*RetireChannelResponse)(nil),        // 7: stockfold.inventory.v1.RetireChannelResponse
-	(*PutSafetyRuleRequest)(nil),         // 8: stockfold.inventory.v1.PutSafetyRuleRequest
-	(*PutSafetyRuleResponse)(nil),        // 9: stockfold.inventory.v1.PutSafetyRuleResponse
-	(*DeleteSafetyRuleRequest)(nil),      // 10: stockfold.inventory.v1.DeleteSafetyRuleRequest
-	(*DeleteSafetyRuleResponse)(nil),     // 11: stockfold.inventory.v1.DeleteSafetyRuleResponse
-	(*PutBufferRuleRequest)(nil),         // 12: stockfold.inventory.v1.PutBufferRuleRequest
-	(*PutBufferRuleResponse)(nil),        // 13: stockfold.inventory.v1.PutBufferRuleResponse
-	(*DeleteBufferRuleRequest)(nil),      // 14: stockfold.inventory.v1.DeleteBufferRuleRequest
-	(*DeleteBufferRuleResponse)(nil),     // 15: stockfold.inventory.v1.DeleteBufferRuleResponse
-	(*PutAllocationRequest)(nil),         // 16: stockfold.inventory.v1.PutAllocationRequest
-	(*PutAllocationResponse)(nil),        // 17: stockfold.inventory.v1.PutAllocationResponse
-	(*PutSellingRuleRequest)(nil),        // 18: stockfold.inventory.v1.PutSellingRuleRequest
-	(*PutSellingRuleResponse)(nil),       // 19: stockfold.inventory.v1.PutSellingRuleResponse
-	(*GetItemRulesRequest)(nil),          // 20: stockfold.inventory.v1.GetItemRulesRequest
-	(*GetItemRulesResponse)(nil),         // 21: stockfold.inventory.v1.GetItemRulesResponse
-	(*PutLocationGroupRequest)(nil),      // 22: stockfold.inventory.v1.PutLocationGroupRequest
-	(*PutLocationGroupResponse)(nil),     // 23: stockfold.inventory.v1.PutLocationGroupResponse
-	(*PutFulfilmentRuleRequest)(nil),     // 24: stockfold.inventory.v1.PutFulfilmentRuleRequest
-	(*PutFulfilmentRuleResponse)(nil),    // 25: stockfold.inventory.v1.PutFulfilmentRuleResponse
-	(*DeleteFulfilmentRuleRequest)(nil),  // 26: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	(*DeleteFulfilmentRuleResponse)(nil), // 27: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	(*GetSharedRulesRequest)(nil),        // 28: stockfold.inventory.v1.GetSharedRulesRequest
-	(*GetSharedRulesResponse)(nil),       // 29: stockfold.inventory.v1.GetSharedRulesResponse
-	(*timestamppb.Timestamp)(nil),        // 30: google.protobuf.Timestamp
+	(*SafetyRule)(nil),                     // 0: stockfold.inventory.v1.SafetyRule
+	(*BufferRule)(nil),                     // 1: stockfold.inventory.v1.BufferRule
+	(*Allocation)(nil),                     // 2: stockfold.inventory.v1.Allocation
+	(*SellingRule)(nil),                    // 3: stockfold.inventory.v1.SellingRule
+	(*LocationGroup)(nil),                  // 4: stockfold.inventory.v1.LocationGroup
+	(*FulfilmentRule)(nil),                 // 5: stockfold.inventory.v1.FulfilmentRule
+	(*RetireChannelRequest)(nil),           // 6: stockfold.inventory.v1.RetireChannelRequest
+	(*RetireChannelResponse)(nil),          // 7: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleRequest)(nil),           // 8: stockfold.inventory.v1.PutSafetyRuleRequest
+	(*PutSafetyRuleResponse)(nil),          // 9: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleRequest)(nil),        // 10: stockfold.inventory.v1.DeleteSafetyRuleRequest
+	(*DeleteSafetyRuleResponse)(nil),       // 11: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutBufferRuleRequest)(nil),           // 12: stockfold.inventory.v1.PutBufferRuleRequest
+	(*PutBufferRuleResponse)(nil),          // 13: stockfold.inventory.v1.PutBufferRuleResponse
+	(*DeleteBufferRuleRequest)(nil),        // 14: stockfold.inventory.v1.DeleteBufferRuleRequest
+	(*DeleteBufferRuleResponse)(nil),       // 15: stockfold.inventory.v1.DeleteBufferRuleResponse
+	(*PutAllocationRequest)(nil),           // 16: stockfold.inventory.v1.PutAllocationRequest
+	(*PutAllocationResponse)(nil),          // 17: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleRequest)(nil),          // 18: stockfold.inventory.v1.PutSellingRuleRequest
+	(*PutSellingRuleResponse)(nil),         // 19: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesRequest)(nil),            // 20: stockfold.inventory.v1.GetItemRulesRequest
+	(*GetItemRulesResponse)(nil),           // 21: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupRequest)(nil),        // 22: stockfold.inventory.v1.PutLocationGroupRequest
+	(*PutLocationGroupResponse)(nil),       // 23: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleRequest)(nil),       // 24: stockfold.inventory.v1.PutFulfilmentRuleRequest
+	(*PutFulfilmentRuleResponse)(nil),      // 25: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleRequest)(nil),    // 26: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	(*DeleteFulfilmentRuleResponse)(nil),   // 27: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*ReallocationRule)(nil),               // 28: stockfold.inventory.v1.ReallocationRule
+	(*PutReallocationRuleRequest)(nil),     // 29: stockfold.inventory.v1.PutReallocationRuleRequest
+	(*PutReallocationRuleResponse)(nil),    // 30: stockfold.inventory.v1.PutReallocationRuleResponse
+	(*DeleteReallocationRuleRequest)(nil),  // 31: stockfold.inventory.v1.DeleteReallocationRuleRequest
+	(*DeleteReallocationRuleResponse)(nil), // 32: stockfold.inventory.v1.DeleteReallocationRuleResponse
+	(*ReturnRule)(nil),                     // 33: stockfold.inventory.v1.ReturnRule
+	(*PutReturnRuleRequest)(nil),           // 34: stockfold.inventory.v1.PutReturnRuleRequest
+	(*PutReturnRuleResponse)(nil),          // 35: stockfold.inventory.v1.PutReturnRuleResponse
+	(*DeleteReturnRuleRequest)(nil),        // 36: stockfold.inventory.v1.DeleteReturnRuleRequest
+	(*DeleteReturnRuleResponse)(nil),       // 37: stockfold.inventory.v1.DeleteReturnRuleResponse
+	(*GetSharedRulesRequest)(nil),          // 38: stockfold.inventory.v1.GetSharedRulesRequest
+	(*GetSharedRulesResponse)(nil),         // 39: stockfold.inventory.v1.GetSharedRulesResponse
+	(*timestamppb.Timestamp)(nil),          // 40: google.protobuf.Timestamp
+	(Condition)(0),                         // 41: stockfold.inventory.v1.Condition
 }
 var file_stockfold_inventory_v1_rules_proto_depIdxs = []int32{
-	30, // 0: stockfold.inventory.v1.SafetyRule.from:type_name -> google.protobuf.Timestamp
-	30, // 1: stockfold.inventory.v1.SafetyRule.until:type_name -> google.protobuf.Timestamp
-	30, // 2: stockfold.inventory.v1.BufferRule.from:type_name -> google.protobuf.Timestamp
-	30, // 3: stockfold.inventory.v1.BufferRule.until:type_name -> google.protobuf.Timestamp
-	30, // 4: stockfold.inventory.v1.SellingRule.release_at:type_name -> google.protobuf.Timestamp
+	40, // 0: stockfold.inventory.v1.SafetyRule.from:type_name -> google.protobuf.Timestamp
+	40, // 1: stockfold.inventory.v1.SafetyRule.until:type_name -> google.protobuf.Timestamp
+	40, // 2: stockfold.inventory.v1.BufferRule.from:type_name -> google.protobuf.Timestamp
+	40, // 3: stockfold.inventory.v1.BufferRule.until:type_name -> google.protobuf.Timestamp
+	40, // 4: stockfold.inventory.v1.SellingRule.release_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: stockfold.inventory.v1.PutSafetyRuleRequest.rule:type_name -> stockfold.inventory.v1.SafetyRule
 	0,  // 6: stockfold.inventory.v1.PutSafetyRuleResponse.rule:type_name -> stockfold.inventory.v1.SafetyRule
 	0,  // 7: stockfold.inventory.v1.DeleteSafetyRuleRequest.rule:type_name -> stockfold.inventory.v1.SafetyRule
@@ -2006,15 +2604,24 @@ var file_stockfold_inventory_v1_rules_proto_depIdxs = []int32{
 	4,  // 20: stockfold.inventory.v1.PutLocationGroupResponse.group:type_name -> stockfold.inventory.v1.LocationGroup
 	5,  // 21: stockfold.inventory.v1.PutFulfilmentRuleRequest.rule:type_name -> stockfold.inventory.v1.FulfilmentRule
 	5,  // 22: stockfold.inventory.v1.PutFulfilmentRuleResponse.rule:type_name -> stockfold.inventory.v1.FulfilmentRule
-	0,  // 23: stockfold.inventory.v1.GetSharedRulesResponse.safety:type_name -> stockfold.inventory.v1.SafetyRule
-	4,  // 24: stockfold.inventory.v1.GetSharedRulesResponse.groups:type_name -> stockfold.inventory.v1.LocationGroup
-	5,  // 25: stockfold.inventory.v1.GetSharedRulesResponse.methods:type_name -> stockfold.inventory.v1.FulfilmentRule
-	1,  // 26: stockfold.inventory.v1.GetSharedRulesResponse.buffers:type_name -> stockfold.inventory.v1.BufferRule
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	28, // 23: stockfold.inventory.v1.PutReallocationRuleRequest.rule:type_name -> stockfold.inventory.v1.ReallocationRule
+	28, // 24: stockfold.inventory.v1.PutReallocationRuleResponse.rule:type_name -> stockfold.inventory.v1.ReallocationRule
+	28, // 25: stockfold.inventory.v1.DeleteReallocationRuleRequest.rule:type_name -> stockfold.inventory.v1.ReallocationRule
+	41, // 26: stockfold.inventory.v1.ReturnRule.condition:type_name -> stockfold.inventory.v1.Condition
+	33, // 27: stockfold.inventory.v1.PutReturnRuleRequest.rule:type_name -> stockfold.inventory.v1.ReturnRule
+	33, // 28: stockfold.inventory.v1.PutReturnRuleResponse.rule:type_name -> stockfold.inventory.v1.ReturnRule
+	33, // 29: stockfold.inventory.v1.DeleteReturnRuleRequest.rule:type_name -> stockfold.inventory.v1.ReturnRule
+	0,  // 30: stockfold.inventory.v1.GetSharedRulesResponse.safety:type_name -> stockfold.inventory.v1.SafetyRule
+	4,  // 31: stockfold.inventory.v1.GetSharedRulesResponse.groups:type_name -> stockfold.inventory.v1.LocationGroup
+	5,  // 32: stockfold.inventory.v1.GetSharedRulesResponse.methods:type_name -> stockfold.inventory.v1.FulfilmentRule
+	1,  // 33: stockfold.inventory.v1.GetSharedRulesResponse.buffers:type_name -> stockfold.inventory.v1.BufferRule
+	28, // 34: stockfold.inventory.v1.GetSharedRulesResponse.reallocation:type_name -> stockfold.inventory.v1.ReallocationRule
+	33, // 35: stockfold.inventory.v1.GetSharedRulesResponse.returns:type_name -> stockfold.inventory.v1.ReturnRule
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_rules_proto_init() }
@@ -2022,13 +2629,14 @@ func file_stockfold_inventory_v1_rules_proto_init() {
 	if File_stockfold_inventory_v1_rules_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_event_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_rules_proto_rawDesc), len(file_stockfold_inventory_v1_rules_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

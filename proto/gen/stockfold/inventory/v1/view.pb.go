@@ -301,8 +301,10 @@ type PolicyRulesDocument struct {
 	Groups     []*LocationGroupDefined `protobuf:"bytes,4,rep,name=groups,proto3" json:"groups,omitempty"`
 	Methods    []*FulfilmentRuleSet    `protobuf:"bytes,5,rep,name=methods,proto3" json:"methods,omitempty"`
 	// Ends and beginnings of rules up to here are recorded.
-	Passed        int64              `protobuf:"varint,6,opt,name=passed,proto3" json:"passed,omitempty"`
-	Buffers       []*SharedBufferSet `protobuf:"bytes,7,rep,name=buffers,proto3" json:"buffers,omitempty"`
+	Passed        int64                  `protobuf:"varint,6,opt,name=passed,proto3" json:"passed,omitempty"`
+	Buffers       []*SharedBufferSet     `protobuf:"bytes,7,rep,name=buffers,proto3" json:"buffers,omitempty"`
+	Reallocation  []*ReallocationRuleSet `protobuf:"bytes,30,rep,name=reallocation,proto3" json:"reallocation,omitempty"`
+	Returns       []*ReturnRuleSet       `protobuf:"bytes,31,rep,name=returns,proto3" json:"returns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -382,6 +384,20 @@ func (x *PolicyRulesDocument) GetPassed() int64 {
 func (x *PolicyRulesDocument) GetBuffers() []*SharedBufferSet {
 	if x != nil {
 		return x.Buffers
+	}
+	return nil
+}
+
+func (x *PolicyRulesDocument) GetReallocation() []*ReallocationRuleSet {
+	if x != nil {
+		return x.Reallocation
+	}
+	return nil
+}
+
+func (x *PolicyRulesDocument) GetReturns() []*ReturnRuleSet {
+	if x != nil {
+		return x.Returns
 	}
 	return nil
 }
@@ -754,10 +770,12 @@ type ReservationDocument struct {
 	// Position of its last event.
 	Position uint64 `protobuf:"varint,15,opt,name=position,proto3" json:"position,omitempty"`
 	// The date it is promised for, and the supply it counted on.
-	PromiseAt     int64                `protobuf:"varint,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
-	Supply        []*SupplyUseDocument `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PromiseAt int64                `protobuf:"varint,20,opt,name=promise_at,json=promiseAt,proto3" json:"promise_at,omitempty"`
+	Supply    []*SupplyUseDocument `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
+	// The rules that it was last decided under.
+	PolicyPosition uint64 `protobuf:"varint,22,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReservationDocument) Reset() {
@@ -907,6 +925,13 @@ func (x *ReservationDocument) GetSupply() []*SupplyUseDocument {
 		return x.Supply
 	}
 	return nil
+}
+
+func (x *ReservationDocument) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
 }
 
 type SupplyUseDocument struct {
@@ -1505,7 +1530,7 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\breserved\x18\x03 \x01(\x12R\breserved\x12\x1d\n" +
 	"\n" +
 	"hold_until\x18\x04 \x03(\x03R\tholdUntil\x12#\n" +
-	"\rhold_quantity\x18\x05 \x03(\x12R\fholdQuantity\"\xf9\x02\n" +
+	"\rhold_quantity\x18\x05 \x03(\x12R\fholdQuantity\"\x8b\x04\n" +
 	"\x13PolicyRulesDocument\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x1f\n" +
 	"\vrecorded_at\x18\x02 \x01(\x03R\n" +
@@ -1514,7 +1539,9 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\x06groups\x18\x04 \x03(\v2,.stockfold.inventory.v1.LocationGroupDefinedR\x06groups\x12C\n" +
 	"\amethods\x18\x05 \x03(\v2).stockfold.inventory.v1.FulfilmentRuleSetR\amethods\x12\x16\n" +
 	"\x06passed\x18\x06 \x01(\x03R\x06passed\x12A\n" +
-	"\abuffers\x18\a \x03(\v2'.stockfold.inventory.v1.SharedBufferSetR\abuffers\"\x8d\x01\n" +
+	"\abuffers\x18\a \x03(\v2'.stockfold.inventory.v1.SharedBufferSetR\abuffers\x12O\n" +
+	"\freallocation\x18\x1e \x03(\v2+.stockfold.inventory.v1.ReallocationRuleSetR\freallocation\x12?\n" +
+	"\areturns\x18\x1f \x03(\v2%.stockfold.inventory.v1.ReturnRuleSetR\areturns\"\x8d\x01\n" +
 	"\fItemDocument\x12\x1d\n" +
 	"\n" +
 	"by_default\x18\x01 \x01(\bR\tbyDefault\x12\x12\n" +
@@ -1546,7 +1573,7 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x10\n" +
 	"\x03ats\x18\x02 \x01(\x03R\x03ats\x12\x16\n" +
 	"\x06policy\x18\x03 \x01(\x04R\x06policy\x12,\n" +
-	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\"\xba\x04\n" +
+	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\"\xe3\x04\n" +
 	"\x13ReservationDocument\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1567,7 +1594,8 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\bposition\x18\x0f \x01(\x04R\bposition\x12\x1d\n" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\x03R\tpromiseAt\x12A\n" +
-	"\x06supply\x18\x15 \x03(\v2).stockfold.inventory.v1.SupplyUseDocumentR\x06supply\"\xa6\x01\n" +
+	"\x06supply\x18\x15 \x03(\v2).stockfold.inventory.v1.SupplyUseDocumentR\x06supply\x12'\n" +
+	"\x0fpolicy_position\x18\x16 \x01(\x04R\x0epolicyPosition\"\xa6\x01\n" +
 	"\x11SupplyUseDocument\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
@@ -1660,7 +1688,9 @@ var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*LocationGroupDefined)(nil), // 19: stockfold.inventory.v1.LocationGroupDefined
 	(*FulfilmentRuleSet)(nil),    // 20: stockfold.inventory.v1.FulfilmentRuleSet
 	(*SharedBufferSet)(nil),      // 21: stockfold.inventory.v1.SharedBufferSet
-	(*ChannelDefined)(nil),       // 22: stockfold.inventory.v1.ChannelDefined
+	(*ReallocationRuleSet)(nil),  // 22: stockfold.inventory.v1.ReallocationRuleSet
+	(*ReturnRuleSet)(nil),        // 23: stockfold.inventory.v1.ReturnRuleSet
+	(*ChannelDefined)(nil),       // 24: stockfold.inventory.v1.ChannelDefined
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	4,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
@@ -1675,17 +1705,19 @@ var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	19, // 9: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
 	20, // 10: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
 	21, // 11: stockfold.inventory.v1.PolicyRulesDocument.buffers:type_name -> stockfold.inventory.v1.SharedBufferSet
-	2,  // 12: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
-	6,  // 13: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
-	10, // 14: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
-	9,  // 15: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
-	22, // 16: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
-	13, // 17: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	22, // 12: stockfold.inventory.v1.PolicyRulesDocument.reallocation:type_name -> stockfold.inventory.v1.ReallocationRuleSet
+	23, // 13: stockfold.inventory.v1.PolicyRulesDocument.returns:type_name -> stockfold.inventory.v1.ReturnRuleSet
+	2,  // 14: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
+	6,  // 15: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
+	10, // 16: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
+	9,  // 17: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
+	24, // 18: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
+	13, // 19: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
