@@ -68,12 +68,17 @@ func (r *reservation) more(p *Policy) *ReserveRequest {
 // AvailableTo is the ATS of the SKU for whoever has a reservation: what it holds is available to itself. For an id that is
 // unknown, not live at now, or of another channel it is Available.
 func (s *State) AvailableTo(id string, p *Policy, now aggregates.Instant) int64 {
+	return s.BalancesTo(id, p, now).Available(p, now)
+}
+
+// BalancesTo are the balances for whoever has a reservation: what it holds is free. Do not change them.
+func (s *State) BalancesTo(id string, p *Policy, now aggregates.Instant) *Balances {
 	held := s.reservations[id]
 	if held == nil || !held.live(now) || held.channel != p.Channel {
-		return s.Available(p, now)
+		return &s.Balances
 	}
 	without := s.Balances.Clone()
 	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true,
 		PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
-	return without.Available(p, now)
+	return &without
 }

@@ -23,6 +23,7 @@ type ruled struct {
 	log      []logged
 	policies []*Policy
 	shared   []SafetyRule
+	moves    Moves
 
 	onHand   map[string]int64
 	promises map[string]*undertaking
@@ -37,6 +38,8 @@ type undertaking struct {
 	channel string
 	splits  []Split
 	until   aggregates.Instant
+	method  string
+	bound   bool
 }
 
 // departure is what left through a channel, and the allocations that count it.
@@ -99,7 +102,7 @@ func (h *ruled) tb() testing.TB { return failing{TB: nil, t: h.t} }
 // policy gives a channel another policy.
 func (h *ruled) policy(i int) {
 	sites := slices.Clone(sourcings[h.draw("sourcing", 0, len(sourcings)-1)])
-	terms := Terms{Strategy: Strategy(h.draw("strategy", 0, 2)), Closed: h.draw("closed", 0, 19) == 0, SellOut: int64(max(0, h.draw("sell out", -5, 2)))}
+	terms := Terms{Methods: methods, Places: kinds, Moves: h.moves, Strategy: Strategy(h.draw("strategy", 0, 2)), Closed: h.draw("closed", 0, 19) == 0, SellOut: int64(max(0, h.draw("sell out", -5, 2)))}
 	if h.draw("share", 0, 3) == 0 {
 		terms.Share = Portion{BasisPoints: int64(h.draw("basis points", 0, 999)) * 3}
 	}
@@ -116,8 +119,10 @@ func (h *ruled) step() {
 		h.fact()
 	case n < 50:
 		h.reserve()
-	case n < 66:
+	case n < 64:
 		h.change()
+	case n < 66:
+		h.relocate()
 	case n < 72:
 		_ = h.do(func(aggregates.Metadata) ([]aggregates.Event, error) { return Expire(h.state, h.now, 9), nil })
 		for id, p := range h.promises {
@@ -130,8 +135,12 @@ func (h *ruled) step() {
 		h.hold()
 	case n < 88:
 		h.allocate()
-	case n < 92:
+	case n < 90:
 		h.sell()
+	case n < 91:
+		h.oversell()
+	case n < 92:
+		h.steer()
 	case n < 95:
 		h.share()
 	case n < 98:
@@ -183,7 +192,10 @@ func (h *ruled) reserve() {
 	if h.draw("wish", 0, 4) == 0 {
 		r.Location, r.Binding = h.place(), h.draw("binding", 0, 1) == 0
 	}
-	ats, beyond := h.ats(p), h.beyond(p)
+	if h.draw("by a method", 0, 3) == 0 {
+		r.Method = []string{"pickup", "same_day", "ship"}[h.draw("method", 0, 2)]
+	}
+	ats, beyond := h.atsBy(p, r.Method, ""), h.beyond(p)
 	guaranteed := h.guaranteed()
 	var placed Reservation
 	err := h.do(func(m aggregates.Metadata) (events []aggregates.Event, err error) {
@@ -199,7 +211,7 @@ func (h *ruled) reserve() {
 	}
 	var stocked, later int64
 	for _, x := range placed.Splits {
-		if !slices.Contains(p.Sites, x.Location) || r.Binding && x.Location != r.Location {
+		if !slices.Contains(h.serving(p, r.Method, ""), x.Location) || r.Binding && x.Location != r.Location {
 			h.t.Fatalf("taken from %+v", x)
 		}
 		if x.Backordered {
@@ -211,7 +223,7 @@ func (h *ruled) reserve() {
 	if stocked > ats || stocked+later != r.Quantity || beyond != Unlimited && later > beyond || later > 0 && stocked < ats && !r.Binding {
 		h.t.Fatalf("%d taken of %d, %d of %d beyond, for %d", stocked, ats, later, beyond, r.Quantity)
 	}
-	h.promises[id] = &undertaking{channel: p.Channel, splits: placed.Splits, until: placed.ExpiresAt}
+	h.promises[id] = &undertaking{channel: p.Channel, splits: placed.Splits, until: placed.ExpiresAt, method: r.Method, bound: r.Binding}
 	for channel, was := range guaranteed {
 		if is := h.guaranteed()[channel]; channel != p.Channel && is < was {
 			h.t.Fatalf("a reservation on %s left %d guaranteed to %s, of %d", p.Channel, is, channel, was)
@@ -558,20 +570,7 @@ func (h *ruled) ats(p *Policy) int64 {
 	if p.Closed || rule.Unsold || rule.ReleaseAt > h.now {
 		return 0
 	}
-	free := h.free(p)
-	others := slices.DeleteFunc(met(free, h.demands()), func(w want) bool { return w.channel == p.Channel })
-	own := slices.Clone(others)
-	open := slices.Clone(p.Sites)
-	for _, group := range []string{"north", "south"} {
-		if a := h.fences[[2]string{p.Channel, group}]; a != nil && a.Capped {
-			inside := func(l string) bool { return slices.Contains(a.Locations, l) }
-			own = append(own, want{at: slices.DeleteFunc(slices.Clone(p.Sites), func(l string) bool { return !inside(l) }),
-				need: max(0, a.Cap-h.used(a, [2]string{p.Channel, group}))})
-			open = slices.DeleteFunc(open, inside)
-		}
-	}
-	own = append(own, want{at: open, need: 1 << 40})
-	pool := flow(free, own) - flow(free, others)
+	pool := h.pool(p, p.Sites)
 	if a := h.fences[[2]string{p.Channel, noGroup}]; a != nil && a.Capped {
 		pool = min(pool, max(0, a.Cap-h.used(a, [2]string{p.Channel, noGroup})))
 	}
@@ -595,6 +594,24 @@ func (h *ruled) ats(p *Policy) int64 {
 		return 0
 	}
 	return pool
+}
+
+// pool is what the channel can take at some of its sites together.
+func (h *ruled) pool(p *Policy, sites []string) int64 {
+	free := h.free(p)
+	others := slices.DeleteFunc(met(free, h.demands()), func(w want) bool { return w.channel == p.Channel })
+	own := slices.Clone(others)
+	open := slices.Clone(sites)
+	for _, group := range []string{"north", "south"} {
+		if a := h.fences[[2]string{p.Channel, group}]; a != nil && a.Capped {
+			inside := func(l string) bool { return slices.Contains(a.Locations, l) }
+			own = append(own, want{at: slices.DeleteFunc(slices.Clone(sites), func(l string) bool { return !inside(l) }),
+				need: max(0, a.Cap-h.used(a, [2]string{p.Channel, group}))})
+			open = slices.DeleteFunc(open, inside)
+		}
+	}
+	own = append(own, want{at: open, need: 1 << 40})
+	return flow(free, own) - flow(free, others)
 }
 
 func (h *ruled) ruleOf(channel string) SellingRule {
@@ -638,6 +655,7 @@ func (h *ruled) compare() {
 		if got, want := h.state.Available(p, h.now), h.ats(p); got != want {
 			h.t.Fatalf("available on %s is %d, expected %d, after %d events", p.Channel, got, want, len(h.log))
 		}
+		h.compareWays(p)
 		if o := h.state.Offer(p, h.now); o.Standing != NotSoldHere && o.Beyond != h.beyond(p) {
 			h.t.Fatalf("beyond that on %s are %d, expected %d", p.Channel, o.Beyond, h.beyond(p))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/validation"
@@ -22,7 +23,7 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 		return nil, late
 	}
 	if late == nil && r.Consistency == pb.Consistency_CONSISTENCY_STRONG {
-		found, err := s.decideAll(ctx, r.Skus, r.Channel)
+		found, err := s.decideAll(ctx, r.Skus, r.Channel, wayOf(r))
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +44,10 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 // findAll finds from the view, and what that cannot tell from the streams: all of it when the view is late.
 func (s *Service) findAll(ctx context.Context, r *pb.BatchGetAvailabilityRequest, late error, dst []projection.Availability) ([]projection.Availability, error) {
 	if late != nil {
-		return s.streamAll(ctx, r.Skus, r.Channel)
+		return s.streamAll(ctx, r.Skus, r.Channel, wayOf(r))
+	}
+	if way := wayOf(r); way.Is() {
+		return s.findBy(ctx, r.Skus, r.Channel, way, dst)
 	}
 	found, err := s.View.BatchGet(ctx, r.Channel, r.Skus, dst)
 	if errors.Is(err, projection.ErrUnreadable) {
@@ -66,7 +70,12 @@ func checkBatch(r *pb.BatchGetAvailabilityRequest) error {
 	}
 	c.ID("channel", r.Channel)
 	checkConsistency(&c, r.Consistency)
+	checkWay(&c, wayOf(r))
 	return c.Err()
+}
+
+func wayOf(r *pb.BatchGetAvailabilityRequest) stock.Way {
+	return stock.Way{Method: r.Method, Location: r.Location}
 }
 
 // checkSKUs checks each SKU of a list; the field's name is made only for one that is wrong.

@@ -7,29 +7,33 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/validation"
 )
 
-// GetAvailability returns the ATS of one SKU on one channel. It returns *validation.Error, *refusals.UnknownChannel,
+// GetAvailability returns the ATS of one SKU on one channel. It returns *validation.Error, *refusals.UnknownChannel, *stock.MethodError,
 // what tokens.Codec.Await returns, and the errors of the view and the store.
 func (s *Service) GetAvailability(ctx context.Context, r *pb.GetAvailabilityRequest) (*pb.GetAvailabilityResponse, error) {
 	if err := checkGet(r); err != nil {
 		return nil, err
 	}
 	var found projection.Availability
+	way := stock.Way{Method: r.Method, Location: r.Location}
 	err := s.await(ctx, r.Token)
 	switch {
+	case err == nil && way.Is():
+		found, err = s.getBy(ctx, r, way)
 	case err == nil && r.ReservationId != "":
-		found, err = s.decideFor(ctx, r.Sku, r.Channel, r.ReservationId)
+		found, err = s.decide(ctx, r.Sku, &look{channels: s.Channels, channel: r.Channel, own: r.ReservationId})
 	case err == nil && r.Consistency == pb.Consistency_CONSISTENCY_STRONG:
-		found, err = s.decide(ctx, r.Sku, r.Channel)
+		found, err = s.decide(ctx, r.Sku, &look{channels: s.Channels, channel: r.Channel})
 	case err == nil:
 		found, err = s.View.Get(ctx, r.Sku, r.Channel)
 	}
 	if errors.Is(err, projection.ErrUnreadable) {
-		found, err = s.instead(ctx, r.Sku, r.Channel)
+		found, err = s.instead(ctx, r.Sku, &look{channels: s.Channels, channel: r.Channel, own: r.ReservationId, way: way})
 	}
 	if err != nil {
 		return nil, refusal(err, r.Channel)
@@ -43,6 +47,7 @@ func checkGet(r *pb.GetAvailabilityRequest) error {
 	c.ID("channel", r.Channel)
 	c.Text("reservation_id", r.ReservationId, validation.MaxID)
 	checkConsistency(&c, r.Consistency)
+	checkWay(&c, stock.Way{Method: r.Method, Location: r.Location})
 	return c.Err()
 }
 

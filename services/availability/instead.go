@@ -6,19 +6,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
 // instead answers for one SKU from its stream, since the read model cannot be read.
-func (s *Service) instead(ctx context.Context, sku, channel string) (projection.Availability, error) {
+func (s *Service) instead(ctx context.Context, sku string, l *look) (projection.Availability, error) {
 	if err := s.enter(1); err != nil {
 		return projection.Availability{}, err
 	}
 	defer s.fromStreams.Add(-1)
 	ctx, cancel := s.hurry(ctx)
 	defer cancel()
-	found, err := s.decide(ctx, sku, channel)
+	found, err := s.decide(ctx, sku, l)
 	if err == nil {
 		s.showed(found.Position)
 	}
@@ -108,14 +109,14 @@ func (s *Service) awaitBriefly(ctx context.Context, position uint64) (done bool,
 }
 
 // streamAll answers for each SKU from its stream.
-func (s *Service) streamAll(ctx context.Context, skus []string, channel string) ([]projection.Availability, error) {
+func (s *Service) streamAll(ctx context.Context, skus []string, channel string, way stock.Way) ([]projection.Availability, error) {
 	if err := s.enter(len(skus)); err != nil {
 		return nil, err
 	}
 	defer s.fromStreams.Add(-int64(len(skus)))
 	ctx, cancel := s.hurry(ctx)
 	defer cancel()
-	found, err := s.decideAll(ctx, skus, channel)
+	found, err := s.decideAll(ctx, skus, channel, way)
 	for i := range found {
 		s.showed(found[i].Position)
 	}
@@ -138,7 +139,7 @@ func (s *Service) insteadAll(ctx context.Context, skus []string, channel string,
 	if len(missing) == 0 {
 		return dst, nil
 	}
-	found, err := s.streamAll(ctx, missing, channel)
+	found, err := s.streamAll(ctx, missing, channel, stock.Way{})
 	for i, a := range found {
 		dst[places[i]] = a
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/policies"
@@ -51,12 +52,16 @@ type View interface {
 	Stuck() bool
 	Get(ctx context.Context, sku, channel string) (projection.Availability, error)
 	BatchGet(ctx context.Context, channel string, skus []string, dst []projection.Availability) ([]projection.Availability, error)
+	// By is Get for a way of handing over, AtEach tells it of each location; beside those errors, *stock.MethodError.
+	By(ctx context.Context, sku, channel string, way stock.Way) (projection.Availability, error)
+	AtEach(ctx context.Context, sku, channel, method string) (projection.Availability, []stock.Free, error)
 	Watch(ctx context.Context, channel string, skus []string, after uint64) (*projection.Watcher, error)
 }
 
-// Channels finds a channel and its policy now; *policies.Directory does.
+// Channels finds a channel and its policy now, and what a location is; *policies.Directory does.
 type Channels interface {
 	Channel(id string) (*policies.Channel, bool)
+	Location(id string) (location.State, bool)
 }
 
 // Config says what the service works with. All of it but StoreHealth must be set.

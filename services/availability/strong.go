@@ -20,6 +20,7 @@ type look struct {
 	channels Channels
 	channel  string
 	own      string // reservation of who asks: what it holds is available to it
+	way      stock.Way
 
 	offer    stock.Offer
 	decimals int
@@ -36,10 +37,14 @@ func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Inst
 	}
 	l.offer, l.decimals, l.known = s.Offer(policy.Policy, now), s.Item.Decimals, s.Version > 0
 	l.policy, l.at = policy, now
-	if l.own != "" {
+	var err error
+	switch {
+	case l.way.Is():
+		l.offer, err = s.BalancesTo(l.own, policy.Policy, now).OfferBy(policy.Policy, l.way, now)
+	case l.own != "":
 		l.offer = s.OfferOf(s.AvailableTo(l.own, policy.Policy, now), policy.Policy, now)
 	}
-	return nil, nil
+	return nil, err
 }
 
 func (l *look) availability(sku string, position uint64) projection.Availability {
@@ -53,14 +58,8 @@ func (l *look) availability(sku string, position uint64) projection.Availability
 }
 
 // decide answers for one SKU on its own stream.
-func (s *Service) decide(ctx context.Context, sku, channel string) (projection.Availability, error) {
-	return s.decideFor(ctx, sku, channel, "")
-}
-
-// decideFor is decide for who has a reservation.
-func (s *Service) decideFor(ctx context.Context, sku, channel, own string) (projection.Availability, error) {
-	l := look{channels: s.Channels, channel: channel, own: own}
-	outcome, err := s.SKUs.Do(ctx, sku, aggregates.Metadata{IdempotencyKey: readKey}, &l)
+func (s *Service) decide(ctx context.Context, sku string, l *look) (projection.Availability, error) {
+	outcome, err := s.SKUs.Do(ctx, sku, aggregates.Metadata{IdempotencyKey: readKey}, l)
 	if err != nil {
 		return projection.Availability{}, err
 	}
@@ -68,12 +67,12 @@ func (s *Service) decideFor(ctx context.Context, sku, channel, own string) (proj
 }
 
 // decideAll answers for many SKUs, each on its own stream, all at once.
-func (s *Service) decideAll(ctx context.Context, skus []string, channel string) ([]projection.Availability, error) {
+func (s *Service) decideAll(ctx context.Context, skus []string, channel string, way stock.Way) ([]projection.Availability, error) {
 	g := gathering{done: make(chan struct{}), found: make([]projection.Availability, len(skus))}
 	g.left.Store(int64(len(skus)))
 	looks := make([]look, len(skus))
 	for i, sku := range skus {
-		looks[i] = look{channels: s.Channels, channel: channel}
+		looks[i] = look{channels: s.Channels, channel: channel, way: way}
 		answer := func(o commands.Outcome, err error) {
 			if err == nil {
 				g.found[i] = looks[i].availability(sku, o.Position)
