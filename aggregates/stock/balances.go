@@ -36,6 +36,15 @@ func (x *Balance) Live(now aggregates.Instant) int64 { return x.Reserved - x.Hol
 // Oversold tells whether more is promised for now than lies here, what is back-ordered left aside.
 func (x *Balance) Oversold(now aggregates.Instant) bool { return x.OnHand[Sellable] < x.Firm(now) }
 
+// Short tells whether more is promised, for now or for a later date, than lies here or is to come by then.
+func (x *Balance) Short(now aggregates.Instant) bool {
+	if x.Later == nil {
+		return x.Oversold(now)
+	}
+	lowest, _ := x.lowest(now, now)
+	return lowest < 0
+}
+
 // At returns the balance at a location, nil when nothing was ever said of it. It is valid until the next Evolve or Put.
 func (b *Balances) At(location string) *Balance {
 	if i, ok := b.find(location); ok {

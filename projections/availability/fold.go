@@ -180,6 +180,7 @@ func (c *pending) Publish(through uint64) {
 		for sku, d := range drafts {
 			c.fold.cache.Put(sku, d.Document)
 			c.fold.noteBoundary(d)
+			c.fold.risks.note(d.Document, d.before == nil || d.before.prices != d.prices)
 		}
 	}
 	c.fold.publish(c, through)

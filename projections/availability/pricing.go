@@ -16,6 +16,7 @@ type pricing struct {
 	previous uint64           // version of the pricing that readers were given before this one; 0 for the first, or when restored
 	channels []priced         // by id
 	tables   *policies.Tables // nil when restored from storage
+	sellers  map[string]int   // how many channels sell from a location; nil when restored
 }
 
 type priced struct {
@@ -33,6 +34,7 @@ func newPricing(t *policies.Tables, before *pricing) *pricing {
 	for i, c := range t.Channels() {
 		p.channels[i] = priced{id: c.ID, position: c.Position, recordedAt: c.RecordedAt, boundary: c.Policy.NextBoundary(c.RecordedAt)}
 	}
+	p.countSellers()
 	return p
 }
 

@@ -85,6 +85,7 @@ type Projection struct {
 	pricing atomic.Pointer[pricing]
 
 	boundaries boundaries
+	risks      risks
 }
 
 // New makes a projection. Reads work at once, from what the read model holds; they follow the store while Run runs.
@@ -205,6 +206,7 @@ func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Docu
 			p.boundaries.note(d)
 		}
 		list[i] = d.under(prices)
+		p.risks.note(list[i], true)
 	}
 	return list, nil
 }

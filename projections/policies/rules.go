@@ -158,3 +158,6 @@ func (t *Tables) Passed(now aggregates.Instant) (passed, next aggregates.Instant
 	}
 	return passed, next
 }
+
+// Rules are the shared rules of the tables. Do not change what they hold.
+func (t *Tables) Rules() *SharedRules { return t.rules }

@@ -24,8 +24,9 @@ func (s *Service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Ge
 	patient, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
 	answer := &pb.GetStatusResponse{
-		Version: s.Version, StartedAt: timestamppb.New(s.StartedAt), Partitions: s.partitions(), Sources: s.sources(),
+		Version: s.Version, StartedAt: timestamppb.New(s.StartedAt), Partitions: s.partitions(), Sources: s.sources(), Risk: s.risk(),
 	}
+	s.addOverdue(patient, answer)
 	if err := s.askStore(patient, answer); err != nil {
 		if ctx.Err() != nil {
 			return nil, err

@@ -6,9 +6,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/reallocation"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -40,6 +42,11 @@ type Config struct {
 	// Partitions and Trouble tell of the message log; nil where this process reads none.
 	Partitions func() []ingest.PartitionStatus
 	Trouble    func() string
+	// Risk counts promises that cannot be kept where they were made, Supply knows what is overdue, at Now; nil where this process does not look after
+	// them.
+	Risk   func() reallocation.Status
+	Supply Supply
+	Now    func() aggregates.Instant
 	// Sources measures the delay of each source; nil where this process records nothing.
 	Sources   func() []stock.Delay
 	Version   string

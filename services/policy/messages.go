@@ -76,6 +76,10 @@ var kinds = []kind{
 	command("PutLocationGroup", (*Service).PutLocationGroup, func(r *pb.PutLocationGroupRequest) subject { return one("group", r.GetGroup().GetGroup()) }),
 	command("PutFulfilmentRule", (*Service).PutFulfilmentRule, func(r *pb.PutFulfilmentRuleRequest) subject { return one("fulfilment", r.GetRule().GetMethod()) }),
 	command("DeleteFulfilmentRule", (*Service).DeleteFulfilmentRule, func(r *pb.DeleteFulfilmentRuleRequest) subject { return one("fulfilment", r.Method) }),
+	command("PutReallocationRule", (*Service).PutReallocationRule, func(r *pb.PutReallocationRuleRequest) subject { return ofReallocation(r.Rule) }),
+	command("DeleteReallocationRule", (*Service).DeleteReallocationRule, func(r *pb.DeleteReallocationRuleRequest) subject { return ofReallocation(r.Rule) }),
+	command("PutReturnRule", (*Service).PutReturnRule, func(r *pb.PutReturnRuleRequest) subject { return ofReturn(r.Rule) }),
+	command("DeleteReturnRule", (*Service).DeleteReturnRule, func(r *pb.DeleteReturnRuleRequest) subject { return ofReturn(r.Rule) }),
 }
 
 // own says that the key is a SKU.
@@ -105,6 +109,14 @@ func ofBuffer(r *pb.BufferRule) subject {
 	s.about += during(r.GetFrom(), r.GetUntil())
 	s.ofSKU = r.GetSku() != ""
 	return s
+}
+
+func ofReallocation(r *pb.ReallocationRule) subject {
+	return several("reallocation", cmp.Or(r.GetChannel(), r.GetLocation(), "reallocation"), r.GetChannel(), r.GetLocation())
+}
+
+func ofReturn(r *pb.ReturnRule) subject {
+	return several("returns", cmp.Or(r.GetSku(), r.GetCategory(), r.GetChannel(), "returns"), r.GetSku(), r.GetCategory(), r.GetChannel())
 }
 
 func during(from, until *timestamppb.Timestamp) string {

@@ -42,6 +42,7 @@ type Config struct {
 	SKUs     commands.Doer[stock.State]
 	Policies Policies
 	Index    Index
+	Risks    Risks
 	Tokens   *tokens.Codec
 	Now      func() aggregates.Instant
 	// AcceptUnknownLocations lets units be handed over at a location that nobody defined.

@@ -194,12 +194,12 @@ func (w *World) config() api.Config {
 	w.Desk.Policies = w.Policy
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
-		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Tokens: w.Tokens, Now: w.Now}),
+		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Tokens: w.Tokens, Now: w.Now}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
 		Policy:       w.Policy,
 		History:      history.New(w.Store, w.Desk, w.Now),
 		Orders:       w.Orders,
-		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays,
+		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}

@@ -60,6 +60,10 @@ var (
 	memory   = describe("commands_state_bytes", "Estimated memory of the states that commands decide on.", "kind")
 	redone   = describe("commands_conflicts_total", "Batches decided again because others wrote.", "kind")
 	loads    = describe("commands_loads_total", "States folded from their streams.", "kind")
+	atRisk   = describe("reservations_at_risk", "Live reservations that cannot be kept where they are promised.")
+	unitRisk = describe("reservation_units_at_risk", "What they hold there, in base units of all SKUs together.")
+	moved    = describe("reservations_moved_total", "Reservations that were moved by rule to where they can be kept.")
+	overdue  = describe("supply_overdue_skus", "SKUs of which supply is past its date and has not come.")
 	expired  = describe("holds_expired_total", "Holds whose end was recorded.")
 	sent     = describe("publication_messages_total", "Changes of availability published.")
 	sentUpTo = describe("publication_position", "Position up to which everything is published.")
@@ -92,10 +96,25 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if c.expiry != nil {
 		s.counter(expired, float64(c.expiry.Stats().Expired))
 	}
+	c.collectRisk(ctx, s)
 	if c.publication != nil {
 		status := c.publication.Status()
 		s.counter(sent, float64(status.Published))
 		s.gauge(sentUpTo, float64(status.Position))
+	}
+}
+
+func (c collector) collectRisk(ctx context.Context, s sink) {
+	if c.reallocation != nil {
+		x := c.reallocation.Status()
+		s.gauge(atRisk, float64(x.Reservations))
+		s.gauge(unitRisk, float64(x.Units))
+		s.counter(moved, float64(x.Moved))
+	}
+	if c.config.has(RoleProject) {
+		if _, skus, err := c.availability.OverdueSupply(ctx, now(), 0); err == nil {
+			s.gauge(overdue, float64(skus))
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		Orders:     n.orderService,
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
 	}
-	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Tokens: n.tokens, Now: now,
+	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Risks: n.availability, Tokens: n.tokens, Now: now,
 		AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
 		stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}))
 	server, err := api.New(config)
@@ -57,6 +57,12 @@ func (n *Node) operations() operations.Config {
 	c := operations.Config{Desk: n.desk, Store: n.events, Sources: n.recorder.Delays, Version: n.config.Version, StartedAt: n.began}
 	for _, p := range n.projections() {
 		c.Projections = append(c.Projections, p)
+	}
+	if n.reallocation != nil {
+		c.Risk = n.reallocation.Status
+	}
+	if n.config.has(RoleProject) {
+		c.Supply, c.Now = n.availability, now
 	}
 	if n.ingest != nil {
 		c.Partitions, c.Trouble = n.ingest.Status, n.ingest.Trouble

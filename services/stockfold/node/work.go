@@ -17,6 +17,7 @@ import (
 	"github.com/stockfold/stockfold/services/periods"
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/publication"
+	"github.com/stockfold/stockfold/services/reallocation"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -40,6 +41,7 @@ type work struct {
 	ingest        *ingest.Service      // nil without the role
 	publication   *publication.Service // nil without the role
 	expiry        *expiry.Process      // nil without the role
+	reallocation  *reallocation.Process
 }
 
 // startBroker starts the embedded broker, when this node needs one and no other is named.
@@ -97,6 +99,9 @@ func (n *Node) startWork(ctx context.Context) error {
 		n.parts.loop("orders", n.fail, orders.NewProcess(n.orderService, n.orderIndex).Run)
 		n.parts.loop("periods", n.fail, periods.New(periods.Config{Directory: n.policies, View: n.availability, SKUs: n.skus,
 			Rules: n.rules, Now: now, Log: n.log}).Run)
+		n.reallocation = reallocation.New(reallocation.Config{Directory: n.policies, View: n.availability, Index: n.reservations, SKUs: n.skus,
+			Now: now, Log: n.log})
+		n.parts.loop("reallocation", n.fail, n.reallocation.Run)
 	}
 	if n.config.has(RolePublish) {
 		if err := n.startPublication(); err != nil {
