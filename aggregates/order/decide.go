@@ -224,6 +224,10 @@ type ReturnRequest struct {
 	Condition stock.Condition // in which they lie now; stock.Inspection until somebody has looked, unless the message says otherwise
 	ReturnID  string
 	Reason    string
+	// Rule says in which condition units lie that were sold on a channel, in place of Condition, and whether a rule says so; nil without rules. PolicyPosition is
+	// the position of the rules.
+	Rule           func(p Part, channel string) (condition stock.Condition, ruled bool)
+	PolicyPosition uint64
 	// Instead is what is sent in exchange, as of a version of the order.
 	Instead []Line
 	Version uint64
@@ -235,7 +239,13 @@ func Return(s *State, r ReturnRequest, m aggregates.Metadata) ([]aggregates.Even
 		return nil, err
 	}
 	events, err := s.each(r.Parts, &m, func(p Part) aggregates.Event {
-		return &LineReturned{Part: p, Location: r.Location, Condition: r.Condition, ReturnID: r.ReturnID, Reason: r.Reason}
+		e := &LineReturned{Part: p, Location: r.Location, Condition: r.Condition, ReturnID: r.ReturnID, Reason: r.Reason}
+		if r.Rule != nil {
+			if condition, ruled := r.Rule(p, s.channel); ruled {
+				e.Condition, e.PolicyPosition = condition, r.PolicyPosition
+			}
+		}
+		return e
 	})
 	if err != nil || len(r.Instead) == 0 {
 		return events, err

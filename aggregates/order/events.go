@@ -127,6 +127,8 @@ type (
 		Condition stock.Condition
 		ReturnID  string
 		Reason    string
+		// PolicyPosition is the position of the rules that the condition follows from; 0 when none says so.
+		PolicyPosition uint64
 	}
 
 	// Inspected says what units that were returned for inspection turned out to be.

@@ -10,6 +10,9 @@ type Item struct {
 	Decimals   int
 }
 
+// Units reads a quantity in the item's unit, e.g. "5.5", as base units, 0 to MaxQuantity. It returns *NumberError, *DecimalsError and *QuantityError.
+func (i *Item) Units(text string) (int64, error) { return units(0, text, i, 0) }
+
 func (i *Item) evolve(e *ItemRegistered) {
 	*i = Item{
 		Registered: true, ByDefault: e.ByDefault,

@@ -91,7 +91,7 @@ func samples() []aggregates.Event {
 		&order.LineCut{Part: milk, Reason: "picked short"},
 		&order.LineFulfilled{Part: milk, Location: "berlin", Shipment: "p-1"},
 		&order.LineDelivered{Part: milk, Shipment: "p-1"},
-		&order.LineReturned{Part: milk, Location: "berlin", Condition: stock.Inspection, ReturnID: "r-1", Reason: "too small"},
+		&order.LineReturned{Part: milk, Location: "berlin", Condition: stock.Inspection, ReturnID: "r-1", Reason: "too small", PolicyPosition: 1 << 40},
 		&order.Inspected{Part: milk, Location: "berlin", Condition: stock.Damaged, ReturnID: "r-1"},
 		&order.Settled{Version: 7},
 		&order.Oversold{SKU: "milk", Location: "berlin", OnHand: 1, Reserved: 4, Breaks: []order.Break{{ReservationID: "cart-9", Quantity: 3}}},

@@ -79,7 +79,7 @@ func setUnits(p *pb.Event, e aggregates.Event) error {
 			Shipment: e.Shipment}}
 	case *order.LineReturned:
 		p.Payload = &pb.Event_OrderLineReturned{OrderLineReturned: &pb.OrderLineReturned{Line: e.Line, Sku: e.SKU, Quantity: e.Quantity,
-			Location: e.Location, Condition: toCondition(e.Condition), ReturnId: e.ReturnID, Reason: e.Reason}}
+			Location: e.Location, Condition: toCondition(e.Condition), ReturnId: e.ReturnID, Reason: e.Reason, PolicyPosition: e.PolicyPosition}}
 	case *order.Inspected:
 		p.Payload = &pb.Event_OrderReturnInspected{OrderReturnInspected: &pb.OrderReturnInspected{Line: e.Line, Sku: e.SKU, Quantity: e.Quantity,
 			Location: e.Location, Condition: toCondition(e.Condition), ReturnId: e.ReturnID}}
@@ -161,7 +161,7 @@ func units(p *pb.Event) aggregates.Event {
 	case *pb.Event_OrderLineReturned:
 		v := x.OrderLineReturned
 		return &order.LineReturned{Part: order.Part{Line: v.Line, SKU: v.Sku, Quantity: v.Quantity}, Location: v.Location,
-			Condition: fromCondition(v.Condition), ReturnID: v.ReturnId, Reason: v.Reason}
+			Condition: fromCondition(v.Condition), ReturnID: v.ReturnId, Reason: v.Reason, PolicyPosition: v.PolicyPosition}
 	case *pb.Event_OrderReturnInspected:
 		v := x.OrderReturnInspected
 		return &order.Inspected{Part: order.Part{Line: v.Line, SKU: v.Sku, Quantity: v.Quantity}, Location: v.Location,

@@ -26,14 +26,18 @@ const (
 // ReserveOrder promises the lines of an order. It returns *validation.Error, *refusals.UnknownChannel, *order.ShortError,
 // *order.ReusedError, *order.TooManyError, and the errors of the store.
 func (s *Service) ReserveOrder(ctx context.Context, r *pb.ReserveOrderRequest) (*pb.ReserveOrderResponse, error) {
-	if err := checkReserve(r); err != nil {
+	lines, err := s.linesInUnits(ctx, r.Lines)
+	if err != nil {
+		return nil, about(r.OrderId, err)
+	}
+	if err := checkReserve(r, lines); err != nil {
 		return nil, err
 	}
 	hold, err := s.holdSeconds(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	received := order.Received{Channel: r.Channel, Lines: named(codec.Lines(r.Lines)), Partial: r.Partial, Confirm: r.Confirm}
+	received := order.Received{Channel: r.Channel, Lines: named(codec.Lines(lines)), Partial: r.Partial, Confirm: r.Confirm}
 	m := provenance.Metadata(ctx, r.Actor, correlation(r))
 	m.IdempotencyKey = "reserve"
 	m.Fingerprint = aggregates.Fingerprint(r.Channel, fmt.Sprintf("%+v", received.Lines), strconv.FormatBool(r.Partial),
@@ -98,11 +102,11 @@ func about(id string, err error) error {
 	return refusals.About(err, refusals.Fact{Name: "order_id", Value: id})
 }
 
-func checkReserve(r *pb.ReserveOrderRequest) error {
+func checkReserve(r *pb.ReserveOrderRequest, lines []*pb.OrderedLine) error {
 	var c validation.Checker
 	checkOrder(&c, r.OrderId, r.Actor)
 	c.ID("channel", r.Channel)
-	checkLines(&c, "", r.Lines, 1)
+	checkLines(&c, "", lines, 1)
 	if r.HoldSeconds != 0 {
 		c.Range("hold_seconds", r.HoldSeconds, 1, domain.MaxHoldSeconds)
 	}

@@ -28,10 +28,11 @@ import (
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
-// Policies finds channels, with what each may sell now; *policies.Directory does.
+// Policies finds channels, with what each may sell now, and the shared rules; *policies.Directory does.
 type Policies interface {
 	tokens.Ended
 	Channel(id string) (*policies.Channel, bool)
+	Rules() *policies.SharedRules
 }
 
 // Index lists orders; *orders.Projection does.

@@ -72,7 +72,11 @@ func (s *Service) RecordOrderMessage(ctx context.Context, r *pb.RecordOrderMessa
 
 // take records what a message says on its order's stream.
 func (s *Service) take(ctx context.Context, msg *pb.OrderMessage, origin aggregates.Metadata) (news bool, err error) {
-	decide, err := s.read(ctx, msg, &origin)
+	said, err := s.inUnits(ctx, msg)
+	if err != nil {
+		return false, err
+	}
+	decide, err := s.read(ctx, said, &origin)
 	if err != nil {
 		return false, err
 	}
@@ -89,6 +93,9 @@ func (s *Service) take(ctx context.Context, msg *pb.OrderMessage, origin aggrega
 	m.IdempotencyKey = "message:" + fmt.Sprintf("%d:", len(m.Source.System)) + m.Source.System + ":" + m.Source.MessageID
 	m.Fingerprint = aggregates.Fingerprint(string(contents))
 	outcome, err := s.Orders.Do(ctx, msg.OrderId, m, decide)
+	if outcome.Recorded > 0 && s.observed(said, &origin) != nil {
+		s.Recorder.Observed(m.Source.System, m.OccurredAt, s.Now())
+	}
 	return outcome.Recorded > 0, err
 }
 
@@ -129,7 +136,11 @@ func (s *Service) read(ctx context.Context, m *pb.OrderMessage, origin *aggregat
 	if origin.OccurredAt <= 0 {
 		c.Fail("time", "must be given, as a time after 1970")
 	}
-	decide, places := readKind(&c, m)
+	back, is := readReturn(&c, m)
+	decide, places := back.decision()
+	if !is {
+		decide, places = readKind(&c, m)
+	}
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
@@ -140,6 +151,12 @@ func (s *Service) read(ctx context.Context, m *pb.OrderMessage, origin *aggregat
 		if !s.Recorder.Knows(place) {
 			return nil, &refusals.UnknownLocations{Locations: []string{place}}
 		}
+	}
+	if observed := s.observed(m, origin); observed != nil {
+		return observed, nil
+	}
+	if back != nil {
+		return decide, back.underRules(ctx, s)
 	}
 	if placed := m.GetPlaced(); placed != nil {
 		return decide, s.checkChannel(ctx, placed)
@@ -232,17 +249,6 @@ func readUnits(c *validation.Checker, m *pb.OrderMessage) (decide decision, plac
 		return func(s *order.State, m aggregates.Metadata, _ aggregates.Instant) ([]aggregates.Event, error) {
 			return order.Deliver(s, parts, k.Delivered.Shipment, m)
 		}, nil
-	case *pb.OrderMessage_Returned_:
-		r := readReturned(c, "returned.", k.Returned)
-		return r.decide, []string{r.Location}
-	case *pb.OrderMessage_Exchanged_:
-		if k.Exchanged.Returned == nil || k.Exchanged.Instead == nil {
-			c.Fail("exchanged", "must have returned and instead")
-			return nil, nil
-		}
-		r := readReturned(c, "exchanged.returned.", k.Exchanged.Returned)
-		r.Version, r.Instead = readChanged(c, "exchanged.instead.", k.Exchanged.Instead)
-		return r.decide, []string{r.Location}
 	case *pb.OrderMessage_Inspected_:
 		parts := readParts(c, "inspected.", k.Inspected.Lines)
 		c.ID("inspected.location", k.Inspected.Location)
@@ -262,33 +268,6 @@ func readUnits(c *validation.Checker, m *pb.OrderMessage) (decide decision, plac
 var inspectedAs = map[pb.Condition]domain.Condition{
 	pb.Condition_CONDITION_SELLABLE: domain.Sellable, pb.Condition_CONDITION_DAMAGED: domain.Damaged,
 	pb.Condition_CONDITION_QUARANTINED: domain.Quarantined,
-}
-
-// dispositions say in which condition returned units lie. What nobody has looked at is not sold again.
-var dispositions = map[pb.Disposition]domain.Condition{
-	pb.Disposition_DISPOSITION_UNSPECIFIED: domain.Inspection, pb.Disposition_DISPOSITION_INSPECT: domain.Inspection,
-	pb.Disposition_DISPOSITION_RESTOCK: domain.Sellable, pb.Disposition_DISPOSITION_DAMAGED: domain.Damaged,
-	pb.Disposition_DISPOSITION_QUARANTINE: domain.Quarantined,
-}
-
-// returned is the intention to take units back.
-type returned struct{ order.ReturnRequest }
-
-func (r *returned) decide(s *order.State, m aggregates.Metadata, _ aggregates.Instant) ([]aggregates.Event, error) {
-	return order.Return(s, r.ReturnRequest, m)
-}
-
-func readReturned(c *validation.Checker, prefix string, k *pb.OrderMessage_Returned) *returned {
-	c.ID(prefix+"location", k.Location)
-	c.Text(prefix+"return_id", k.ReturnId, validation.MaxID)
-	c.Text(prefix+"reason", k.Reason, validation.MaxNote)
-	condition, ok := dispositions[k.Disposition]
-	if !ok {
-		c.Fail(prefix+"disposition", "must be a known disposition, is %d", k.Disposition)
-	}
-	return &returned{order.ReturnRequest{
-		Parts: readParts(c, prefix, k.Lines), Location: k.Location, Condition: condition, ReturnID: k.ReturnId, Reason: k.Reason,
-	}}
 }
 
 func readParts(c *validation.Checker, prefix string, parts []*pb.OrderMessage_Part) []order.Part {

@@ -51,6 +51,11 @@ func (d *Delays) observe(source string, occurred, recorded aggregates.Instant, m
 	}
 }
 
+// Observed counts a fact that came in and was kept as an observation, elsewhere than on a SKU's stream.
+func (r *Recorder) Observed(source string, occurred, recorded aggregates.Instant) {
+	r.delays.observe(source, occurred, recorded, &domain.Moved{Observed: true})
+}
+
 func (d *Delays) of(source string) *Delay {
 	if s := d.sources[source]; s != nil {
 		return s

@@ -26,6 +26,11 @@ func (r *Recorder) owner(s *domain.State, f *Fact, occurred aggregates.Instant) 
 	return nil
 }
 
+// OwnerOfOrders returns the systems of record of a location's orders at an instant; nil when every source is believed.
+func (r *Recorder) OwnerOfOrders(id string, occurred aggregates.Instant) *domain.Owner {
+	return r.ownerAt(id, location.Orders, occurred)
+}
+
 func (r *Recorder) ownerAt(id string, fact location.Fact, occurred aggregates.Instant) *domain.Owner {
 	place, _ := r.locations.Location(id)
 	if place.Owners == nil {

@@ -5819,11 +5819,13 @@ type OrderLineReturned struct {
 	Quantity int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Location string                 `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
 	// In which they lie now.
-	Condition     Condition `protobuf:"varint,5,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
-	ReturnId      string    `protobuf:"bytes,6,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
-	Reason        string    `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Condition Condition `protobuf:"varint,5,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	ReturnId  string    `protobuf:"bytes,6,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Reason    string    `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The shared rules as of this position of the store say in which condition; 0 when no rule does.
+	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OrderLineReturned) Reset() {
@@ -5903,6 +5905,13 @@ func (x *OrderLineReturned) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *OrderLineReturned) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
 }
 
 // OrderReturnInspected says what units that were returned for inspection turned out to be.
@@ -7470,7 +7479,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\"M\n" +
 	"\x0eOrderCancelled\x12#\n" +
 	"\rorder_version\x18\x01 \x01(\x04R\forderVersion\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe7\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x90\x02\n" +
 	"\x11OrderLineReturned\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
@@ -7478,7 +7487,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\blocation\x18\x04 \x01(\tR\blocation\x12?\n" +
 	"\tcondition\x18\x05 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1b\n" +
 	"\treturn_id\x18\x06 \x01(\tR\breturnId\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"\xd2\x01\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12'\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"\xd2\x01\n" +
 	"\x14OrderReturnInspected\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +

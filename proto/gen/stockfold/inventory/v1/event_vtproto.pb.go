@@ -5867,6 +5867,11 @@ func (m *OrderLineReturned) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.PolicyPosition != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PolicyPosition))
+		i--
+		dAtA[i] = 0x78
+	}
 	if len(m.Reason) > 0 {
 		i -= len(m.Reason)
 		copy(dAtA[i:], m.Reason)
@@ -9491,6 +9496,9 @@ func (m *OrderLineReturned) SizeVT() (n int) {
 	l = len(m.Reason)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.PolicyPosition != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.PolicyPosition))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -23942,6 +23950,25 @@ func (m *OrderLineReturned) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Reason = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PolicyPosition", wireType)
+			}
+			m.PolicyPosition = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PolicyPosition |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
