@@ -259,6 +259,8 @@ type (
 		Quantity int64
 		DueAt    aggregates.Instant // a whole second
 		Supply   []SupplyChange
+		// Order is the purchase order that a shipping notice is part of, and its line; what is announced is no longer open there.
+		Order, OrderLine string
 	}
 
 	// SupplyRescheduled moves the date of a line, of all lines of the document when Line is empty.

@@ -41,6 +41,8 @@ type Movement struct {
 	DueAt         aggregates.Instant // of supply; of a shipped transfer, 0 when nobody knows. Rounded up to a whole second
 	Document      string             // of supply
 	Line          string             // of it; "" for all, when it is rescheduled or cancelled
+	Order         string             // purchase order that an expected shipping notice is part of
+	OrderLine     string             // of it; "" when the notice does not say
 	Replayed      bool               // comes from the dead letters, so its offset was never applied, however old it is
 	History       *History
 	Owner         *Owner // systems of record of what it is about; nil: every source is believed

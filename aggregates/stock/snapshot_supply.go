@@ -105,12 +105,22 @@ func (w *writer) document(d *supplyEntry) {
 		w.time(l.due)
 		w.int(l.shipped)
 		w.time(l.shippedAt)
+		w.word(l.order)
+		w.word(l.orderLine)
 		w.marks(&l.supplyMarks)
 	}
 	w.uint(uint64(len(d.receipts)))
 	for i := range d.receipts {
 		w.word(d.receipts[i].line)
 		w.int(d.receipts[i].quantity)
+	}
+	w.uint(uint64(len(d.notices)))
+	for i := range d.notices {
+		n := &d.notices[i]
+		w.word(n.notice)
+		w.word(n.line)
+		w.word(n.orderLine)
+		w.int(n.quantity)
 	}
 }
 
@@ -141,7 +151,7 @@ func (r *reader) document() *supplyEntry {
 	d.document, d.transfer, d.touched, d.all = r.text(), r.bool(), r.time(), r.marks()
 	for range r.count(12) {
 		l := supplyLine{name: r.word(), kind: r.supplyKind(), location: r.word(), planned: r.int(), plannedAt: r.time(),
-			due: r.time(), shipped: r.int(), shippedAt: r.time()}
+			due: r.time(), shipped: r.int(), shippedAt: r.time(), order: r.word(), orderLine: r.word()}
 		l.supplyMarks = r.marks()
 		if n := len(d.lines); n > 0 && d.lines[n-1].name >= l.name {
 			r.fail()
@@ -156,6 +166,14 @@ func (r *reader) document() *supplyEntry {
 			return d
 		}
 		d.receipts = append(d.receipts, x)
+	}
+	for range r.count(4) {
+		x := announced{r.word(), r.word(), r.word(), r.int()}
+		if n := len(d.notices); n > 0 && d.notices[n-1].compare(&x) >= 0 {
+			r.fail()
+			return d
+		}
+		d.notices = append(d.notices, x)
 	}
 	return d
 }

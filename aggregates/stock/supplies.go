@@ -57,7 +57,8 @@ func (s *supplies) changes(f *supplyFact) []SupplyChange {
 	}
 	after := before.clone()
 	after.apply(f)
-	return supplyDifference(before.states(), after.states())
+	was, is := s.orderChanges(before, after)
+	return supplyDifference(append(was, before.states()...), append(is, after.states()...))
 }
 
 // evolve folds a fact.
@@ -69,10 +70,15 @@ func (s *supplies) evolve(f *supplyFact, recordedAt aggregates.Instant) {
 	if d == nil {
 		d = &supplyEntry{supplyDocument: supplyDocument{supplyKey: f.supplyKey}}
 	}
+	before := &supplyDocument{lines: d.lines}
+	if len(before.orders()) > 0 || f.order != "" {
+		before = d.clone()
+	}
 	s.remove(d)
 	d.apply(f)
 	d.touched = max(d.touched, recordedAt)
 	s.insert(d)
+	s.announce(before, &d.supplyDocument, recordedAt)
 }
 
 func (s *supplies) insert(d *supplyEntry) {
@@ -222,8 +228,12 @@ func (r *Movement) supplied(quantity int64) (aggregates.Event, error) {
 	if r.Location == "" {
 		return nil, &SupplyError{Field: "location", Rule: "must be given"}
 	}
+	if r.Order != "" && (r.Supply != SupplyShippingNotice || r.Order == r.Document) {
+		return nil, &SupplyError{Field: "order_document", Rule: "must be given of a shipping notice alone, and name another document"}
+	}
 	return &SupplyExpected{
 		Kind: r.Supply, Document: r.Document, Line: line, Location: r.Location, Quantity: quantity, DueAt: r.DueAt.CeilSecond(),
+		Order: r.Order, OrderLine: r.OrderLine,
 	}, nil
 }
 

@@ -63,6 +63,7 @@ type supplyDocument struct {
 	lines    []supplyLine    // in order of name
 	receipts []supplyReceipt // in order of line
 	all      supplyMarks     // said of all of its lines
+	notices  []announced     // what shipping notices bring of it, in order of notice and line
 }
 
 // supplyLine is a line of a document; of a transfer, what goes to one location.
@@ -75,6 +76,8 @@ type supplyLine struct {
 	due       aggregates.Instant // as planned
 	shipped   int64              // of a transfer
 	shippedAt aggregates.Instant // the last time
+	order     string             // of a shipping notice: the purchase order that it is part of
+	orderLine string
 	supplyMarks
 }
 
@@ -101,6 +104,8 @@ type supplyFact struct {
 	quantity int64
 	due      aggregates.Instant
 	at       aggregates.Instant // when it occurred
+
+	order, orderLine string // of an expected shipping notice
 }
 
 type supplyWord uint8
@@ -130,7 +135,8 @@ func supplyFactOf(e aggregates.Event, m *aggregates.Metadata) (f supplyFact, ok 
 		f.document, f.transfer = e.TransferID, true
 		return f, f.document != "" && e.Quantity > 0
 	case *SupplyExpected:
-		f = supplyFact{what: supplyExpected, kind: e.Kind, line: e.Line, location: e.Location, quantity: e.Quantity, due: e.DueAt, at: at}
+		f = supplyFact{what: supplyExpected, kind: e.Kind, line: e.Line, location: e.Location, quantity: e.Quantity, due: e.DueAt, at: at,
+			order: e.Order, orderLine: e.OrderLine}
 		f.document, f.transfer = e.Document, e.Kind == SupplyTransfer
 	case *SupplyRescheduled:
 		f = supplyFact{what: supplyMoved, line: e.Line, due: e.DueAt, at: at}
@@ -201,16 +207,18 @@ func (d *supplyDocument) receive(line string, quantity int64) {
 
 // expect keeps what was said last; of two that were said at once, the one that brings more, or later.
 func (l *supplyLine) expect(f *supplyFact) {
-	said := supplyLine{name: l.name, kind: f.kind, location: f.location, planned: f.quantity, plannedAt: f.at, due: f.due}
+	said := supplyLine{name: l.name, kind: f.kind, location: f.location, planned: f.quantity, plannedAt: f.at, due: f.due,
+		order: f.order, orderLine: f.orderLine}
 	if l.plannedAt != 0 && said.compare(l) <= 0 {
 		return
 	}
 	l.kind, l.location, l.planned, l.plannedAt, l.due = said.kind, said.location, said.planned, said.plannedAt, said.due
+	l.order, l.orderLine = said.order, said.orderLine
 }
 
 func (l *supplyLine) compare(x *supplyLine) int {
 	return cmp.Or(cmp.Compare(l.plannedAt, x.plannedAt), cmp.Compare(l.planned, x.planned), cmp.Compare(l.due, x.due),
-		cmp.Compare(l.location, x.location), cmp.Compare(l.kind, x.kind))
+		cmp.Compare(l.location, x.location), cmp.Compare(l.kind, x.kind), cmp.Compare(l.order, x.order), cmp.Compare(l.orderLine, x.orderLine))
 }
 
 func (l *supplyLine) ship(f *supplyFact) {
@@ -285,6 +293,7 @@ func (d *supplyDocument) states() []supplyState {
 		list[i].received += take
 		loose -= take
 	}
+	d.lessAnnounced(list)
 	return list
 }
 
@@ -323,7 +332,7 @@ func (d *supplyDocument) settled() bool {
 
 func (d *supplyDocument) clone() *supplyDocument {
 	c := *d
-	c.lines, c.receipts = slices.Clone(d.lines), slices.Clone(d.receipts)
+	c.lines, c.receipts, c.notices = slices.Clone(d.lines), slices.Clone(d.receipts), slices.Clone(d.notices)
 	return &c
 }
 

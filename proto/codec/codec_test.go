@@ -52,7 +52,7 @@ func samples() []aggregates.Event {
 		&stock.StockConditionChanged{Location: "berlin", From: stock.Inspection, To: stock.Sellable, Quantity: 4,
 			FromAbsorbed: count, ToAbsorbed: stock.AbsorbedBy{Revision: 9, AsOf: noon + 9}, Reason: "inspected"},
 		&stock.OversoldDetected{Location: "berlin", OnHand: -1, Reserved: 4},
-		&stock.SupplyExpected{Kind: stock.SupplyShippingNotice, Document: "asn-1", Line: "2", Location: "berlin", Quantity: 40,
+		&stock.SupplyExpected{Kind: stock.SupplyShippingNotice, Order: "po-1", OrderLine: "7", Document: "asn-1", Line: "2", Location: "berlin", Quantity: 40,
 			DueAt: noon, Supply: changes},
 		&stock.SupplyRescheduled{Kind: stock.SupplyTransfer, Document: "t-1", Line: "köln", DueAt: noon, Supply: changes},
 		&stock.SupplyCancelled{Kind: stock.SupplyTransfer, Document: "t-1", Line: "köln", Reason: "lorry burnt", Supply: changes},

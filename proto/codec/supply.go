@@ -24,7 +24,8 @@ func setSupply(p *pb.Event, e aggregates.Event) bool {
 	switch e := e.(type) {
 	case *stock.SupplyExpected:
 		p.Payload = &pb.Event_SupplyExpected{SupplyExpected: &pb.SupplyExpected{Kind: SupplyKind(e.Kind), Document: e.Document,
-			Line: e.Line, Location: e.Location, Quantity: e.Quantity, DueAt: toTimestamp(e.DueAt), Supply: toSupplyChanges(e.Supply)}}
+			Line: e.Line, Location: e.Location, Quantity: e.Quantity, DueAt: toTimestamp(e.DueAt), Supply: toSupplyChanges(e.Supply),
+			OrderDocument: e.Order, OrderLine: e.OrderLine}}
 	case *stock.SupplyRescheduled:
 		p.Payload = &pb.Event_SupplyRescheduled{SupplyRescheduled: &pb.SupplyRescheduled{Kind: SupplyKind(e.Kind),
 			Document: e.Document, Line: e.Line, DueAt: toTimestamp(e.DueAt), Supply: toSupplyChanges(e.Supply)}}
@@ -45,7 +46,8 @@ func supply(p *pb.Event) aggregates.Event {
 	case *pb.Event_SupplyExpected:
 		v := x.SupplyExpected
 		return &stock.SupplyExpected{Kind: fromSupplyKind(v.Kind), Document: v.Document, Line: v.Line, Location: v.Location,
-			Quantity: v.Quantity, DueAt: fromTimestamp(v.DueAt), Supply: fromSupplyChanges(v.Supply)}
+			Quantity: v.Quantity, DueAt: fromTimestamp(v.DueAt), Supply: fromSupplyChanges(v.Supply),
+			Order: v.OrderDocument, OrderLine: v.OrderLine}
 	case *pb.Event_SupplyRescheduled:
 		v := x.SupplyRescheduled
 		return &stock.SupplyRescheduled{Kind: fromSupplyKind(v.Kind), Document: v.Document, Line: v.Line,

@@ -116,6 +116,10 @@ func factOf(m *pb.Movement, origin aggregates.Metadata) Fact {
 func fingerprint(f *Fact) uint64 {
 	d := &f.Movement
 	kinds := [...]byte{byte(d.Kind), byte(d.Condition), byte(d.To)}
+	if d.Order != "" {
+		return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity), d.Decimal,
+			d.Document, d.Line, timeText(d.DueAt), quantityText(int64(d.Supply)), d.Order, d.OrderLine)
+	}
 	if d.DueAt != 0 || d.Supply != 0 {
 		return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity),
 			d.Decimal, d.Other, d.TransferID, d.Reason, d.Document, d.Line, timeText(d.DueAt), quantityText(int64(d.Supply)))

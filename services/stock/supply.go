@@ -25,6 +25,8 @@ func checkSupply(c *validation.Checker, m *pb.Movement) {
 	case *pb.Movement_SupplyExpected:
 		checkSupplyKind(c, "supply_expected.kind", k.SupplyExpected.GetKind())
 		checkDue(c, "supply_expected.due_at", k.SupplyExpected.GetDueAt())
+		c.Text("supply_expected.order_document", k.SupplyExpected.GetOrderDocument(), validation.MaxID)
+		c.Text("supply_expected.order_line", k.SupplyExpected.GetOrderLine(), validation.MaxID)
 	case *pb.Movement_SupplyRescheduled:
 		checkSupplyKind(c, "supply_rescheduled.kind", k.SupplyRescheduled.GetKind())
 		checkDue(c, "supply_rescheduled.due_at", k.SupplyRescheduled.GetDueAt())
@@ -61,6 +63,7 @@ func supplyOf(m *pb.Movement, d *domain.Movement) {
 	switch k := m.Kind.(type) {
 	case *pb.Movement_SupplyExpected:
 		d.Kind, d.Supply, d.DueAt = domain.KindSupplyExpected, supplyKind(k.SupplyExpected.GetKind()), instant(k.SupplyExpected.GetDueAt())
+		d.Order, d.OrderLine = k.SupplyExpected.GetOrderDocument(), k.SupplyExpected.GetOrderLine()
 	case *pb.Movement_SupplyRescheduled:
 		d.Kind, d.Supply, d.DueAt = domain.KindSupplyRescheduled, supplyKind(k.SupplyRescheduled.GetKind()), instant(k.SupplyRescheduled.GetDueAt())
 	case *pb.Movement_SupplyCancelled:

@@ -4286,8 +4286,11 @@ type SupplyExpected struct {
 	Location string `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
 	Quantity int64  `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// On a whole second.
-	DueAt         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
-	Supply        []*SupplyChange        `protobuf:"bytes,7,rep,name=supply,proto3" json:"supply,omitempty"`
+	DueAt  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	Supply []*SupplyChange        `protobuf:"bytes,7,rep,name=supply,proto3" json:"supply,omitempty"`
+	// Of a shipping notice: the purchase order that it is part of, and its line. What is announced is no longer open there.
+	OrderDocument string `protobuf:"bytes,14,opt,name=order_document,json=orderDocument,proto3" json:"order_document,omitempty"`
+	OrderLine     string `protobuf:"bytes,15,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4369,6 +4372,20 @@ func (x *SupplyExpected) GetSupply() []*SupplyChange {
 		return x.Supply
 	}
 	return nil
+}
+
+func (x *SupplyExpected) GetOrderDocument() string {
+	if x != nil {
+		return x.OrderDocument
+	}
+	return ""
+}
+
+func (x *SupplyExpected) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
 }
 
 // SupplyRescheduled moves the date of a line; of all lines of the document when line is empty.
@@ -7360,7 +7377,7 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x04line\x18\x03 \x01(\tR\x04line\x12\x1a\n" +
 	"\blocation\x18\x04 \x01(\tR\blocation\x121\n" +
 	"\x06due_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1a\n" +
-	"\bquantity\x18\x06 \x01(\x03R\bquantity\"\xa1\x02\n" +
+	"\bquantity\x18\x06 \x01(\x03R\bquantity\"\xe7\x02\n" +
 	"\x0eSupplyExpected\x126\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
@@ -7368,7 +7385,10 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\blocation\x18\x04 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x05 \x01(\x03R\bquantity\x121\n" +
 	"\x06due_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12<\n" +
-	"\x06supply\x18\a \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xec\x01\n" +
+	"\x06supply\x18\a \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\x12%\n" +
+	"\x0eorder_document\x18\x0e \x01(\tR\rorderDocument\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x0f \x01(\tR\torderLine\"\xec\x01\n" +
 	"\x11SupplyRescheduled\x126\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +

@@ -1525,7 +1525,11 @@ type Movement_Expected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  SupplyKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=stockfold.inventory.v1.SupplyKind" json:"kind,omitempty"`
 	// When it will be there at the latest; until it is received it counts for later dates, once overdue for none.
-	DueAt         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// Of a shipping notice: the purchase order that it is part of, up to 100 bytes, and its line. What is announced is no longer open there; without a line
+	// the order's lines are lowered as they are due.
+	OrderDocument string `protobuf:"bytes,14,opt,name=order_document,json=orderDocument,proto3" json:"order_document,omitempty"`
+	OrderLine     string `protobuf:"bytes,15,opt,name=order_line,json=orderLine,proto3" json:"order_line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1572,6 +1576,20 @@ func (x *Movement_Expected) GetDueAt() *timestamppb.Timestamp {
 		return x.DueAt
 	}
 	return nil
+}
+
+func (x *Movement_Expected) GetOrderDocument() string {
+	if x != nil {
+		return x.OrderDocument
+	}
+	return ""
+}
+
+func (x *Movement_Expected) GetOrderLine() string {
+	if x != nil {
+		return x.OrderLine
+	}
+	return ""
 }
 
 // Rescheduled moves the date of a line of document, of all its lines when line is empty. The location may be left out; of a
@@ -1687,7 +1705,7 @@ var File_stockfold_inventory_v1_stock_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/stock.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\x80\x13\n" +
+	"\"stockfold/inventory/v1/stock.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xc7\x13\n" +
 	"\bMovement\x12\x1f\n" +
 	"\vmovement_id\x18\x01 \x01(\tR\n" +
 	"movementId\x12\x16\n" +
@@ -1741,10 +1759,13 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x1f\n" +
 	"\vtransfer_id\x18\x02 \x01(\tR\n" +
 	"transferId\x12?\n" +
-	"\tcondition\x18\x03 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x1au\n" +
+	"\tcondition\x18\x03 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x1a\xbb\x01\n" +
 	"\bExpected\x126\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x121\n" +
-	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x1ax\n" +
+	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12%\n" +
+	"\x0eorder_document\x18\x0e \x01(\tR\rorderDocument\x12\x1d\n" +
+	"\n" +
+	"order_line\x18\x0f \x01(\tR\torderLine\x1ax\n" +
 	"\vRescheduled\x126\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\".stockfold.inventory.v1.SupplyKindR\x04kind\x121\n" +
 	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x1a[\n" +
