@@ -11,8 +11,8 @@ import (
 	"github.com/stockfold/stockfold/aggregates/stock"
 )
 
-// Facts makes a random history: movements, reservations that live consistent lives, and now and then a change of a
-// channel or location. The same seed makes the same facts.
+// Facts makes a random history: movements, reservations that live consistent lives, rules of SKUs, and now and then a change of a
+// channel, a location or a shared rule. The same seed makes the same facts.
 type Facts struct {
 	*rand.Rand
 	SKUs, Locations, Channels int
@@ -27,6 +27,7 @@ type live struct {
 	sku, id string
 	until   aggregates.Instant
 	left    []stock.Split
+	channel string
 }
 
 // NewFacts makes facts of a few SKUs.
@@ -65,7 +66,9 @@ func (f *Facts) next(now aggregates.Instant) (stream string, fact aggregates.Eve
 }
 
 func (f *Facts) policy() (string, aggregates.Event) {
-	switch f.IntN(5) {
+	switch f.IntN(7) {
+	case 5, 6:
+		return f.shared()
 	case 0:
 		return aggregates.LocationPrefix + f.location(), &location.Disabled{}
 	case 1:
@@ -84,7 +87,9 @@ func (f *Facts) movement() aggregates.Event {
 		absorbed = stock.AbsorbedBy{Revision: 1, AsOf: 1}
 	}
 	condition := stock.Condition(f.IntN(4))
-	switch f.IntN(9) {
+	switch f.IntN(10) {
+	case 9:
+		return f.rule()
 	case 0:
 		return &stock.ItemRegistered{Name: "item", Unit: "kg", Decimals: f.IntN(4), Category: "c"}
 	case 1:
@@ -103,7 +108,7 @@ func (f *Facts) movement() aggregates.Event {
 }
 
 func (f *Facts) place(now aggregates.Instant) (string, aggregates.Event) {
-	x := live{sku: f.sku(), id: fmt.Sprint("r ", f.count)}
+	x := live{sku: f.sku(), id: fmt.Sprint("r ", f.count), channel: f.channel()}
 	if f.IntN(3) > 0 {
 		x.until = now.CeilSecond() + aggregates.Instant(f.IntN(60))*aggregates.Second
 	}
@@ -113,8 +118,8 @@ func (f *Facts) place(now aggregates.Instant) (string, aggregates.Event) {
 		x.left, sum = append(x.left, split), sum+split.Quantity
 	}
 	f.live = append(f.live, x)
-	return aggregates.SKUPrefix + x.sku, &stock.ReservationPlaced{ReservationID: x.id, Channel: f.channel(), Quantity: sum,
-		Splits: x.left, ExpiresAt: x.until}
+	return aggregates.SKUPrefix + x.sku, &stock.ReservationPlaced{ReservationID: x.id, Channel: x.channel, Quantity: sum,
+		Splits: x.left, ExpiresAt: x.until, PolicyPosition: uint64(f.count)}
 }
 
 // reservation makes the next fact of a live reservation.
@@ -122,27 +127,27 @@ func (f *Facts) reservation(now aggregates.Instant) (string, aggregates.Event) {
 	i := f.IntN(len(f.live))
 	x := &f.live[i]
 	stream, id := aggregates.SKUPrefix+x.sku, x.id
-	all, until := x.left, x.until
+	all, until, channel := x.left, x.until, x.channel
 	switch n := f.IntN(5); {
 	case n == 0 && until != 0:
 		x.until = 0
-		return stream, &stock.ReservationConfirmed{ReservationID: id, ExpiredAt: until, Splits: all}
+		return stream, &stock.ReservationConfirmed{ReservationID: id, ExpiredAt: until, Splits: all, Channel: channel}
 	case n == 1 && until != 0:
 		x.until += 30 * aggregates.Second
-		return stream, &stock.ReservationExtended{ReservationID: id, From: until, ExpiresAt: x.until, Splits: all}
+		return stream, &stock.ReservationExtended{ReservationID: id, From: until, ExpiresAt: x.until, Splits: all, Channel: channel}
 	case n == 2 && until != 0 && until <= now:
 		f.end(i)
-		return stream, &stock.ReservationExpired{ReservationID: id, Splits: all, ExpiresAt: until}
+		return stream, &stock.ReservationExpired{ReservationID: id, Splits: all, ExpiresAt: until, Channel: channel}
 	case n == 3:
 		part := all[:1]
 		if x.left = all[1:]; len(x.left) == 0 {
 			f.end(i)
 		}
-		return stream, &stock.ReservationFulfilled{ReservationID: id, ExpiresAt: until, Closed: len(all) == 1, Splits: []stock.FulfilledSplit{
+		return stream, &stock.ReservationFulfilled{ReservationID: id, ExpiresAt: until, Closed: len(all) == 1, Channel: channel, Splits: []stock.FulfilledSplit{
 			{Location: f.location(), ReservedAt: part[0].Location, Quantity: part[0].Quantity}}}
 	default:
 		f.end(i)
-		return stream, &stock.ReservationReleased{ReservationID: id, Splits: all, ExpiresAt: until, Closed: true}
+		return stream, &stock.ReservationReleased{ReservationID: id, Splits: all, ExpiresAt: until, Closed: true, Channel: channel}
 	}
 }
 

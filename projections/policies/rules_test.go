@@ -119,3 +119,30 @@ func TestWhatPassesIsFoundAndRecorded(t *testing.T) {
 		t.Fatalf("%d has passed, %d is next", passed, next)
 	}
 }
+
+func TestRulesOfMovesAndReturnsAreKept(t *testing.T) {
+	s := start(t)
+	s.Location(t, "berlin")
+	web := s.Channel(t, "web", 0, "berlin")
+	s.rule(&rules.MoveSet{Rule: stock.MoveRule{Channel: "web", Location: "berlin", Off: true}})
+	s.rule(&rules.MoveSet{Rule: stock.MoveRule{Channel: "store", Off: true}})
+	last := s.rule(&rules.ReturnSet{Rule: rules.ReturnRule{Category: "fresh", Channel: "web", Condition: stock.Damaged}})
+	check := func() {
+		t.Helper()
+		s.seen()
+		c, _ := s.dir.Channel("web")
+		if !slices.Equal(c.Policy.Moves, stock.Moves{{Channel: "web", Location: "berlin", Off: true}}) || !c.Policy.Moves.Stay("web", "berlin") {
+			t.Fatalf("moves of web: %+v", c.Policy.Moves)
+		}
+		if got := s.dir.Rules().State.Returns; len(got) != 1 || got[0] != (rules.ReturnRule{Category: "fresh", Channel: "web", Condition: stock.Damaged}) {
+			t.Fatalf("returns: %+v", got)
+		}
+		s.wantPosition("web", web) // what it sells is as before
+		if c.Policy.Position != last {
+			t.Fatalf("the policy is as of %d, the rules as of %d", c.Policy.Position, last)
+		}
+	}
+	check()
+	s.restart()
+	check()
+}

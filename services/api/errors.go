@@ -183,7 +183,7 @@ func badRequest(err error) (problem, bool) {
 		return invalid(e.Field, ReasonInvalidFields, err), true
 	case *stock.PeriodError:
 		return invalid("until", ReasonInvalidFields, err), true
-	case *rules.ScopeError:
+	case *rules.ScopeError, *rules.ReturnScopeError:
 		return invalid("rule", ReasonInvalidFields, err), true
 	}
 	switch err {

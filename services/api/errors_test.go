@@ -96,6 +96,7 @@ var table = map[string]told{
 	"stock.PeriodError":           {&stock.PeriodError{}, codes.InvalidArgument, "INVALID_FIELDS", "", "until", false},
 	"stock.ErrLocationNeeded":     {stock.ErrLocationNeeded, codes.InvalidArgument, "LOCATION_NEEDED", "", "location", false},
 	"rules.ScopeError":            {&rules.ScopeError{}, codes.InvalidArgument, "INVALID_FIELDS", "", "rule", false},
+	"rules.ReturnScopeError":      {&rules.ReturnScopeError{}, codes.InvalidArgument, "INVALID_FIELDS", "", "rule", false},
 	"stock.NotLiveError":          {&stock.NotLiveError{ReservationID: "r", Status: stock.StatusExpired}, codes.FailedPrecondition, "RESERVATION_NOT_LIVE", "reservation_id=r status=expired", "", false},
 	"stock.NotHeldError":          {&stock.NotHeldError{ReservationID: "r"}, codes.FailedPrecondition, "RESERVATION_NOT_HELD", "reservation_id=r", "", false},
 	"stock.ExceedsError":          {&stock.ExceedsError{ReservationID: "r", Requested: 5, Remaining: 3}, codes.FailedPrecondition, "EXCEEDS_REMAINING", "remaining=3 requested=5 reservation_id=r", "", false},

@@ -21,10 +21,12 @@ type explainCmd struct {
 	GRPC    string        `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"service" help:"Address of the service (default: ${default})."`
 	Timeout time.Duration `default:"30s" help:"How long to wait for the answer (default: ${default})."`
 
-	SKU     string    `arg:"" name:"sku" help:"SKU to explain."`
-	Channel string    `required:"" help:"Channel that sells it."`
-	At      time.Time `help:"A past instant, such as 2017-03-31T23:59:59-05:00; now by default." format:"2006-01-02T15:04:05Z07:00"`
-	JSON    bool      `name:"json" help:"Print the whole answer as JSON, for programs."`
+	SKU      string    `arg:"" name:"sku" help:"SKU to explain."`
+	Channel  string    `required:"" help:"Channel that sells it."`
+	Method   string    `placeholder:"METHOD" help:"Count only what may be handed over like this now, e.g. pickup."`
+	Location string    `placeholder:"LOCATION" help:"Count only what lies there."`
+	At       time.Time `help:"A past instant, such as 2017-03-31T23:59:59-05:00; now by default." format:"2006-01-02T15:04:05Z07:00"`
+	JSON     bool      `name:"json" help:"Print the whole answer as JSON, for programs."`
 }
 
 // Help is shown below the flags.
@@ -34,6 +36,7 @@ live, and what may be missing: dead letters that name the SKU, and gaps in the n
 
 Examples:
   stockfold explain 1082185 --channel web
+  stockfold explain 1082185 --channel web --method pickup --location 367
   stockfold explain 1082185 --channel web --at 2017-03-31T23:59:59-05:00 --json`
 }
 
@@ -46,7 +49,7 @@ func (c *explainCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	request := &pb.ExplainAvailabilityRequest{Sku: c.SKU, Channel: c.Channel}
+	request := &pb.ExplainAvailabilityRequest{Sku: c.SKU, Channel: c.Channel, Method: c.Method, Location: c.Location}
 	if !c.At.IsZero() {
 		request.At = timestamppb.New(c.At)
 	}
@@ -74,6 +77,7 @@ func (x *explained) text() string {
 		x.line("SKU %s%s on channel %s, %s: %s available to sell.", x.Sku, named(x.Name), x.Channel, clock(x.At), x.units(x.Ats))
 	}
 	x.sum()
+	x.under()
 	x.notSold()
 	x.held()
 	x.missing()
@@ -99,6 +103,16 @@ func (x *explained) sum() {
 		}
 	}
 	x.line("  %12s  available to sell", "= "+x.number(x.Ats))
+}
+
+// under says which rules were in force, and what does not count by them.
+func (x *explained) under() {
+	if p := x.Policy; p != nil {
+		x.line("\nThis was %s.", p.Text)
+	}
+	if x.Overdue > 0 {
+		x.line("\nOverdue: %s should have come by now; it counts for no date until it comes or is rescheduled.", x.units(x.Overdue))
+	}
 }
 
 func heading(location, channel string) string {
@@ -179,8 +193,12 @@ func (x *explained) held() {
 		for _, s := range h.Splits {
 			where = append(where, fmt.Sprintf("%s at %s", x.number(s.Quantity), s.Location))
 		}
-		x.line("  %12s  %s of channel %s, %s, %s, placed %s", x.number(h.Remaining), h.ReservationId, h.Channel, strings.Join(where, " and "), until,
-			clock(h.Placed.GetRecordedAt()))
+		under := ""
+		if h.Policy != nil {
+			under = ", " + h.Policy.Text
+		}
+		x.line("  %12s  %s of channel %s, %s, %s, placed %s%s", x.number(h.Remaining), h.ReservationId, h.Channel, strings.Join(where, " and "), until,
+			clock(h.Placed.GetRecordedAt()), under)
 	}
 	if x.MoreHolds > 0 {
 		x.line("  %12s  in %d more", x.number(x.MoreHeld), x.MoreHolds)
