@@ -51,6 +51,7 @@ type Shortage struct {
 	Reason    string
 	// PolicyPosition is the stock.Policy.Position that it was decided under; 0 when no rule was asked.
 	PolicyPosition uint64
+	Component      string // of a kit: the one that allows the fewest; Requested and Available are in kits
 }
 
 // The reasons of a Shortage.

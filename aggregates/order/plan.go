@@ -51,7 +51,23 @@ type Want struct {
 	SKU      string
 	Hold     Hold
 	Location string
-	Lines    []Part
+	Lines    []WantedLine
+}
+
+// WantedLine is what one line waits for: Units of the want's SKU, PerKit for each of the line's own that are open.
+type WantedLine struct {
+	Part
+	PerKit int64 // units of the SKU for one of the line; 1 unless the line is a kit's
+	Units  int64
+}
+
+// addKit adds what a line of a kit waits for in a group.
+func (w *Want) addKit(l *line, group int, open int64) {
+	for _, x := range l.parts {
+		if x.group == group {
+			w.Lines = append(w.Lines, WantedLine{Part: Part{Line: l.ID, SKU: l.SKU, Quantity: open}, PerKit: x.Quantity, Units: times(open, x.Quantity)})
+		}
+	}
 }
 
 // Done tells whether there is nothing to tell any SKU.
@@ -79,10 +95,14 @@ func (s *State) want(i int) Want {
 	g := &s.groups[i]
 	w := Want{SKU: g.sku, Hold: s.holdOfGroup(g), Location: g.location}
 	for n := range s.lines {
-		if l := &s.lines[n]; l.group == i {
-			if open := s.open(l); open > 0 {
-				w.Lines = append(w.Lines, Part{Line: l.ID, SKU: l.SKU, Quantity: open})
-			}
+		l := &s.lines[n]
+		open := s.open(l)
+		switch {
+		case open == 0:
+		case l.group == i:
+			w.Lines = append(w.Lines, WantedLine{Part: Part{Line: l.ID, SKU: l.SKU, Quantity: open}, PerKit: 1, Units: open})
+		case l.group == kitLine:
+			w.addKit(l, i, open)
 		}
 	}
 	return w

@@ -3,7 +3,6 @@ package order
 import (
 	"math"
 	"strconv"
-	"strings"
 	"unsafe"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -49,6 +48,9 @@ type State struct {
 	todo    []Physical
 	retired []Withdrawal
 	seen    map[string]uint64 // fingerprints by key
+	kits    map[string]*KitExploded
+
+	placedAt aggregates.Instant
 }
 
 type lineKey struct{ id, sku string }
@@ -63,6 +65,7 @@ type line struct {
 	inspected           int64
 	named               bool // a message said what is ordered of it
 	group               int
+	parts               []portion // of a kit's line, instead of a group
 }
 
 // groupKey names what is promised by one reservation: units of one SKU that come from the same place and take over the same hold.
@@ -116,6 +119,8 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 		return
 	case *HoldLost:
 		s.lose(e)
+	case *KitExploded:
+		s.explode(e)
 	default:
 		s.evolveUnits(e, &m)
 	}
@@ -166,12 +171,16 @@ func (s *State) evolveUnits(e aggregates.Event, m *aggregates.Metadata) {
 func (s *State) physical(m *aggregates.Metadata, kind stock.Kind, p *Part, location string, x Physical) {
 	x.Version, x.Kind, x.SKU, x.Line, x.Quantity, x.Location = s.Version, kind, p.SKU, p.Line, p.Quantity, location
 	x.OccurredAt, x.Source = m.OccurredAt, m.Source
+	if s.kits[x.SKU] != nil {
+		s.todo = append(s.todo, s.partsOf(x)...)
+		return
+	}
 	s.todo = append(s.todo, x)
 }
 
 func (s *State) receive(e *Received, m *aggregates.Metadata) {
 	s.phase, s.channel, s.sold, s.partial, s.confirm = receiving, e.Channel, e.Sold, e.Partial, e.Confirm
-	s.placed, s.expiresAt = m.Fingerprint, e.ExpiresAt
+	s.placed, s.expiresAt, s.placedAt = m.Fingerprint, e.ExpiresAt, m.RecordedAt
 	if e.Sold {
 		s.phase, s.expiresAt = confirmed, 0
 	}
@@ -214,7 +223,15 @@ func (s *State) line(id, sku string) *line {
 
 // join puts a line into the group that shares its reservation.
 func (s *State) join(l *line) {
-	k := groupKey{sku: l.SKU, location: l.Location, takesOver: l.ReservationID}
+	if kit := s.kits[l.SKU]; kit != nil {
+		s.joinParts(l, kit)
+		return
+	}
+	l.group = s.groupOf(groupKey{sku: l.SKU, location: l.Location, takesOver: l.ReservationID})
+}
+
+// groupOf returns the place of a group, new when there is none yet.
+func (s *State) groupOf(k groupKey) int {
 	i, ok := s.groupAt[k]
 	if !ok {
 		if s.groupAt == nil {
@@ -224,7 +241,7 @@ func (s *State) join(l *line) {
 		s.groupAt[k] = i
 		s.groups = append(s.groups, group{groupKey: k})
 	}
-	l.group = i
+	return i
 }
 
 // open is how many units of a line are still to be sent.
@@ -251,6 +268,10 @@ func (s *State) refresh() {
 	for i := range s.lines {
 		if l := &s.lines[i]; l.group >= 0 {
 			wanted[l.group] += s.open(l)
+		} else if open := s.open(l); open > 0 {
+			for _, x := range l.parts {
+				wanted[x.group] += times(open, x.Quantity)
+			}
 		}
 	}
 	for i, now := range wanted {
@@ -330,7 +351,7 @@ func (s *State) clear(version uint64) {
 // remember keeps the key of what came from outside.
 func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
 	switch e.(type) {
-	case *Reserved, *Rejected, *Settled, *Oversold, *HoldLost, *Closed:
+	case *Reserved, *Rejected, *Settled, *Oversold, *HoldLost, *KitExploded, *Closed:
 		return
 	}
 	s.facts++
@@ -340,56 +361,18 @@ func (s *State) remember(e aggregates.Event, m *aggregates.Metadata) {
 	s.seen[m.IdempotencyKey] = m.Fingerprint
 }
 
-// Hold names a reservation of an order: one that was there before, or a number of its own.
-type Hold struct {
-	TakenOver string
-	Suffix    string
-}
-
-// ID is the reservation's id, for an order.
-func (h Hold) ID(order string) string {
-	if h.Suffix == "" {
-		return h.TakenOver
-	}
-	return order + h.Suffix
-}
-
-// named tells whether an id is the hold's, whatever the order.
-func (h Hold) named(id string) bool {
-	if h.Suffix == "" {
-		return id == h.TakenOver
-	}
-	return strings.HasSuffix(id, h.Suffix)
-}
-
-func (s *State) holdOfGroup(g *group) Hold {
-	if g.hold != "" {
-		return Hold{Suffix: g.hold}
-	}
-	return Hold{TakenOver: g.takesOver}
-}
-
-func (s *State) holdOf(l *line) Hold {
-	if l.group < 0 {
-		return Hold{}
-	}
-	if g := &s.groups[l.group]; g.live {
-		return s.holdOfGroup(g)
-	}
-	return Hold{}
-}
-
 // What parts of a state cost in memory, about, in bytes.
 const (
 	sizeState = int(unsafe.Sizeof(State{}))
 	sizeLine  = int(unsafe.Sizeof(line{})) + int(unsafe.Sizeof(group{})) + 200
 	sizeSeen  = 100
 	sizeTodo  = int(unsafe.Sizeof(Physical{})) + 100
+	sizeKit   = stock.MaxComponents * (int(unsafe.Sizeof(portion{})) + 40)
 )
 
 // Size is about how many bytes of memory the state takes.
 func (s *State) Size() int {
-	return sizeState + len(s.lines)*sizeLine + len(s.seen)*sizeSeen + len(s.todo)*sizeTodo
+	return sizeState + len(s.lines)*sizeLine + len(s.seen)*sizeSeen + len(s.todo)*sizeTodo + len(s.kits)*sizeKit
 }
 
 // Latest is the latest time at which an event was recorded.

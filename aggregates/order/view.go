@@ -35,6 +35,7 @@ type View struct {
 	Short     []Shortage
 	Oversold  []Oversold
 	Lines     []LineView
+	PlacedAt  aggregates.Instant
 }
 
 // LineView shows a line.
@@ -42,6 +43,7 @@ type LineView struct {
 	Line
 	Open, Fulfilled, Cut, Delivered, Returned int64
 	Hold                                      Hold
+	Parts                                     []PartView // of a kit's line, instead of a hold
 }
 
 // Show shows the order at an instant.
@@ -49,7 +51,7 @@ func Show(s *State, now aggregates.Instant) View {
 	plan := s.Plan()
 	v := View{
 		Channel: s.channel, Status: s.Status(now), Sold: s.sold, Version: s.Version, Settled: plan.Done(), Reason: s.reason,
-		Short: s.short, Oversold: append([]Oversold(nil), s.oversold...), Lines: make([]LineView, len(s.lines)),
+		Short: s.short, Oversold: append([]Oversold(nil), s.oversold...), Lines: make([]LineView, len(s.lines)), PlacedAt: s.placedAt,
 	}
 	if v.Status == StatusReserved || v.Status == StatusReceived {
 		v.ExpiresAt = s.expiresAt
@@ -57,7 +59,7 @@ func Show(s *State, now aggregates.Instant) View {
 	for i := range s.lines {
 		l := &s.lines[i]
 		v.Lines[i] = LineView{
-			Line: l.Line, Open: s.open(l), Fulfilled: l.fulfilled, Cut: l.cut, Delivered: l.delivered, Returned: l.returned, Hold: s.holdOf(l),
+			Line: l.Line, Open: s.open(l), Fulfilled: l.fulfilled, Cut: l.cut, Delivered: l.delivered, Returned: l.returned, Hold: s.holdOf(l), Parts: s.showParts(l),
 		}
 	}
 	return v

@@ -74,6 +74,9 @@ type Allocated struct {
 // cap, or a ring-fence that is made smaller, would be less than what is used, *OverlapError when another group of the channel
 // has a location in common, *QuantityError, and *TooManyError.
 func Allocate(s *State, r AllocationRequest, _ aggregates.Metadata, now aggregates.Instant) (Allocated, []aggregates.Event, error) {
+	if kit := s.AsKit(); kit != nil {
+		return Allocated{}, nil, &KitError{Kit: *kit}
+	}
 	e := r.event()
 	if err := s.allocatable(e); err != nil {
 		return Allocated{}, nil, err

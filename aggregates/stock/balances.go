@@ -13,7 +13,8 @@ type Balances struct {
 	Item Item
 	list []Balance // in order of location, bytewise
 
-	rules *Rules // nil when the SKU never had one
+	rules  *Rules  // nil when the SKU never had one
+	bundle *Bundle // nil when the SKU never was a kit, nor in one
 }
 
 // Balance is what lies at one location, in base units.
@@ -70,7 +71,7 @@ func (b *Balances) Put(x Balance) { *b.at(x.Location) = x }
 
 // Clone returns a copy that shares nothing that changes. What a State keeps beside the quantities is not copied.
 func (b *Balances) Clone() Balances {
-	c := Balances{Item: b.Item, list: slices.Clone(b.list), rules: b.rules}
+	c := Balances{Item: b.Item, list: slices.Clone(b.list), rules: b.rules, bundle: b.bundle}
 	for i := range c.list {
 		c.list[i].Holds = c.list[i].Holds.clone()
 		c.list[i].Later = c.list[i].Later.clone()
@@ -110,6 +111,8 @@ func (b *Balances) Evolve(e aggregates.Event) {
 		b.setSelling(e)
 	case *BufferSet:
 		b.setBuffer(e)
+	case *KitDefined, *KitMembershipSet:
+		b.evolveKit(e)
 	case *StockSold:
 		b.leave(e.Channel, e.Location, e.Quantity)
 	case *TransferShipped:

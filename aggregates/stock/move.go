@@ -62,7 +62,7 @@ type Moved struct {
 
 // Move decides what a physical fact changes. It is never refused for want of stock. A SKU that nobody knows is
 // registered by default. What is wrong with the request itself is an error: *QuantityError, *NumberError,
-// *DecimalsError, *OverflowError, *KeyReusedError, *SupplyError, *TooManySupplyError, ErrUnknownKind, ErrUnknownCondition;
+// *DecimalsError, *OverflowError, *KeyReusedError, *KitError, *SupplyError, *TooManySupplyError, ErrUnknownKind, ErrUnknownCondition;
 // *NeedHistory asks for more. What the facts leave too little for, at a later date, is recorded as ShortfallDetected.
 func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (Moved, []aggregates.Event, error) {
 	first, err := s.recall(&m)
@@ -77,6 +77,9 @@ func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (
 	}
 	if !r.Replayed && s.outlived(&m) {
 		return Moved{Duplicate: true, ByOffset: true}, nil, nil
+	}
+	if kit := s.AsKit(); kit != nil {
+		return Moved{}, nil, &KitError{Kit: *kit}
 	}
 	quantity, err := r.units(&s.Item)
 	if err != nil {

@@ -23,6 +23,8 @@ type OrderRequest struct {
 	ExpiresAt aggregates.Instant
 	// TakesOver says that the reservation was placed by somebody else, such as the cart that became the order.
 	TakesOver bool
+	// From is the order whose hold is taken over, when one has it.
+	From string
 	// Trial only decides.
 	Trial bool
 	// Location, when it is given, is where the units must come from.
@@ -48,7 +50,7 @@ type Ordered struct {
 // first location: they oversell it, and Breaks proposes which other promises to break, the youngest hold first.
 //
 // It returns *InsufficientError when a line is refused and Partial is not set (or none is accepted), ErrUnknownSKU,
-// ErrUnknownReservation when there is none to take over, *KeyReusedError when the id is another's, *NotLiveError when the
+// *KitError for a kit, ErrUnknownReservation when there is none to take over, *KeyReusedError when the id is another's, *NotLiveError when the
 // reservation has ended, *NoSiteError, *TooManyError, *TooManyDatesError, *OverflowError. What is taken over stays promised for its date.
 func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
 	result, events, err := s.order(r, m, p, now)
@@ -72,15 +74,18 @@ func (s *State) availableTo(r OrderRequest, p *Policy, now aggregates.Instant) i
 
 func (s *State) order(r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
 	held := s.reservations[r.ReservationID]
+	known := held != nil && !(r.From != "" && held.order == r.From) // to this order
 	switch {
-	case held != nil && held.order != "" && held.order != r.OrderID:
+	case known && held.order != "" && held.order != r.OrderID:
 		return Ordered{}, nil, &KeyReusedError{Key: r.ReservationID}
-	case held != nil && r.Version < held.asked:
+	case known && r.Version < held.asked:
 		return Ordered{Reservation: held.viewAt(now), Stale: true}, nil, nil
-	case held != nil && r.Version == held.asked:
+	case known && r.Version == held.asked:
 		return s.askedAgain(held, r, now), nil, nil
 	case len(r.Lines) == 0:
 		return s.withdraw(held, r, m, now)
+	case s.bundle != nil && s.AsKit() != nil:
+		return Ordered{}, nil, s.kitOrdered(&r, p, now)
 	case held == nil && r.TakesOver:
 		_, err := s.find(r.ReservationID)
 		return Ordered{}, nil, err

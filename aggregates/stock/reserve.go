@@ -30,7 +30,7 @@ func (r *ReserveRequest) bound(p *Policy) bool {
 // Reserve promises units of the SKU, all that were requested or none, from the first of the policy's sites that have
 // them. The same request again, by id and fingerprint, yields the first result and no events, also after the
 // reservation ended. It returns *InsufficientError with what is available, what sitesFor and pick return, *NotSoldError,
-// ErrUnknownSKU, *KeyReusedError, *TooManyError, *TooManyDatesError, or what is wrong with the request: *QuantityError,
+// ErrUnknownSKU, *KitError, *KeyReusedError, *TooManyError, *TooManyDatesError, or what is wrong with the request: *QuantityError,
 // *NumberError, *DecimalsError, *HoldSecondsError, *PromiseDateError.
 func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
 	if first := s.reservations[r.ReservationID]; first != nil {
@@ -41,6 +41,11 @@ func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now a
 	}
 	if !s.Item.Registered && !s.used {
 		return Reservation{}, nil, ErrUnknownSKU
+	}
+	if s.bundle != nil {
+		if err := s.kitFor(p, now); err != nil {
+			return Reservation{}, nil, err
+		}
 	}
 	quantity, err := units(r.Quantity, r.Decimal, &s.Item, 1)
 	if err != nil {

@@ -56,13 +56,16 @@ func (b *Balances) sellingRule(channel string) SellingRule {
 
 // SetSelling sets a selling rule, in place of the channel's; one that says nothing ends it. What already is so yields no events. It
 // returns ErrUnknownSKU, *BackordersUsedError when a limit would be less than what is promised, *QuantityError, *BoundError,
-// and *TooManyError.
+// *KitError for limits and a sell-out threshold of a kit, whose components have them, and *TooManyError.
 func SetSelling(s *State, r SellingRule, _ aggregates.Metadata, now aggregates.Instant) (SellingRule, []aggregates.Event, error) {
 	if !s.Item.Registered && !s.used {
 		return SellingRule{}, nil, ErrUnknownSKU
 	}
 	if err := r.check(); err != nil {
 		return SellingRule{}, nil, err
+	}
+	if kit := s.AsKit(); kit != nil && r.limits() {
+		return SellingRule{}, nil, &KitError{Kit: *kit}
 	}
 	i, found := s.rules.selling(r.Channel)
 	was := SellingRule{Channel: r.Channel}

@@ -22,7 +22,7 @@ func (s *State) Size() int {
 	if s.supply != nil {
 		supply = len(s.supply.documents)*sizeDocument + s.supply.lines*sizeLine
 	}
-	return s.rules.Size() + s.said.Size() + sizeState + supply + len(s.list)*sizeBalance + s.entries*sizeEntry + len(s.reservations)*sizeReservation +
+	return s.rules.Size() + s.said.Size() + s.bundle.Size() + sizeState + supply + len(s.list)*sizeBalance + s.entries*sizeEntry + len(s.reservations)*sizeReservation +
 		s.facts.len()*sizeKey + s.calls.len()*sizeCall + len(s.origins)*sizeOrigin
 }
 

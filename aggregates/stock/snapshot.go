@@ -25,6 +25,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 		w.balance(x)
 	}
 	w.rules(s.rules)
+	w.bundle(s.bundle)
 	w.reservations(s)
 	w.uint(uint64(len(s.origins)))
 	for i := range s.origins {

@@ -28,6 +28,7 @@ func (s *State) restore(body []byte) error {
 		fresh.list = append(fresh.list, r.balance(&fresh))
 	}
 	fresh.rules = r.rules()
+	fresh.bundle = r.bundle()
 	r.reservations(&fresh)
 	for range r.count(4) {
 		fresh.origins = append(fresh.origins, r.origin())

@@ -29,7 +29,7 @@ func full(t testing.TB) *world {
 	g.given(expected("po-1", "berlin", 3000, day(4)), expected("po-2", "berlin", 9, day(4)), receivedFor("po-2", "1", "berlin", 4))
 	g.given(cancelled("po-3"), receivedFor("po-4", "7", "berlin", 1), rescheduled("po-2", day(3)))
 	g.given(reserveFor("dated", 2500, day(6)), reserveAs(ReserveRequest{ReservationID: "dated hold", Quantity: 3, PromiseAt: day(6)}))
-	g.given(release("dated", 5))
+	g.given(release("dated", 5), named("bundle", 2), named("another", 1))
 	return g.w
 }
 

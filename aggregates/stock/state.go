@@ -40,7 +40,7 @@ func (s *State) Evolve(e aggregates.Event, m aggregates.Metadata) {
 // record keeps what a later fact, or a fact that comes late, will need to know.
 func (s *State) record(e aggregates.Event, m *aggregates.Metadata) {
 	switch e.(type) {
-	case *ItemRegistered, *SafetyStockSet, *ReservationBarred, *AllocationSet, *SellingRuleSet, *SafetyPeriodPassed, *BufferSet, *said.Taken:
+	case *ItemRegistered, *SafetyStockSet, *ReservationBarred, *AllocationSet, *SellingRuleSet, *SafetyPeriodPassed, *BufferSet, *said.Taken, *KitMembershipSet:
 		return
 	}
 	s.used = true

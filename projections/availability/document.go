@@ -74,7 +74,7 @@ func (d *Document) Size() int {
 			n += useBytes + holdBytes*b.Uses[i].Holds.Len()
 		}
 	}
-	return n + d.Balances.Rules().Size()
+	return n + d.Balances.Rules().Size() + d.Balances.Bundle().Size()
 }
 
 // Encoder writes documents in their stored form, an inventoryv1.AvailabilityDocument. It keeps its memory between
@@ -91,6 +91,7 @@ func (e *Encoder) Append(dst []byte, d *Document) ([]byte, error) {
 	m := &e.message
 	m.Sku, m.Position, m.RecordedAt, m.Policies = d.SKU, d.Position, int64(d.RecordedAt), d.Policies()
 	m.Rules = encodeRules(d.Balances.Rules())
+	m.Kit = encodeBundle(d.Balances.Bundle())
 	e.setItem(d)
 	e.setBalances(d)
 	e.setValues(d)
@@ -174,5 +175,6 @@ func decodeBalances(m *inventoryv1.AvailabilityDocument) (b stock.Balances) {
 		b.Put(x)
 	}
 	b.PutRules(decodeRules(m.Rules))
+	b.PutBundle(decodeBundle(m.Kit))
 	return b
 }

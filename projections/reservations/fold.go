@@ -84,6 +84,7 @@ var ignored = map[string]bool{
 	stock.TypeReservationBarred: true, stock.TypeReservationOrdered: true, stock.TypeObservationRecorded: true,
 	stock.TypeAllocationSet: true, stock.TypeSellingRuleSet: true, stock.TypeSafetyPeriodPassed: true,
 	stock.TypeBufferSet: true, said.TypeTaken: true,
+	stock.TypeKitDefined: true, stock.TypeKitMembershipSet: true,
 }
 
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }

@@ -31,8 +31,9 @@ var count = stock.AbsorbedBy{Revision: 7, AsOf: noon + 5}
 
 var (
 	milk    = order.Part{Line: "1", SKU: "milk", Quantity: 2}
-	decided = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient, PolicyPosition: 1 << 40}}
+	decided = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient, PolicyPosition: 1 << 40, Component: "tea leaves"}}
 	short   = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient}}
+	parts   = []stock.Component{{SKU: "cup", Quantity: 1}, {SKU: "tea leaves", Quantity: 250}}
 )
 
 // samples has one of every event, with every field set.
@@ -96,6 +97,11 @@ func samples() []aggregates.Event {
 		&order.Settled{Version: 7},
 		&order.Oversold{SKU: "milk", Location: "berlin", OnHand: 1, Reserved: 4, Breaks: []order.Break{{ReservationID: "cart-9", Quantity: 3}}},
 		&order.HoldLost{SKU: "milk", ReservationID: "o-1#1"},
+		&stock.KitDefined{Components: parts, Version: 2},
+		&stock.KitMembershipSet{Kit: "tea set", Version: 2, Ended: true},
+		&stock.KitReservationPlaced{ReservationID: "cart-1", Channel: "web", Quantity: 2, OrderID: "kit-reservation:cart-1"},
+		&stock.KitReservationEnded{ReservationID: "cart-1", Fulfilled: 1, Released: 2, Expired: 3},
+		&order.KitExploded{SKU: "tea set", Components: parts, Version: 2},
 		&location.OwnerAssigned{Withdrawn: true, Ownership: location.Ownership{
 			Fact: location.Orders, From: noon, Sources: []string{"erp", "https://wms.example/eu"}}},
 		&stock.ObservationRecorded{Movement: "SupplyExpected", Location: "berlin", Condition: stock.Inspection, To: stock.Damaged,

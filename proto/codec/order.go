@@ -192,7 +192,7 @@ func Shortages(list []order.Shortage) []*pb.OrderShortage {
 	out := make([]*pb.OrderShortage, len(list))
 	for i, x := range list {
 		out[i] = &pb.OrderShortage{Line: x.Line, Sku: x.SKU, Requested: x.Requested, Available: x.Available, Reason: x.Reason,
-			PolicyPosition: x.PolicyPosition}
+			PolicyPosition: x.PolicyPosition, Component: x.Component}
 	}
 	return out
 }
@@ -204,7 +204,7 @@ func fromShortages(list []*pb.OrderShortage) []order.Shortage {
 	out := make([]order.Shortage, len(list))
 	for i, x := range list {
 		out[i] = order.Shortage{Line: x.Line, SKU: x.Sku, Requested: x.Requested, Available: x.Available, Reason: x.Reason,
-			PolicyPosition: x.PolicyPosition}
+			PolicyPosition: x.PolicyPosition, Component: x.Component}
 	}
 	return out
 }

@@ -187,5 +187,8 @@ func reservation(p *pb.Event) aggregates.Event {
 	if e := rule(p); e != nil {
 		return e
 	}
+	if e := kit(p); e != nil {
+		return e
+	}
 	return ordered(p)
 }

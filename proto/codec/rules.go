@@ -1,8 +1,6 @@
 package codec
 
 import (
-	"fmt"
-
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/rules"
@@ -61,7 +59,7 @@ func setRule(p *pb.Event, e aggregates.Event) error {
 		x.Ended = e.Ended
 		p.Payload = &pb.Event_ReturnRuleSet{ReturnRuleSet: x}
 	default:
-		return fmt.Errorf("event %T has no stored form", e)
+		return setKit(p, e)
 	}
 	return nil
 }

@@ -148,6 +148,9 @@ func known(err error) (problem, bool) {
 	if p, ok := refusedByState(err); ok {
 		return p, true
 	}
+	if p, ok := aboutKits(err); ok {
+		return p, true
+	}
 	if p, ok := aboutOrders(err); ok {
 		return p, true
 	}

@@ -18,6 +18,7 @@ const (
 	ReasonKeyReused       = "IDEMPOTENCY_KEY_REUSED" // the source used the id before, with other contents
 	ReasonTooManyDecimals = "TOO_MANY_DECIMALS"      // the quantity would have to be rounded
 	ReasonOverflow        = "QUANTITY_OVERFLOW"      // a balance would not fit 64 bits
+	ReasonKitHoldsNoStock = "KIT_HOLDS_NO_STOCK"     // the SKU is a kit: what lies there are its components
 	ReasonTooMuchSupply   = "TOO_MANY_SUPPLY_LINES"  // the SKU, or the document, has as many lines of supply as it may
 )
 
@@ -43,6 +44,7 @@ func Reject(err error) *Rejection {
 		number    *domain.NumberError
 		supply    *domain.SupplyError
 		lines     *domain.TooManySupplyError
+		kit       *domain.KitError
 	)
 	switch {
 	case err == nil:
@@ -58,6 +60,8 @@ func Reject(err error) *Rejection {
 		return &Rejection{Reason: ReasonTooManyDecimals, Message: decimals.Error()}
 	case errors.As(err, &overflow):
 		return &Rejection{Reason: ReasonOverflow, Message: overflow.Error()}
+	case errors.As(err, &kit):
+		return &Rejection{Reason: ReasonKitHoldsNoStock, Message: kit.Error()}
 	case errors.As(err, &lines):
 		return &Rejection{Reason: ReasonTooMuchSupply, Message: lines.Error()}
 	case errors.As(err, &invalid), errors.As(err, &quantity), errors.As(err, &number), errors.As(err, &supply),

@@ -337,6 +337,11 @@ type Event struct {
 	//	*Event_OrderObserved
 	//	*Event_ReallocationRuleSet
 	//	*Event_ReturnRuleSet
+	//	*Event_KitDefined
+	//	*Event_KitMembershipSet
+	//	*Event_OrderKitExploded
+	//	*Event_KitReservationPlaced
+	//	*Event_KitReservationEnded
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1026,6 +1031,51 @@ func (x *Event) GetReturnRuleSet() *ReturnRuleSet {
 	return nil
 }
 
+func (x *Event) GetKitDefined() *KitDefined {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_KitDefined); ok {
+			return x.KitDefined
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKitMembershipSet() *KitMembershipSet {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_KitMembershipSet); ok {
+			return x.KitMembershipSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOrderKitExploded() *OrderKitExploded {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_OrderKitExploded); ok {
+			return x.OrderKitExploded
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKitReservationPlaced() *KitReservationPlaced {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_KitReservationPlaced); ok {
+			return x.KitReservationPlaced
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKitReservationEnded() *KitReservationEnded {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_KitReservationEnded); ok {
+			return x.KitReservationEnded
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1274,6 +1324,26 @@ type Event_ReturnRuleSet struct {
 	ReturnRuleSet *ReturnRuleSet `protobuf:"bytes,99,opt,name=return_rule_set,json=returnRuleSet,proto3,oneof"`
 }
 
+type Event_KitDefined struct {
+	KitDefined *KitDefined `protobuf:"bytes,90,opt,name=kit_defined,json=kitDefined,proto3,oneof"`
+}
+
+type Event_KitMembershipSet struct {
+	KitMembershipSet *KitMembershipSet `protobuf:"bytes,91,opt,name=kit_membership_set,json=kitMembershipSet,proto3,oneof"`
+}
+
+type Event_OrderKitExploded struct {
+	OrderKitExploded *OrderKitExploded `protobuf:"bytes,92,opt,name=order_kit_exploded,json=orderKitExploded,proto3,oneof"`
+}
+
+type Event_KitReservationPlaced struct {
+	KitReservationPlaced *KitReservationPlaced `protobuf:"bytes,93,opt,name=kit_reservation_placed,json=kitReservationPlaced,proto3,oneof"`
+}
+
+type Event_KitReservationEnded struct {
+	KitReservationEnded *KitReservationEnded `protobuf:"bytes,94,opt,name=kit_reservation_ended,json=kitReservationEnded,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -1395,6 +1465,16 @@ func (*Event_OrderObserved) isEvent_Payload() {}
 func (*Event_ReallocationRuleSet) isEvent_Payload() {}
 
 func (*Event_ReturnRuleSet) isEvent_Payload() {}
+
+func (*Event_KitDefined) isEvent_Payload() {}
+
+func (*Event_KitMembershipSet) isEvent_Payload() {}
+
+func (*Event_OrderKitExploded) isEvent_Payload() {}
+
+func (*Event_KitReservationPlaced) isEvent_Payload() {}
+
+func (*Event_KitReservationEnded) isEvent_Payload() {}
 
 // Source says which system a fact came from and by which message.
 type Source struct {
@@ -5217,8 +5297,10 @@ type OrderShortage struct {
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The rules that this was decided under, as in ReservationPlaced; 0 when no rule was asked.
 	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of a kit: the component that allows the fewest. requested and available are in kits.
+	Component     string `protobuf:"bytes,6,opt,name=component,proto3" json:"component,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderShortage) Reset() {
@@ -5291,6 +5373,13 @@ func (x *OrderShortage) GetPolicyPosition() uint64 {
 		return x.PolicyPosition
 	}
 	return 0
+}
+
+func (x *OrderShortage) GetComponent() string {
+	if x != nil {
+		return x.Component
+	}
+	return ""
 }
 
 // OrderReserved says that every line is promised, but for those that are short.
@@ -7036,11 +7125,383 @@ func (x *PolicyMessageTaken) GetSuperseded() bool {
 	return false
 }
 
+// KitComponent is how many base units of a SKU one kit takes.
+type KitComponent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KitComponent) Reset() {
+	*x = KitComponent{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KitComponent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KitComponent) ProtoMessage() {}
+
+func (x *KitComponent) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KitComponent.ProtoReflect.Descriptor instead.
+func (*KitComponent) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *KitComponent) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *KitComponent) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+// KitDefined says what a kit, the stream's SKU, is made of; with no components it is a kit no more.
+type KitDefined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In bytewise order of SKU.
+	Components []*KitComponent `protobuf:"bytes,1,rep,name=components,proto3" json:"components,omitempty"`
+	// Number of the definition, from 1.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KitDefined) Reset() {
+	*x = KitDefined{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KitDefined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KitDefined) ProtoMessage() {}
+
+func (x *KitDefined) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KitDefined.ProtoReflect.Descriptor instead.
+func (*KitDefined) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *KitDefined) GetComponents() []*KitComponent {
+	if x != nil {
+		return x.Components
+	}
+	return nil
+}
+
+func (x *KitDefined) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// KitMembershipSet says that the stream's SKU is a component of a kit, as of a definition of that, or is so no more. While it is
+// one it cannot become a kit itself.
+type KitMembershipSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kit           string                 `protobuf:"bytes,1,opt,name=kit,proto3" json:"kit,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Ended         bool                   `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KitMembershipSet) Reset() {
+	*x = KitMembershipSet{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KitMembershipSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KitMembershipSet) ProtoMessage() {}
+
+func (x *KitMembershipSet) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KitMembershipSet.ProtoReflect.Descriptor instead.
+func (*KitMembershipSet) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *KitMembershipSet) GetKit() string {
+	if x != nil {
+		return x.Kit
+	}
+	return ""
+}
+
+func (x *KitMembershipSet) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *KitMembershipSet) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// OrderKitExploded says what the order takes for a SKU that is a kit, on all of its lines and for good.
+type OrderKitExploded struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Sku        string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Components []*KitComponent        `protobuf:"bytes,2,rep,name=components,proto3" json:"components,omitempty"`
+	// Number of the kit's definition.
+	Version       uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderKitExploded) Reset() {
+	*x = OrderKitExploded{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderKitExploded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderKitExploded) ProtoMessage() {}
+
+func (x *OrderKitExploded) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderKitExploded.ProtoReflect.Descriptor instead.
+func (*OrderKitExploded) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *OrderKitExploded) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderKitExploded) GetComponents() []*KitComponent {
+	if x != nil {
+		return x.Components
+	}
+	return nil
+}
+
+func (x *OrderKitExploded) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// KitReservationPlaced says that kits, of the stream's SKU, are promised under an id. The components are promised on their own
+// streams, for the order.
+type KitReservationPlaced struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Channel       string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Stream "order-<id>" that coordinates the components.
+	OrderId       string `protobuf:"bytes,4,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KitReservationPlaced) Reset() {
+	*x = KitReservationPlaced{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KitReservationPlaced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KitReservationPlaced) ProtoMessage() {}
+
+func (x *KitReservationPlaced) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KitReservationPlaced.ProtoReflect.Descriptor instead.
+func (*KitReservationPlaced) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *KitReservationPlaced) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *KitReservationPlaced) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *KitReservationPlaced) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *KitReservationPlaced) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+// KitReservationEnded says that nothing is promised under the id any more.
+type KitReservationEnded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReservationId string                 `protobuf:"bytes,1,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
+	Fulfilled     int64                  `protobuf:"varint,2,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
+	Released      int64                  `protobuf:"varint,3,opt,name=released,proto3" json:"released,omitempty"`
+	Expired       int64                  `protobuf:"varint,4,opt,name=expired,proto3" json:"expired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KitReservationEnded) Reset() {
+	*x = KitReservationEnded{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KitReservationEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KitReservationEnded) ProtoMessage() {}
+
+func (x *KitReservationEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KitReservationEnded.ProtoReflect.Descriptor instead.
+func (*KitReservationEnded) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *KitReservationEnded) GetReservationId() string {
+	if x != nil {
+		return x.ReservationId
+	}
+	return ""
+}
+
+func (x *KitReservationEnded) GetFulfilled() int64 {
+	if x != nil {
+		return x.Fulfilled
+	}
+	return 0
+}
+
+func (x *KitReservationEnded) GetReleased() int64 {
+	if x != nil {
+		return x.Released
+	}
+	return 0
+}
+
+func (x *KitReservationEnded) GetExpired() int64 {
+	if x != nil {
+		return x.Expired
+	}
+	return 0
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3-\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa71\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -7121,7 +7582,13 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x14policy_message_taken\x18a \x01(\v2*.stockfold.inventory.v1.PolicyMessageTakenH\x00R\x12policyMessageTaken\x12N\n" +
 	"\x0eorder_observed\x188 \x01(\v2%.stockfold.inventory.v1.OrderObservedH\x00R\rorderObserved\x12a\n" +
 	"\x15reallocation_rule_set\x18b \x01(\v2+.stockfold.inventory.v1.ReallocationRuleSetH\x00R\x13reallocationRuleSet\x12O\n" +
-	"\x0freturn_rule_set\x18c \x01(\v2%.stockfold.inventory.v1.ReturnRuleSetH\x00R\rreturnRuleSetB\t\n" +
+	"\x0freturn_rule_set\x18c \x01(\v2%.stockfold.inventory.v1.ReturnRuleSetH\x00R\rreturnRuleSet\x12E\n" +
+	"\vkit_defined\x18Z \x01(\v2\".stockfold.inventory.v1.KitDefinedH\x00R\n" +
+	"kitDefined\x12X\n" +
+	"\x12kit_membership_set\x18[ \x01(\v2(.stockfold.inventory.v1.KitMembershipSetH\x00R\x10kitMembershipSet\x12X\n" +
+	"\x12order_kit_exploded\x18\\ \x01(\v2(.stockfold.inventory.v1.OrderKitExplodedH\x00R\x10orderKitExploded\x12d\n" +
+	"\x16kit_reservation_placed\x18] \x01(\v2,.stockfold.inventory.v1.KitReservationPlacedH\x00R\x14kitReservationPlaced\x12a\n" +
+	"\x15kit_reservation_ended\x18^ \x01(\v2+.stockfold.inventory.v1.KitReservationEndedH\x00R\x13kitReservationEndedB\t\n" +
 	"\apayload\"\xfc\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
@@ -7457,14 +7924,15 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x04 \x01(\tR\rreservationId\x12\x1a\n" +
 	"\blocation\x18\x05 \x01(\tR\blocation\x12\x16\n" +
 	"\x06method\x18\x06 \x01(\tR\x06method\x12\x18\n" +
-	"\adecimal\x18\a \x01(\tR\adecimal\"\xb2\x01\n" +
+	"\adecimal\x18\a \x01(\tR\adecimal\"\xd0\x01\n" +
 	"\rOrderShortage\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x03 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x04 \x01(\x03R\tavailable\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12'\n" +
-	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"f\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\x12\x1c\n" +
+	"\tcomponent\x18\x06 \x01(\tR\tcomponent\"f\n" +
 	"\rOrderReserved\x12;\n" +
 	"\x05short\x18\x01 \x03(\v2%.stockfold.inventory.v1.OrderShortageR\x05short\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\"L\n" +
@@ -7595,7 +8063,36 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x05about\x18\x01 \x01(\tR\x05about\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\x02 \x01(\bR\n" +
-	"superseded*\x8a\x01\n" +
+	"superseded\"<\n" +
+	"\fKitComponent\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"l\n" +
+	"\n" +
+	"KitDefined\x12D\n" +
+	"\n" +
+	"components\x18\x01 \x03(\v2$.stockfold.inventory.v1.KitComponentR\n" +
+	"components\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"T\n" +
+	"\x10KitMembershipSet\x12\x10\n" +
+	"\x03kit\x18\x01 \x01(\tR\x03kit\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x14\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\"\x84\x01\n" +
+	"\x10OrderKitExploded\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12D\n" +
+	"\n" +
+	"components\x18\x02 \x03(\v2$.stockfold.inventory.v1.KitComponentR\n" +
+	"components\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"\x8e\x01\n" +
+	"\x14KitReservationPlaced\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x18\n" +
+	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12\x19\n" +
+	"\border_id\x18\x04 \x01(\tR\aorderId\"\x90\x01\n" +
+	"\x13KitReservationEnded\x12%\n" +
+	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x1c\n" +
+	"\tfulfilled\x18\x02 \x01(\x03R\tfulfilled\x12\x1a\n" +
+	"\breleased\x18\x03 \x01(\x03R\breleased\x12\x18\n" +
+	"\aexpired\x18\x04 \x01(\x03R\aexpired*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -7631,7 +8128,7 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
@@ -7711,11 +8208,17 @@ var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(*BufferSet)(nil),              // 75: stockfold.inventory.v1.BufferSet
 	(*SharedBufferSet)(nil),        // 76: stockfold.inventory.v1.SharedBufferSet
 	(*PolicyMessageTaken)(nil),     // 77: stockfold.inventory.v1.PolicyMessageTaken
-	(*timestamppb.Timestamp)(nil),  // 78: google.protobuf.Timestamp
+	(*KitComponent)(nil),           // 78: stockfold.inventory.v1.KitComponent
+	(*KitDefined)(nil),             // 79: stockfold.inventory.v1.KitDefined
+	(*KitMembershipSet)(nil),       // 80: stockfold.inventory.v1.KitMembershipSet
+	(*OrderKitExploded)(nil),       // 81: stockfold.inventory.v1.OrderKitExploded
+	(*KitReservationPlaced)(nil),   // 82: stockfold.inventory.v1.KitReservationPlaced
+	(*KitReservationEnded)(nil),    // 83: stockfold.inventory.v1.KitReservationEnded
+	(*timestamppb.Timestamp)(nil),  // 84: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	78,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	78,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	84,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	84,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	5,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
 	8,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
 	9,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
@@ -7778,111 +8281,118 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	68,  // 61: stockfold.inventory.v1.Event.order_observed:type_name -> stockfold.inventory.v1.OrderObserved
 	69,  // 62: stockfold.inventory.v1.Event.reallocation_rule_set:type_name -> stockfold.inventory.v1.ReallocationRuleSet
 	70,  // 63: stockfold.inventory.v1.Event.return_rule_set:type_name -> stockfold.inventory.v1.ReturnRuleSet
-	78,  // 64: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 65: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 66: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	72,  // 67: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 68: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 69: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	39,  // 70: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 71: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 72: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 73: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 74: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 75: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 76: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 77: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	6,   // 78: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 79: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 80: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	78,  // 81: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	39,  // 82: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 83: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 84: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	39,  // 85: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	7,   // 86: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	78,  // 87: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 88: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	40,  // 89: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	78,  // 90: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	7,   // 91: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	78,  // 92: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	78,  // 93: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	78,  // 94: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	7,   // 95: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	78,  // 96: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	21,  // 97: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	78,  // 98: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 99: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 100: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	7,   // 101: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	78,  // 102: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 103: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 104: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	78,  // 105: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 106: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	78,  // 107: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	78,  // 108: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	27,  // 109: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	78,  // 110: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	78,  // 111: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	27,  // 112: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	78,  // 113: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	78,  // 114: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	78,  // 115: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	78,  // 116: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	78,  // 117: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	78,  // 118: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	78,  // 119: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 120: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	78,  // 121: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 122: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	78,  // 123: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	39,  // 124: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 125: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	78,  // 126: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	39,  // 127: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 128: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	39,  // 129: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	78,  // 130: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	45,  // 131: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	78,  // 132: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 133: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	7,   // 134: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	78,  // 135: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 136: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	2,   // 137: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
-	7,   // 138: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	7,   // 139: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	78,  // 140: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 141: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	51,  // 142: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	78,  // 143: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	52,  // 144: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	52,  // 145: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	78,  // 146: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 147: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 148: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	66,  // 149: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	51,  // 150: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	78,  // 151: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
-	0,   // 152: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
-	3,   // 153: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	78,  // 154: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 155: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 156: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	78,  // 157: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 158: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	78,  // 159: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	78,  // 160: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
-	78,  // 161: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
-	78,  // 162: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
-	78,  // 163: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
-	164, // [164:164] is the sub-list for method output_type
-	164, // [164:164] is the sub-list for method input_type
-	164, // [164:164] is the sub-list for extension type_name
-	164, // [164:164] is the sub-list for extension extendee
-	0,   // [0:164] is the sub-list for field type_name
+	79,  // 64: stockfold.inventory.v1.Event.kit_defined:type_name -> stockfold.inventory.v1.KitDefined
+	80,  // 65: stockfold.inventory.v1.Event.kit_membership_set:type_name -> stockfold.inventory.v1.KitMembershipSet
+	81,  // 66: stockfold.inventory.v1.Event.order_kit_exploded:type_name -> stockfold.inventory.v1.OrderKitExploded
+	82,  // 67: stockfold.inventory.v1.Event.kit_reservation_placed:type_name -> stockfold.inventory.v1.KitReservationPlaced
+	83,  // 68: stockfold.inventory.v1.Event.kit_reservation_ended:type_name -> stockfold.inventory.v1.KitReservationEnded
+	84,  // 69: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 70: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 71: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	72,  // 72: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 73: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 74: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	39,  // 75: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 76: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 77: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 78: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 79: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 80: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 81: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 82: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	6,   // 83: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 84: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 85: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	84,  // 86: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	39,  // 87: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 88: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 89: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	39,  // 90: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	7,   // 91: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	84,  // 92: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	84,  // 93: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	40,  // 94: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	84,  // 95: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	7,   // 96: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	84,  // 97: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	84,  // 98: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	84,  // 99: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	7,   // 100: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	84,  // 101: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	21,  // 102: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	84,  // 103: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	84,  // 104: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 105: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	7,   // 106: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	84,  // 107: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	84,  // 108: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 109: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	84,  // 110: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	84,  // 111: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	84,  // 112: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	84,  // 113: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	27,  // 114: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	84,  // 115: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	84,  // 116: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	27,  // 117: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	84,  // 118: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	84,  // 119: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	84,  // 120: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	84,  // 121: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	84,  // 122: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	84,  // 123: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	84,  // 124: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 125: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	84,  // 126: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 127: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	84,  // 128: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	39,  // 129: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 130: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	84,  // 131: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	39,  // 132: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 133: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	39,  // 134: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	84,  // 135: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	45,  // 136: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	84,  // 137: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 138: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	7,   // 139: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	84,  // 140: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	84,  // 141: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	2,   // 142: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
+	7,   // 143: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	7,   // 144: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	84,  // 145: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	84,  // 146: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	51,  // 147: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	84,  // 148: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	52,  // 149: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	52,  // 150: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	84,  // 151: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 152: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 153: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	66,  // 154: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	51,  // 155: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	84,  // 156: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
+	0,   // 157: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
+	3,   // 158: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	84,  // 159: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 160: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 161: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	84,  // 162: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 163: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	84,  // 164: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	84,  // 165: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	84,  // 166: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	84,  // 167: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	84,  // 168: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	78,  // 169: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
+	78,  // 170: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
+	171, // [171:171] is the sub-list for method output_type
+	171, // [171:171] is the sub-list for method input_type
+	171, // [171:171] is the sub-list for extension type_name
+	171, // [171:171] is the sub-list for extension extendee
+	0,   // [0:171] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -7952,6 +8462,11 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_OrderObserved)(nil),
 		(*Event_ReallocationRuleSet)(nil),
 		(*Event_ReturnRuleSet)(nil),
+		(*Event_KitDefined)(nil),
+		(*Event_KitMembershipSet)(nil),
+		(*Event_OrderKitExploded)(nil),
+		(*Event_KitReservationPlaced)(nil),
+		(*Event_KitReservationEnded)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -7959,7 +8474,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   74,
+			NumMessages:   80,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -136,7 +136,10 @@ type ExplainAvailabilityResponse struct {
 	// The rules that the answer was decided under.
 	Policy *ExplainedPolicy `protobuf:"bytes,20,opt,name=policy,proto3" json:"policy,omitempty"`
 	// Open at the channel's locations and past its date: it counts for no date until it comes or is rescheduled.
-	Overdue       int64 `protobuf:"varint,21,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	Overdue int64 `protobuf:"varint,21,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	// Of a kit: what each component allows; ats is the lowest of their kits, and there is one step that says so. Ask for a component's
+	// own explanation by its SKU.
+	Components    []*ExplainedComponent `protobuf:"bytes,40,rep,name=components,proto3" json:"components,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,6 +321,13 @@ func (x *ExplainAvailabilityResponse) GetOverdue() int64 {
 	return 0
 }
 
+func (x *ExplainAvailabilityResponse) GetComponents() []*ExplainedComponent {
+	if x != nil {
+		return x.Components
+	}
+	return nil
+}
+
 // ExplainedPolicy names the rules of a decision: the channel, its locations and the shared rules as of a position of the store.
 type ExplainedPolicy struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -409,7 +419,7 @@ func (x *ExplainedPolicy) GetText() string {
 type ExplainedStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stable UPPER_SNAKE name: ON_HAND, RESERVED, KEPT_FOR_LATER, SAFETY_STOCK, NOT_BELOW_ZERO, PUT_ASIDE,
-	// CAP, BUFFER, SELL_OUT, NOT_RELEASED, NOT_SOLD, OTHER_METHOD.
+	// CAP, BUFFER, SELL_OUT, NOT_RELEASED, NOT_SOLD, OTHER_METHOD, COMPONENTS.
 	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// Empty when it is about the channel as a whole.
 	Location string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
@@ -1091,13 +1101,13 @@ var File_stockfold_inventory_v1_explain_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_explain_proto_rawDesc = "" +
 	"\n" +
-	"$stockfold/inventory/v1/explain.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a'stockfold/inventory/v1/operations.proto\"\xa8\x01\n" +
+	"$stockfold/inventory/v1/explain.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a stockfold/inventory/v1/kit.proto\x1a'stockfold/inventory/v1/operations.proto\"\xa8\x01\n" +
 	"\x1aExplainAvailabilityRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12*\n" +
 	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
 	"\x06method\x18\x04 \x01(\tR\x06method\x12\x1a\n" +
-	"\blocation\x18\x05 \x01(\tR\blocation\"\xff\x06\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\"\xcb\a\n" +
 	"\x1bExplainAvailabilityResponse\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1121,7 +1131,10 @@ const file_stockfold_inventory_v1_explain_proto_rawDesc = "" +
 	"\x04last\x18\x12 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\x04last\x12B\n" +
 	"\rchannel_cause\x18\x13 \x01(\v2\x1d.stockfold.inventory.v1.CauseR\fchannelCause\x12?\n" +
 	"\x06policy\x18\x14 \x01(\v2'.stockfold.inventory.v1.ExplainedPolicyR\x06policy\x12\x18\n" +
-	"\aoverdue\x18\x15 \x01(\x03R\aoverdue\"\xce\x01\n" +
+	"\aoverdue\x18\x15 \x01(\x03R\aoverdue\x12J\n" +
+	"\n" +
+	"components\x18( \x03(\v2*.stockfold.inventory.v1.ExplainedComponentR\n" +
+	"components\"\xce\x01\n" +
 	"\x0fExplainedPolicy\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12)\n" +
@@ -1224,8 +1237,9 @@ var file_stockfold_inventory_v1_explain_proto_goTypes = []any{
 	(*ExplainedDeadLetter)(nil),         // 8: stockfold.inventory.v1.ExplainedDeadLetter
 	(*timestamppb.Timestamp)(nil),       // 9: google.protobuf.Timestamp
 	(*SequenceGap)(nil),                 // 10: stockfold.inventory.v1.SequenceGap
-	(*Source)(nil),                      // 11: stockfold.inventory.v1.Source
-	(*Split)(nil),                       // 12: stockfold.inventory.v1.Split
+	(*ExplainedComponent)(nil),          // 11: stockfold.inventory.v1.ExplainedComponent
+	(*Source)(nil),                      // 12: stockfold.inventory.v1.Source
+	(*Split)(nil),                       // 13: stockfold.inventory.v1.Split
 }
 var file_stockfold_inventory_v1_explain_proto_depIdxs = []int32{
 	9,  // 0: stockfold.inventory.v1.ExplainAvailabilityRequest.at:type_name -> google.protobuf.Timestamp
@@ -1238,26 +1252,27 @@ var file_stockfold_inventory_v1_explain_proto_depIdxs = []int32{
 	6,  // 7: stockfold.inventory.v1.ExplainAvailabilityResponse.last:type_name -> stockfold.inventory.v1.Cause
 	6,  // 8: stockfold.inventory.v1.ExplainAvailabilityResponse.channel_cause:type_name -> stockfold.inventory.v1.Cause
 	2,  // 9: stockfold.inventory.v1.ExplainAvailabilityResponse.policy:type_name -> stockfold.inventory.v1.ExplainedPolicy
-	4,  // 10: stockfold.inventory.v1.ExplainedStep.rules:type_name -> stockfold.inventory.v1.ExplainedRule
-	6,  // 11: stockfold.inventory.v1.ExplainedRule.cause:type_name -> stockfold.inventory.v1.Cause
-	6,  // 12: stockfold.inventory.v1.ExplainedLocation.count:type_name -> stockfold.inventory.v1.Cause
-	6,  // 13: stockfold.inventory.v1.ExplainedLocation.latest:type_name -> stockfold.inventory.v1.Cause
-	6,  // 14: stockfold.inventory.v1.ExplainedLocation.safety_stock_cause:type_name -> stockfold.inventory.v1.Cause
-	6,  // 15: stockfold.inventory.v1.ExplainedLocation.observations:type_name -> stockfold.inventory.v1.Cause
-	6,  // 16: stockfold.inventory.v1.ExplainedLocation.location_cause:type_name -> stockfold.inventory.v1.Cause
-	9,  // 17: stockfold.inventory.v1.Cause.occurred_at:type_name -> google.protobuf.Timestamp
-	9,  // 18: stockfold.inventory.v1.Cause.recorded_at:type_name -> google.protobuf.Timestamp
-	11, // 19: stockfold.inventory.v1.Cause.source:type_name -> stockfold.inventory.v1.Source
-	12, // 20: stockfold.inventory.v1.ExplainedHold.splits:type_name -> stockfold.inventory.v1.Split
-	9,  // 21: stockfold.inventory.v1.ExplainedHold.expires_at:type_name -> google.protobuf.Timestamp
-	6,  // 22: stockfold.inventory.v1.ExplainedHold.placed:type_name -> stockfold.inventory.v1.Cause
-	2,  // 23: stockfold.inventory.v1.ExplainedHold.policy:type_name -> stockfold.inventory.v1.ExplainedPolicy
-	9,  // 24: stockfold.inventory.v1.ExplainedDeadLetter.received_at:type_name -> google.protobuf.Timestamp
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	11, // 10: stockfold.inventory.v1.ExplainAvailabilityResponse.components:type_name -> stockfold.inventory.v1.ExplainedComponent
+	4,  // 11: stockfold.inventory.v1.ExplainedStep.rules:type_name -> stockfold.inventory.v1.ExplainedRule
+	6,  // 12: stockfold.inventory.v1.ExplainedRule.cause:type_name -> stockfold.inventory.v1.Cause
+	6,  // 13: stockfold.inventory.v1.ExplainedLocation.count:type_name -> stockfold.inventory.v1.Cause
+	6,  // 14: stockfold.inventory.v1.ExplainedLocation.latest:type_name -> stockfold.inventory.v1.Cause
+	6,  // 15: stockfold.inventory.v1.ExplainedLocation.safety_stock_cause:type_name -> stockfold.inventory.v1.Cause
+	6,  // 16: stockfold.inventory.v1.ExplainedLocation.observations:type_name -> stockfold.inventory.v1.Cause
+	6,  // 17: stockfold.inventory.v1.ExplainedLocation.location_cause:type_name -> stockfold.inventory.v1.Cause
+	9,  // 18: stockfold.inventory.v1.Cause.occurred_at:type_name -> google.protobuf.Timestamp
+	9,  // 19: stockfold.inventory.v1.Cause.recorded_at:type_name -> google.protobuf.Timestamp
+	12, // 20: stockfold.inventory.v1.Cause.source:type_name -> stockfold.inventory.v1.Source
+	13, // 21: stockfold.inventory.v1.ExplainedHold.splits:type_name -> stockfold.inventory.v1.Split
+	9,  // 22: stockfold.inventory.v1.ExplainedHold.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 23: stockfold.inventory.v1.ExplainedHold.placed:type_name -> stockfold.inventory.v1.Cause
+	2,  // 24: stockfold.inventory.v1.ExplainedHold.policy:type_name -> stockfold.inventory.v1.ExplainedPolicy
+	9,  // 25: stockfold.inventory.v1.ExplainedDeadLetter.received_at:type_name -> google.protobuf.Timestamp
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_explain_proto_init() }
@@ -1266,6 +1281,7 @@ func file_stockfold_inventory_v1_explain_proto_init() {
 		return
 	}
 	file_stockfold_inventory_v1_event_proto_init()
+	file_stockfold_inventory_v1_kit_proto_init()
 	file_stockfold_inventory_v1_operations_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -297,6 +297,8 @@ type OrderLine struct {
 	ReservationId string `protobuf:"bytes,9,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	Location      string `protobuf:"bytes,10,opt,name=location,proto3" json:"location,omitempty"`
 	Method        string `protobuf:"bytes,11,opt,name=method,proto3" json:"method,omitempty"`
+	// Of a kit: what is held of its components. The quantities above are in kits.
+	Components    []*KitPart `protobuf:"bytes,12,rep,name=components,proto3" json:"components,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -406,6 +408,13 @@ func (x *OrderLine) GetMethod() string {
 		return x.Method
 	}
 	return ""
+}
+
+func (x *OrderLine) GetComponents() []*KitPart {
+	if x != nil {
+		return x.Components
+	}
+	return nil
 }
 
 type ReserveOrderRequest struct {
@@ -2083,7 +2092,7 @@ var File_stockfold_inventory_v1_order_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/order.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xcd\x03\n" +
+	"\"stockfold/inventory/v1/order.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a stockfold/inventory/v1/kit.proto\"\xcd\x03\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12;\n" +
@@ -2097,7 +2106,7 @@ const file_stockfold_inventory_v1_order_proto_rawDesc = "" +
 	"\asettled\x18\t \x01(\bR\asettled\x12A\n" +
 	"\boversold\x18\n" +
 	" \x03(\v2%.stockfold.inventory.v1.OrderOversoldR\boversold\x12\x16\n" +
-	"\x06reason\x18\v \x01(\tR\x06reason\"\xa6\x02\n" +
+	"\x06reason\x18\v \x01(\tR\x06reason\"\xe7\x02\n" +
 	"\tOrderLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
@@ -2110,7 +2119,10 @@ const file_stockfold_inventory_v1_order_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\t \x01(\tR\rreservationId\x12\x1a\n" +
 	"\blocation\x18\n" +
 	" \x01(\tR\blocation\x12\x16\n" +
-	"\x06method\x18\v \x01(\tR\x06method\"\x99\x02\n" +
+	"\x06method\x18\v \x01(\tR\x06method\x12?\n" +
+	"\n" +
+	"components\x18\f \x03(\v2\x1f.stockfold.inventory.v1.KitPartR\n" +
+	"components\"\x99\x02\n" +
 	"\x13ReserveOrderRequest\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x129\n" +
@@ -2294,8 +2306,9 @@ var file_stockfold_inventory_v1_order_proto_goTypes = []any{
 	(*OrderShortage)(nil),              // 29: stockfold.inventory.v1.OrderShortage
 	(*timestamppb.Timestamp)(nil),      // 30: google.protobuf.Timestamp
 	(*OrderOversold)(nil),              // 31: stockfold.inventory.v1.OrderOversold
-	(*OrderedLine)(nil),                // 32: stockfold.inventory.v1.OrderedLine
-	(Condition)(0),                     // 33: stockfold.inventory.v1.Condition
+	(*KitPart)(nil),                    // 32: stockfold.inventory.v1.KitPart
+	(*OrderedLine)(nil),                // 33: stockfold.inventory.v1.OrderedLine
+	(Condition)(0),                     // 34: stockfold.inventory.v1.Condition
 }
 var file_stockfold_inventory_v1_order_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.Order.status:type_name -> stockfold.inventory.v1.OrderStatus
@@ -2303,55 +2316,56 @@ var file_stockfold_inventory_v1_order_proto_depIdxs = []int32{
 	29, // 2: stockfold.inventory.v1.Order.short:type_name -> stockfold.inventory.v1.OrderShortage
 	30, // 3: stockfold.inventory.v1.Order.expires_at:type_name -> google.protobuf.Timestamp
 	31, // 4: stockfold.inventory.v1.Order.oversold:type_name -> stockfold.inventory.v1.OrderOversold
-	32, // 5: stockfold.inventory.v1.ReserveOrderRequest.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	2,  // 6: stockfold.inventory.v1.ReserveOrderResponse.order:type_name -> stockfold.inventory.v1.Order
-	2,  // 7: stockfold.inventory.v1.ConfirmOrderResponse.order:type_name -> stockfold.inventory.v1.Order
-	2,  // 8: stockfold.inventory.v1.ExtendOrderResponse.order:type_name -> stockfold.inventory.v1.Order
-	2,  // 9: stockfold.inventory.v1.CancelOrderResponse.order:type_name -> stockfold.inventory.v1.Order
-	30, // 10: stockfold.inventory.v1.RecordOrderMessageRequest.occurred_at:type_name -> google.protobuf.Timestamp
-	18, // 11: stockfold.inventory.v1.RecordOrderMessageRequest.message:type_name -> stockfold.inventory.v1.OrderMessage
-	2,  // 12: stockfold.inventory.v1.RecordOrderMessageResponse.order:type_name -> stockfold.inventory.v1.Order
-	2,  // 13: stockfold.inventory.v1.GetOrderResponse.order:type_name -> stockfold.inventory.v1.Order
-	2,  // 14: stockfold.inventory.v1.ListOrdersResponse.orders:type_name -> stockfold.inventory.v1.Order
-	19, // 15: stockfold.inventory.v1.OrderMessage.placed:type_name -> stockfold.inventory.v1.OrderMessage.Placed
-	20, // 16: stockfold.inventory.v1.OrderMessage.changed:type_name -> stockfold.inventory.v1.OrderMessage.Changed
-	21, // 17: stockfold.inventory.v1.OrderMessage.cut:type_name -> stockfold.inventory.v1.OrderMessage.Cut
-	22, // 18: stockfold.inventory.v1.OrderMessage.cancelled:type_name -> stockfold.inventory.v1.OrderMessage.Cancelled
-	23, // 19: stockfold.inventory.v1.OrderMessage.shipped:type_name -> stockfold.inventory.v1.OrderMessage.Shipped
-	24, // 20: stockfold.inventory.v1.OrderMessage.delivered:type_name -> stockfold.inventory.v1.OrderMessage.Delivered
-	25, // 21: stockfold.inventory.v1.OrderMessage.returned:type_name -> stockfold.inventory.v1.OrderMessage.Returned
-	26, // 22: stockfold.inventory.v1.OrderMessage.inspected:type_name -> stockfold.inventory.v1.OrderMessage.Inspected
-	27, // 23: stockfold.inventory.v1.OrderMessage.exchanged:type_name -> stockfold.inventory.v1.OrderMessage.Exchanged
-	32, // 24: stockfold.inventory.v1.OrderMessage.Placed.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	32, // 25: stockfold.inventory.v1.OrderMessage.Changed.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	28, // 26: stockfold.inventory.v1.OrderMessage.Cut.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
-	28, // 27: stockfold.inventory.v1.OrderMessage.Shipped.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
-	28, // 28: stockfold.inventory.v1.OrderMessage.Delivered.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
-	28, // 29: stockfold.inventory.v1.OrderMessage.Returned.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
-	1,  // 30: stockfold.inventory.v1.OrderMessage.Returned.disposition:type_name -> stockfold.inventory.v1.Disposition
-	28, // 31: stockfold.inventory.v1.OrderMessage.Inspected.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
-	33, // 32: stockfold.inventory.v1.OrderMessage.Inspected.condition:type_name -> stockfold.inventory.v1.Condition
-	25, // 33: stockfold.inventory.v1.OrderMessage.Exchanged.returned:type_name -> stockfold.inventory.v1.OrderMessage.Returned
-	20, // 34: stockfold.inventory.v1.OrderMessage.Exchanged.instead:type_name -> stockfold.inventory.v1.OrderMessage.Changed
-	4,  // 35: stockfold.inventory.v1.OrderService.ReserveOrder:input_type -> stockfold.inventory.v1.ReserveOrderRequest
-	6,  // 36: stockfold.inventory.v1.OrderService.ConfirmOrder:input_type -> stockfold.inventory.v1.ConfirmOrderRequest
-	8,  // 37: stockfold.inventory.v1.OrderService.ExtendOrder:input_type -> stockfold.inventory.v1.ExtendOrderRequest
-	10, // 38: stockfold.inventory.v1.OrderService.CancelOrder:input_type -> stockfold.inventory.v1.CancelOrderRequest
-	12, // 39: stockfold.inventory.v1.OrderService.RecordOrderMessage:input_type -> stockfold.inventory.v1.RecordOrderMessageRequest
-	14, // 40: stockfold.inventory.v1.OrderService.GetOrder:input_type -> stockfold.inventory.v1.GetOrderRequest
-	16, // 41: stockfold.inventory.v1.OrderService.ListOrders:input_type -> stockfold.inventory.v1.ListOrdersRequest
-	5,  // 42: stockfold.inventory.v1.OrderService.ReserveOrder:output_type -> stockfold.inventory.v1.ReserveOrderResponse
-	7,  // 43: stockfold.inventory.v1.OrderService.ConfirmOrder:output_type -> stockfold.inventory.v1.ConfirmOrderResponse
-	9,  // 44: stockfold.inventory.v1.OrderService.ExtendOrder:output_type -> stockfold.inventory.v1.ExtendOrderResponse
-	11, // 45: stockfold.inventory.v1.OrderService.CancelOrder:output_type -> stockfold.inventory.v1.CancelOrderResponse
-	13, // 46: stockfold.inventory.v1.OrderService.RecordOrderMessage:output_type -> stockfold.inventory.v1.RecordOrderMessageResponse
-	15, // 47: stockfold.inventory.v1.OrderService.GetOrder:output_type -> stockfold.inventory.v1.GetOrderResponse
-	17, // 48: stockfold.inventory.v1.OrderService.ListOrders:output_type -> stockfold.inventory.v1.ListOrdersResponse
-	42, // [42:49] is the sub-list for method output_type
-	35, // [35:42] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	32, // 5: stockfold.inventory.v1.OrderLine.components:type_name -> stockfold.inventory.v1.KitPart
+	33, // 6: stockfold.inventory.v1.ReserveOrderRequest.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	2,  // 7: stockfold.inventory.v1.ReserveOrderResponse.order:type_name -> stockfold.inventory.v1.Order
+	2,  // 8: stockfold.inventory.v1.ConfirmOrderResponse.order:type_name -> stockfold.inventory.v1.Order
+	2,  // 9: stockfold.inventory.v1.ExtendOrderResponse.order:type_name -> stockfold.inventory.v1.Order
+	2,  // 10: stockfold.inventory.v1.CancelOrderResponse.order:type_name -> stockfold.inventory.v1.Order
+	30, // 11: stockfold.inventory.v1.RecordOrderMessageRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	18, // 12: stockfold.inventory.v1.RecordOrderMessageRequest.message:type_name -> stockfold.inventory.v1.OrderMessage
+	2,  // 13: stockfold.inventory.v1.RecordOrderMessageResponse.order:type_name -> stockfold.inventory.v1.Order
+	2,  // 14: stockfold.inventory.v1.GetOrderResponse.order:type_name -> stockfold.inventory.v1.Order
+	2,  // 15: stockfold.inventory.v1.ListOrdersResponse.orders:type_name -> stockfold.inventory.v1.Order
+	19, // 16: stockfold.inventory.v1.OrderMessage.placed:type_name -> stockfold.inventory.v1.OrderMessage.Placed
+	20, // 17: stockfold.inventory.v1.OrderMessage.changed:type_name -> stockfold.inventory.v1.OrderMessage.Changed
+	21, // 18: stockfold.inventory.v1.OrderMessage.cut:type_name -> stockfold.inventory.v1.OrderMessage.Cut
+	22, // 19: stockfold.inventory.v1.OrderMessage.cancelled:type_name -> stockfold.inventory.v1.OrderMessage.Cancelled
+	23, // 20: stockfold.inventory.v1.OrderMessage.shipped:type_name -> stockfold.inventory.v1.OrderMessage.Shipped
+	24, // 21: stockfold.inventory.v1.OrderMessage.delivered:type_name -> stockfold.inventory.v1.OrderMessage.Delivered
+	25, // 22: stockfold.inventory.v1.OrderMessage.returned:type_name -> stockfold.inventory.v1.OrderMessage.Returned
+	26, // 23: stockfold.inventory.v1.OrderMessage.inspected:type_name -> stockfold.inventory.v1.OrderMessage.Inspected
+	27, // 24: stockfold.inventory.v1.OrderMessage.exchanged:type_name -> stockfold.inventory.v1.OrderMessage.Exchanged
+	33, // 25: stockfold.inventory.v1.OrderMessage.Placed.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	33, // 26: stockfold.inventory.v1.OrderMessage.Changed.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	28, // 27: stockfold.inventory.v1.OrderMessage.Cut.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
+	28, // 28: stockfold.inventory.v1.OrderMessage.Shipped.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
+	28, // 29: stockfold.inventory.v1.OrderMessage.Delivered.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
+	28, // 30: stockfold.inventory.v1.OrderMessage.Returned.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
+	1,  // 31: stockfold.inventory.v1.OrderMessage.Returned.disposition:type_name -> stockfold.inventory.v1.Disposition
+	28, // 32: stockfold.inventory.v1.OrderMessage.Inspected.lines:type_name -> stockfold.inventory.v1.OrderMessage.Part
+	34, // 33: stockfold.inventory.v1.OrderMessage.Inspected.condition:type_name -> stockfold.inventory.v1.Condition
+	25, // 34: stockfold.inventory.v1.OrderMessage.Exchanged.returned:type_name -> stockfold.inventory.v1.OrderMessage.Returned
+	20, // 35: stockfold.inventory.v1.OrderMessage.Exchanged.instead:type_name -> stockfold.inventory.v1.OrderMessage.Changed
+	4,  // 36: stockfold.inventory.v1.OrderService.ReserveOrder:input_type -> stockfold.inventory.v1.ReserveOrderRequest
+	6,  // 37: stockfold.inventory.v1.OrderService.ConfirmOrder:input_type -> stockfold.inventory.v1.ConfirmOrderRequest
+	8,  // 38: stockfold.inventory.v1.OrderService.ExtendOrder:input_type -> stockfold.inventory.v1.ExtendOrderRequest
+	10, // 39: stockfold.inventory.v1.OrderService.CancelOrder:input_type -> stockfold.inventory.v1.CancelOrderRequest
+	12, // 40: stockfold.inventory.v1.OrderService.RecordOrderMessage:input_type -> stockfold.inventory.v1.RecordOrderMessageRequest
+	14, // 41: stockfold.inventory.v1.OrderService.GetOrder:input_type -> stockfold.inventory.v1.GetOrderRequest
+	16, // 42: stockfold.inventory.v1.OrderService.ListOrders:input_type -> stockfold.inventory.v1.ListOrdersRequest
+	5,  // 43: stockfold.inventory.v1.OrderService.ReserveOrder:output_type -> stockfold.inventory.v1.ReserveOrderResponse
+	7,  // 44: stockfold.inventory.v1.OrderService.ConfirmOrder:output_type -> stockfold.inventory.v1.ConfirmOrderResponse
+	9,  // 45: stockfold.inventory.v1.OrderService.ExtendOrder:output_type -> stockfold.inventory.v1.ExtendOrderResponse
+	11, // 46: stockfold.inventory.v1.OrderService.CancelOrder:output_type -> stockfold.inventory.v1.CancelOrderResponse
+	13, // 47: stockfold.inventory.v1.OrderService.RecordOrderMessage:output_type -> stockfold.inventory.v1.RecordOrderMessageResponse
+	15, // 48: stockfold.inventory.v1.OrderService.GetOrder:output_type -> stockfold.inventory.v1.GetOrderResponse
+	17, // 49: stockfold.inventory.v1.OrderService.ListOrders:output_type -> stockfold.inventory.v1.ListOrdersResponse
+	43, // [43:50] is the sub-list for method output_type
+	36, // [36:43] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_order_proto_init() }
@@ -2360,6 +2374,7 @@ func file_stockfold_inventory_v1_order_proto_init() {
 		return
 	}
 	file_stockfold_inventory_v1_event_proto_init()
+	file_stockfold_inventory_v1_kit_proto_init()
 	file_stockfold_inventory_v1_order_proto_msgTypes[16].OneofWrappers = []any{
 		(*OrderMessage_Placed_)(nil),
 		(*OrderMessage_Changed_)(nil),

@@ -2253,7 +2253,7 @@ var File_stockfold_inventory_v1_policy_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"#stockfold/inventory/v1/policy.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/owner.proto\x1a\"stockfold/inventory/v1/rules.proto\"\xc0\x01\n" +
+	"#stockfold/inventory/v1/policy.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a stockfold/inventory/v1/kit.proto\x1a\"stockfold/inventory/v1/owner.proto\x1a\"stockfold/inventory/v1/rules.proto\"\xc0\x01\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -2413,7 +2413,7 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\x1dSOURCING_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"SOURCING_STRATEGY_MOST_STOCK_FIRST\x10\x01\x12#\n" +
 	"\x1fSOURCING_STRATEGY_FEWEST_SPLITS\x10\x02\x12$\n" +
-	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\xf3\x1a\n" +
+	" SOURCING_STRATEGY_FIXED_LOCATION\x10\x032\xa5\x1c\n" +
 	"\rPolicyService\x12Z\n" +
 	"\aPutItem\x12&.stockfold.inventory.v1.PutItemRequest\x1a'.stockfold.inventory.v1.PutItemResponse\x12Z\n" +
 	"\aGetItem\x12&.stockfold.inventory.v1.GetItemRequest\x1a'.stockfold.inventory.v1.GetItemResponse\x12`\n" +
@@ -2448,7 +2448,9 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"\x0eGetSharedRules\x12-.stockfold.inventory.v1.GetSharedRulesRequest\x1a..stockfold.inventory.v1.GetSharedRulesResponse\x12q\n" +
 	"\x0eExportPolicies\x12-.stockfold.inventory.v1.ExportPoliciesRequest\x1a..stockfold.inventory.v1.ExportPoliciesResponse0\x01\x12t\n" +
 	"\x0fPreviewPolicies\x12..stockfold.inventory.v1.PreviewPoliciesRequest\x1a/.stockfold.inventory.v1.PreviewPoliciesResponse0\x01\x12l\n" +
-	"\rApplyPolicies\x12,.stockfold.inventory.v1.ApplyPoliciesRequest\x1a-.stockfold.inventory.v1.ApplyPoliciesResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\rApplyPolicies\x12,.stockfold.inventory.v1.ApplyPoliciesRequest\x1a-.stockfold.inventory.v1.ApplyPoliciesResponse\x12W\n" +
+	"\x06PutKit\x12%.stockfold.inventory.v1.PutKitRequest\x1a&.stockfold.inventory.v1.PutKitResponse\x12W\n" +
+	"\x06GetKit\x12%.stockfold.inventory.v1.GetKitRequest\x1a&.stockfold.inventory.v1.GetKitResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_policy_proto_rawDescOnce sync.Once
@@ -2527,25 +2529,29 @@ var file_stockfold_inventory_v1_policy_proto_goTypes = []any{
 	(*PutReturnRuleRequest)(nil),           // 59: stockfold.inventory.v1.PutReturnRuleRequest
 	(*DeleteReturnRuleRequest)(nil),        // 60: stockfold.inventory.v1.DeleteReturnRuleRequest
 	(*GetSharedRulesRequest)(nil),          // 61: stockfold.inventory.v1.GetSharedRulesRequest
-	(*PutOwnersResponse)(nil),              // 62: stockfold.inventory.v1.PutOwnersResponse
-	(*GetOwnersResponse)(nil),              // 63: stockfold.inventory.v1.GetOwnersResponse
-	(*ListOwnersResponse)(nil),             // 64: stockfold.inventory.v1.ListOwnersResponse
-	(*RetireChannelResponse)(nil),          // 65: stockfold.inventory.v1.RetireChannelResponse
-	(*PutSafetyRuleResponse)(nil),          // 66: stockfold.inventory.v1.PutSafetyRuleResponse
-	(*DeleteSafetyRuleResponse)(nil),       // 67: stockfold.inventory.v1.DeleteSafetyRuleResponse
-	(*PutBufferRuleResponse)(nil),          // 68: stockfold.inventory.v1.PutBufferRuleResponse
-	(*DeleteBufferRuleResponse)(nil),       // 69: stockfold.inventory.v1.DeleteBufferRuleResponse
-	(*PutAllocationResponse)(nil),          // 70: stockfold.inventory.v1.PutAllocationResponse
-	(*PutSellingRuleResponse)(nil),         // 71: stockfold.inventory.v1.PutSellingRuleResponse
-	(*GetItemRulesResponse)(nil),           // 72: stockfold.inventory.v1.GetItemRulesResponse
-	(*PutLocationGroupResponse)(nil),       // 73: stockfold.inventory.v1.PutLocationGroupResponse
-	(*PutFulfilmentRuleResponse)(nil),      // 74: stockfold.inventory.v1.PutFulfilmentRuleResponse
-	(*DeleteFulfilmentRuleResponse)(nil),   // 75: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	(*PutReallocationRuleResponse)(nil),    // 76: stockfold.inventory.v1.PutReallocationRuleResponse
-	(*DeleteReallocationRuleResponse)(nil), // 77: stockfold.inventory.v1.DeleteReallocationRuleResponse
-	(*PutReturnRuleResponse)(nil),          // 78: stockfold.inventory.v1.PutReturnRuleResponse
-	(*DeleteReturnRuleResponse)(nil),       // 79: stockfold.inventory.v1.DeleteReturnRuleResponse
-	(*GetSharedRulesResponse)(nil),         // 80: stockfold.inventory.v1.GetSharedRulesResponse
+	(*PutKitRequest)(nil),                  // 62: stockfold.inventory.v1.PutKitRequest
+	(*GetKitRequest)(nil),                  // 63: stockfold.inventory.v1.GetKitRequest
+	(*PutOwnersResponse)(nil),              // 64: stockfold.inventory.v1.PutOwnersResponse
+	(*GetOwnersResponse)(nil),              // 65: stockfold.inventory.v1.GetOwnersResponse
+	(*ListOwnersResponse)(nil),             // 66: stockfold.inventory.v1.ListOwnersResponse
+	(*RetireChannelResponse)(nil),          // 67: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleResponse)(nil),          // 68: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleResponse)(nil),       // 69: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutBufferRuleResponse)(nil),          // 70: stockfold.inventory.v1.PutBufferRuleResponse
+	(*DeleteBufferRuleResponse)(nil),       // 71: stockfold.inventory.v1.DeleteBufferRuleResponse
+	(*PutAllocationResponse)(nil),          // 72: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleResponse)(nil),         // 73: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesResponse)(nil),           // 74: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupResponse)(nil),       // 75: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleResponse)(nil),      // 76: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleResponse)(nil),   // 77: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*PutReallocationRuleResponse)(nil),    // 78: stockfold.inventory.v1.PutReallocationRuleResponse
+	(*DeleteReallocationRuleResponse)(nil), // 79: stockfold.inventory.v1.DeleteReallocationRuleResponse
+	(*PutReturnRuleResponse)(nil),          // 80: stockfold.inventory.v1.PutReturnRuleResponse
+	(*DeleteReturnRuleResponse)(nil),       // 81: stockfold.inventory.v1.DeleteReturnRuleResponse
+	(*GetSharedRulesResponse)(nil),         // 82: stockfold.inventory.v1.GetSharedRulesResponse
+	(*PutKitResponse)(nil),                 // 83: stockfold.inventory.v1.PutKitResponse
+	(*GetKitResponse)(nil),                 // 84: stockfold.inventory.v1.GetKitResponse
 }
 var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	3,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
@@ -2614,39 +2620,43 @@ var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	27, // 63: stockfold.inventory.v1.PolicyService.ExportPolicies:input_type -> stockfold.inventory.v1.ExportPoliciesRequest
 	29, // 64: stockfold.inventory.v1.PolicyService.PreviewPolicies:input_type -> stockfold.inventory.v1.PreviewPoliciesRequest
 	33, // 65: stockfold.inventory.v1.PolicyService.ApplyPolicies:input_type -> stockfold.inventory.v1.ApplyPoliciesRequest
-	7,  // 66: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
-	9,  // 67: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
-	11, // 68: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
-	13, // 69: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
-	15, // 70: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
-	17, // 71: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
-	19, // 72: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
-	21, // 73: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
-	23, // 74: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
-	62, // 75: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
-	63, // 76: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
-	64, // 77: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
-	65, // 78: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
-	66, // 79: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
-	67, // 80: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
-	68, // 81: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
-	69, // 82: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
-	70, // 83: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
-	71, // 84: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
-	72, // 85: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
-	73, // 86: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
-	74, // 87: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
-	75, // 88: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	76, // 89: stockfold.inventory.v1.PolicyService.PutReallocationRule:output_type -> stockfold.inventory.v1.PutReallocationRuleResponse
-	77, // 90: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:output_type -> stockfold.inventory.v1.DeleteReallocationRuleResponse
-	78, // 91: stockfold.inventory.v1.PolicyService.PutReturnRule:output_type -> stockfold.inventory.v1.PutReturnRuleResponse
-	79, // 92: stockfold.inventory.v1.PolicyService.DeleteReturnRule:output_type -> stockfold.inventory.v1.DeleteReturnRuleResponse
-	80, // 93: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
-	28, // 94: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
-	30, // 95: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
-	34, // 96: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
-	66, // [66:97] is the sub-list for method output_type
-	35, // [35:66] is the sub-list for method input_type
+	62, // 66: stockfold.inventory.v1.PolicyService.PutKit:input_type -> stockfold.inventory.v1.PutKitRequest
+	63, // 67: stockfold.inventory.v1.PolicyService.GetKit:input_type -> stockfold.inventory.v1.GetKitRequest
+	7,  // 68: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
+	9,  // 69: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
+	11, // 70: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
+	13, // 71: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
+	15, // 72: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
+	17, // 73: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
+	19, // 74: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
+	21, // 75: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
+	23, // 76: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
+	64, // 77: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
+	65, // 78: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
+	66, // 79: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
+	67, // 80: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
+	68, // 81: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
+	69, // 82: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
+	70, // 83: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
+	71, // 84: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
+	72, // 85: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
+	73, // 86: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
+	74, // 87: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
+	75, // 88: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
+	76, // 89: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
+	77, // 90: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	78, // 91: stockfold.inventory.v1.PolicyService.PutReallocationRule:output_type -> stockfold.inventory.v1.PutReallocationRuleResponse
+	79, // 92: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:output_type -> stockfold.inventory.v1.DeleteReallocationRuleResponse
+	80, // 93: stockfold.inventory.v1.PolicyService.PutReturnRule:output_type -> stockfold.inventory.v1.PutReturnRuleResponse
+	81, // 94: stockfold.inventory.v1.PolicyService.DeleteReturnRule:output_type -> stockfold.inventory.v1.DeleteReturnRuleResponse
+	82, // 95: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
+	28, // 96: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
+	30, // 97: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
+	34, // 98: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
+	83, // 99: stockfold.inventory.v1.PolicyService.PutKit:output_type -> stockfold.inventory.v1.PutKitResponse
+	84, // 100: stockfold.inventory.v1.PolicyService.GetKit:output_type -> stockfold.inventory.v1.GetKitResponse
+	68, // [68:101] is the sub-list for method output_type
+	35, // [35:68] is the sub-list for method input_type
 	35, // [35:35] is the sub-list for extension type_name
 	35, // [35:35] is the sub-list for extension extendee
 	0,  // [0:35] is the sub-list for field type_name
@@ -2657,6 +2667,7 @@ func file_stockfold_inventory_v1_policy_proto_init() {
 	if File_stockfold_inventory_v1_policy_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_kit_proto_init()
 	file_stockfold_inventory_v1_owner_proto_init()
 	file_stockfold_inventory_v1_rules_proto_init()
 	file_stockfold_inventory_v1_policy_proto_msgTypes[22].OneofWrappers = []any{

@@ -50,6 +50,8 @@ const (
 	PolicyService_ExportPolicies_FullMethodName         = "/stockfold.inventory.v1.PolicyService/ExportPolicies"
 	PolicyService_PreviewPolicies_FullMethodName        = "/stockfold.inventory.v1.PolicyService/PreviewPolicies"
 	PolicyService_ApplyPolicies_FullMethodName          = "/stockfold.inventory.v1.PolicyService/ApplyPolicies"
+	PolicyService_PutKit_FullMethodName                 = "/stockfold.inventory.v1.PolicyService/PutKit"
+	PolicyService_GetKit_FullMethodName                 = "/stockfold.inventory.v1.PolicyService/GetKit"
 )
 
 // PolicyServiceClient is the client API for PolicyService service.
@@ -133,6 +135,13 @@ type PolicyServiceClient interface {
 	// ApplyPolicies makes changes of rules, each wholly or not at all, and tells of each what became of it. Rules that more than one SKU shares are put
 	// first, and taken away last. It is safe to repeat.
 	ApplyPolicies(ctx context.Context, in *ApplyPoliciesRequest, opts ...grpc.CallOption) (*ApplyPoliciesResponse, error)
+	// PutKit says what a SKU is made of: it holds no stock of its own, what channels can sell of it follows from its components, and
+	// reserving it reserves them. What orders and reservations hold already stays as it was. NOT_FOUND, UNKNOWN_SKU for a component that
+	// nobody knows; FAILED_PRECONDITION: KIT_HOLDS_STOCK when stock, reservations, supply or rules of the SKU are in the way,
+	// KIT_NESTED when a component is a kit or the SKU is a component; TOO_MANY_RULES; ABORTED, CONTENDED when another put came first.
+	PutKit(ctx context.Context, in *PutKitRequest, opts ...grpc.CallOption) (*PutKitResponse, error)
+	// GetKit returns what a SKU is made of, nothing when it is no kit, and which kits it is in. NOT_FOUND, UNKNOWN_SKU.
+	GetKit(ctx context.Context, in *GetKitRequest, opts ...grpc.CallOption) (*GetKitResponse, error)
 }
 
 type policyServiceClient struct {
@@ -471,6 +480,26 @@ func (c *policyServiceClient) ApplyPolicies(ctx context.Context, in *ApplyPolici
 	return out, nil
 }
 
+func (c *policyServiceClient) PutKit(ctx context.Context, in *PutKitRequest, opts ...grpc.CallOption) (*PutKitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutKitResponse)
+	err := c.cc.Invoke(ctx, PolicyService_PutKit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *policyServiceClient) GetKit(ctx context.Context, in *GetKitRequest, opts ...grpc.CallOption) (*GetKitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetKitResponse)
+	err := c.cc.Invoke(ctx, PolicyService_GetKit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PolicyServiceServer is the server API for PolicyService service.
 // All implementations must embed UnimplementedPolicyServiceServer
 // for forward compatibility.
@@ -552,6 +581,13 @@ type PolicyServiceServer interface {
 	// ApplyPolicies makes changes of rules, each wholly or not at all, and tells of each what became of it. Rules that more than one SKU shares are put
 	// first, and taken away last. It is safe to repeat.
 	ApplyPolicies(context.Context, *ApplyPoliciesRequest) (*ApplyPoliciesResponse, error)
+	// PutKit says what a SKU is made of: it holds no stock of its own, what channels can sell of it follows from its components, and
+	// reserving it reserves them. What orders and reservations hold already stays as it was. NOT_FOUND, UNKNOWN_SKU for a component that
+	// nobody knows; FAILED_PRECONDITION: KIT_HOLDS_STOCK when stock, reservations, supply or rules of the SKU are in the way,
+	// KIT_NESTED when a component is a kit or the SKU is a component; TOO_MANY_RULES; ABORTED, CONTENDED when another put came first.
+	PutKit(context.Context, *PutKitRequest) (*PutKitResponse, error)
+	// GetKit returns what a SKU is made of, nothing when it is no kit, and which kits it is in. NOT_FOUND, UNKNOWN_SKU.
+	GetKit(context.Context, *GetKitRequest) (*GetKitResponse, error)
 	mustEmbedUnimplementedPolicyServiceServer()
 }
 
@@ -654,6 +690,12 @@ func (UnimplementedPolicyServiceServer) PreviewPolicies(*PreviewPoliciesRequest,
 }
 func (UnimplementedPolicyServiceServer) ApplyPolicies(context.Context, *ApplyPoliciesRequest) (*ApplyPoliciesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApplyPolicies not implemented")
+}
+func (UnimplementedPolicyServiceServer) PutKit(context.Context, *PutKitRequest) (*PutKitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutKit not implemented")
+}
+func (UnimplementedPolicyServiceServer) GetKit(context.Context, *GetKitRequest) (*GetKitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetKit not implemented")
 }
 func (UnimplementedPolicyServiceServer) mustEmbedUnimplementedPolicyServiceServer() {}
 func (UnimplementedPolicyServiceServer) testEmbeddedByValue()                       {}
@@ -1220,6 +1262,42 @@ func _PolicyService_ApplyPolicies_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PolicyService_PutKit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutKitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).PutKit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_PutKit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).PutKit(ctx, req.(*PutKitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PolicyService_GetKit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetKitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PolicyServiceServer).GetKit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PolicyService_GetKit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PolicyServiceServer).GetKit(ctx, req.(*GetKitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PolicyService_ServiceDesc is the grpc.ServiceDesc for PolicyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1342,6 +1420,14 @@ var PolicyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ApplyPolicies",
 			Handler:    _PolicyService_ApplyPolicies_Handler,
+		},
+		{
+			MethodName: "PutKit",
+			Handler:    _PolicyService_PutKit_Handler,
+		},
+		{
+			MethodName: "GetKit",
+			Handler:    _PolicyService_GetKit_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -111,8 +111,10 @@ type Reservation struct {
 	// The rules that it was last decided under, when placed, changed or moved: those of the channel, its locations and the shared ones as of
 	// this position of the store. 0 when decided before that was recorded.
 	PolicyPosition uint64 `protobuf:"varint,15,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of a kit: what is held of its components, instead of splits.
+	Components    []*KitPart `protobuf:"bytes,22,rep,name=components,proto3" json:"components,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reservation) Reset() {
@@ -255,6 +257,13 @@ func (x *Reservation) GetPolicyPosition() uint64 {
 		return x.PolicyPosition
 	}
 	return 0
+}
+
+func (x *Reservation) GetComponents() []*KitPart {
+	if x != nil {
+		return x.Components
+	}
+	return nil
 }
 
 type ReserveRequest struct {
@@ -1600,7 +1609,7 @@ var File_stockfold_inventory_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\n" +
-	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a!stockfold/inventory/v1/risk.proto\"\x9d\x05\n" +
+	"(stockfold/inventory/v1/reservation.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\x1a!stockfold/inventory/v1/risk.proto\x1a stockfold/inventory/v1/kit.proto\"\xde\x05\n" +
 	"\vReservation\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1620,7 +1629,10 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tpromiseAt\x129\n" +
 	"\x06supply\x18\x15 \x03(\v2!.stockfold.inventory.v1.SupplyUseR\x06supply\x12'\n" +
-	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\"\xb1\x03\n" +
+	"\x0fpolicy_position\x18\x0f \x01(\x04R\x0epolicyPosition\x12?\n" +
+	"\n" +
+	"components\x18\x16 \x03(\v2\x1f.stockfold.inventory.v1.KitPartR\n" +
+	"components\"\xb1\x03\n" +
 	"\x0eReserveRequest\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1779,8 +1791,9 @@ var file_stockfold_inventory_v1_reservation_proto_goTypes = []any{
 	(*Split)(nil),                          // 23: stockfold.inventory.v1.Split
 	(*timestamppb.Timestamp)(nil),          // 24: google.protobuf.Timestamp
 	(*SupplyUse)(nil),                      // 25: stockfold.inventory.v1.SupplyUse
-	(*ListReservationsAtRiskRequest)(nil),  // 26: stockfold.inventory.v1.ListReservationsAtRiskRequest
-	(*ListReservationsAtRiskResponse)(nil), // 27: stockfold.inventory.v1.ListReservationsAtRiskResponse
+	(*KitPart)(nil),                        // 26: stockfold.inventory.v1.KitPart
+	(*ListReservationsAtRiskRequest)(nil),  // 27: stockfold.inventory.v1.ListReservationsAtRiskRequest
+	(*ListReservationsAtRiskResponse)(nil), // 28: stockfold.inventory.v1.ListReservationsAtRiskResponse
 }
 var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.Reservation.status:type_name -> stockfold.inventory.v1.ReservationStatus
@@ -1789,46 +1802,47 @@ var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	24, // 3: stockfold.inventory.v1.Reservation.placed_at:type_name -> google.protobuf.Timestamp
 	24, // 4: stockfold.inventory.v1.Reservation.promise_at:type_name -> google.protobuf.Timestamp
 	25, // 5: stockfold.inventory.v1.Reservation.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	24, // 6: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
-	1,  // 7: stockfold.inventory.v1.ReserveResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 8: stockfold.inventory.v1.ConfirmReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	24, // 9: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
-	1,  // 10: stockfold.inventory.v1.ExtendReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 11: stockfold.inventory.v1.ReleaseReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	24, // 12: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
-	1,  // 13: stockfold.inventory.v1.FulfilReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 14: stockfold.inventory.v1.GetReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 15: stockfold.inventory.v1.ListReservationsResponse.reservations:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 16: stockfold.inventory.v1.ChangeReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	1,  // 17: stockfold.inventory.v1.ReallocateReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	22, // 18: stockfold.inventory.v1.ListBreaksResponse.breaks:type_name -> stockfold.inventory.v1.ProposedBreak
-	2,  // 19: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
-	4,  // 20: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
-	6,  // 21: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
-	8,  // 22: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
-	10, // 23: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
-	12, // 24: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
-	14, // 25: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
-	16, // 26: stockfold.inventory.v1.ReservationService.ChangeReservation:input_type -> stockfold.inventory.v1.ChangeReservationRequest
-	18, // 27: stockfold.inventory.v1.ReservationService.ReallocateReservation:input_type -> stockfold.inventory.v1.ReallocateReservationRequest
-	26, // 28: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:input_type -> stockfold.inventory.v1.ListReservationsAtRiskRequest
-	20, // 29: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
-	3,  // 30: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
-	5,  // 31: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
-	7,  // 32: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
-	9,  // 33: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
-	11, // 34: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
-	13, // 35: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
-	15, // 36: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
-	17, // 37: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
-	19, // 38: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
-	27, // 39: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:output_type -> stockfold.inventory.v1.ListReservationsAtRiskResponse
-	21, // 40: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
-	30, // [30:41] is the sub-list for method output_type
-	19, // [19:30] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	26, // 6: stockfold.inventory.v1.Reservation.components:type_name -> stockfold.inventory.v1.KitPart
+	24, // 7: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
+	1,  // 8: stockfold.inventory.v1.ReserveResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 9: stockfold.inventory.v1.ConfirmReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	24, // 10: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
+	1,  // 11: stockfold.inventory.v1.ExtendReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 12: stockfold.inventory.v1.ReleaseReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	24, // 13: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	1,  // 14: stockfold.inventory.v1.FulfilReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 15: stockfold.inventory.v1.GetReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 16: stockfold.inventory.v1.ListReservationsResponse.reservations:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 17: stockfold.inventory.v1.ChangeReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	1,  // 18: stockfold.inventory.v1.ReallocateReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
+	22, // 19: stockfold.inventory.v1.ListBreaksResponse.breaks:type_name -> stockfold.inventory.v1.ProposedBreak
+	2,  // 20: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
+	4,  // 21: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
+	6,  // 22: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
+	8,  // 23: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
+	10, // 24: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
+	12, // 25: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
+	14, // 26: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
+	16, // 27: stockfold.inventory.v1.ReservationService.ChangeReservation:input_type -> stockfold.inventory.v1.ChangeReservationRequest
+	18, // 28: stockfold.inventory.v1.ReservationService.ReallocateReservation:input_type -> stockfold.inventory.v1.ReallocateReservationRequest
+	27, // 29: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:input_type -> stockfold.inventory.v1.ListReservationsAtRiskRequest
+	20, // 30: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
+	3,  // 31: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
+	5,  // 32: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
+	7,  // 33: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
+	9,  // 34: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
+	11, // 35: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
+	13, // 36: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
+	15, // 37: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
+	17, // 38: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
+	19, // 39: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
+	28, // 40: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:output_type -> stockfold.inventory.v1.ListReservationsAtRiskResponse
+	21, // 41: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
+	31, // [31:42] is the sub-list for method output_type
+	20, // [20:31] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_reservation_proto_init() }
@@ -1838,6 +1852,7 @@ func file_stockfold_inventory_v1_reservation_proto_init() {
 	}
 	file_stockfold_inventory_v1_event_proto_init()
 	file_stockfold_inventory_v1_risk_proto_init()
+	file_stockfold_inventory_v1_kit_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

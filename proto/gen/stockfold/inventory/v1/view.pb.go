@@ -38,7 +38,9 @@ type AvailabilityDocument struct {
 	// In bytewise order of channel, one for every channel defined.
 	Values []*ChannelValueDocument `protobuf:"bytes,7,rep,name=values,proto3" json:"values,omitempty"`
 	// Unset when the SKU never had rules of its own.
-	Rules         *RulesDocument `protobuf:"bytes,8,opt,name=rules,proto3" json:"rules,omitempty"`
+	Rules *RulesDocument `protobuf:"bytes,8,opt,name=rules,proto3" json:"rules,omitempty"`
+	// Unset when the SKU was never a kit, nor in one.
+	Kit           *KitDocument `protobuf:"bytes,20,opt,name=kit,proto3" json:"kit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +131,75 @@ func (x *AvailabilityDocument) GetRules() *RulesDocument {
 	return nil
 }
 
+func (x *AvailabilityDocument) GetKit() *KitDocument {
+	if x != nil {
+		return x.Kit
+	}
+	return nil
+}
+
+// KitDocument says what a SKU is made of, and what is made of it.
+type KitDocument struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Components []*KitComponent        `protobuf:"bytes,1,rep,name=components,proto3" json:"components,omitempty"`
+	Version    uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// In bytewise order of kit.
+	PartOf        []*KitMembershipSet `protobuf:"bytes,3,rep,name=part_of,json=partOf,proto3" json:"part_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KitDocument) Reset() {
+	*x = KitDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KitDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KitDocument) ProtoMessage() {}
+
+func (x *KitDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KitDocument.ProtoReflect.Descriptor instead.
+func (*KitDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *KitDocument) GetComponents() []*KitComponent {
+	if x != nil {
+		return x.Components
+	}
+	return nil
+}
+
+func (x *KitDocument) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *KitDocument) GetPartOf() []*KitMembershipSet {
+	if x != nil {
+		return x.PartOf
+	}
+	return nil
+}
+
 // RulesDocument holds a SKU's own rules, as their events say.
 type RulesDocument struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -145,7 +216,7 @@ type RulesDocument struct {
 
 func (x *RulesDocument) Reset() {
 	*x = RulesDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -157,7 +228,7 @@ func (x *RulesDocument) String() string {
 func (*RulesDocument) ProtoMessage() {}
 
 func (x *RulesDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[1]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -170,7 +241,7 @@ func (x *RulesDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesDocument.ProtoReflect.Descriptor instead.
 func (*RulesDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{1}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RulesDocument) GetTallied() bool {
@@ -229,7 +300,7 @@ type UseDocument struct {
 
 func (x *UseDocument) Reset() {
 	*x = UseDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +312,7 @@ func (x *UseDocument) String() string {
 func (*UseDocument) ProtoMessage() {}
 
 func (x *UseDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[2]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +325,7 @@ func (x *UseDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseDocument.ProtoReflect.Descriptor instead.
 func (*UseDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{2}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UseDocument) GetChannel() string {
@@ -311,7 +382,7 @@ type PolicyRulesDocument struct {
 
 func (x *PolicyRulesDocument) Reset() {
 	*x = PolicyRulesDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +394,7 @@ func (x *PolicyRulesDocument) String() string {
 func (*PolicyRulesDocument) ProtoMessage() {}
 
 func (x *PolicyRulesDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[3]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +407,7 @@ func (x *PolicyRulesDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRulesDocument.ProtoReflect.Descriptor instead.
 func (*PolicyRulesDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{3}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PolicyRulesDocument) GetPosition() uint64 {
@@ -415,7 +486,7 @@ type ItemDocument struct {
 
 func (x *ItemDocument) Reset() {
 	*x = ItemDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -427,7 +498,7 @@ func (x *ItemDocument) String() string {
 func (*ItemDocument) ProtoMessage() {}
 
 func (x *ItemDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -440,7 +511,7 @@ func (x *ItemDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ItemDocument.ProtoReflect.Descriptor instead.
 func (*ItemDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{4}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ItemDocument) GetByDefault() bool {
@@ -501,7 +572,7 @@ type BalanceDocument struct {
 
 func (x *BalanceDocument) Reset() {
 	*x = BalanceDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +584,7 @@ func (x *BalanceDocument) String() string {
 func (*BalanceDocument) ProtoMessage() {}
 
 func (x *BalanceDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +597,7 @@ func (x *BalanceDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BalanceDocument.ProtoReflect.Descriptor instead.
 func (*BalanceDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{5}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BalanceDocument) GetLocation() string {
@@ -621,7 +692,7 @@ type DatedDocument struct {
 
 func (x *DatedDocument) Reset() {
 	*x = DatedDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +704,7 @@ func (x *DatedDocument) String() string {
 func (*DatedDocument) ProtoMessage() {}
 
 func (x *DatedDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +717,7 @@ func (x *DatedDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatedDocument.ProtoReflect.Descriptor instead.
 func (*DatedDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{6}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DatedDocument) GetAt() int64 {
@@ -691,7 +762,7 @@ type ChannelValueDocument struct {
 
 func (x *ChannelValueDocument) Reset() {
 	*x = ChannelValueDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +774,7 @@ func (x *ChannelValueDocument) String() string {
 func (*ChannelValueDocument) ProtoMessage() {}
 
 func (x *ChannelValueDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +787,7 @@ func (x *ChannelValueDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelValueDocument.ProtoReflect.Descriptor instead.
 func (*ChannelValueDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ChannelValueDocument) GetChannel() string {
@@ -774,13 +845,15 @@ type ReservationDocument struct {
 	Supply    []*SupplyUseDocument `protobuf:"bytes,21,rep,name=supply,proto3" json:"supply,omitempty"`
 	// The rules that it was last decided under.
 	PolicyPosition uint64 `protobuf:"varint,22,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of a kit: the order that coordinates its components, whose stream has the quantities.
+	KitOrder      string `protobuf:"bytes,23,opt,name=kit_order,json=kitOrder,proto3" json:"kit_order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationDocument) Reset() {
 	*x = ReservationDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +865,7 @@ func (x *ReservationDocument) String() string {
 func (*ReservationDocument) ProtoMessage() {}
 
 func (x *ReservationDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +878,7 @@ func (x *ReservationDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationDocument.ProtoReflect.Descriptor instead.
 func (*ReservationDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{8}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReservationDocument) GetReservationId() string {
@@ -934,6 +1007,13 @@ func (x *ReservationDocument) GetPolicyPosition() uint64 {
 	return 0
 }
 
+func (x *ReservationDocument) GetKitOrder() string {
+	if x != nil {
+		return x.KitOrder
+	}
+	return ""
+}
+
 type SupplyUseDocument struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0 purchase order, 1 shipping notice, 2 transfer.
@@ -949,7 +1029,7 @@ type SupplyUseDocument struct {
 
 func (x *SupplyUseDocument) Reset() {
 	*x = SupplyUseDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1041,7 @@ func (x *SupplyUseDocument) String() string {
 func (*SupplyUseDocument) ProtoMessage() {}
 
 func (x *SupplyUseDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1054,7 @@ func (x *SupplyUseDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyUseDocument.ProtoReflect.Descriptor instead.
 func (*SupplyUseDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{9}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SupplyUseDocument) GetKind() int32 {
@@ -1030,7 +1110,7 @@ type SplitDocument struct {
 
 func (x *SplitDocument) Reset() {
 	*x = SplitDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1122,7 @@ func (x *SplitDocument) String() string {
 func (*SplitDocument) ProtoMessage() {}
 
 func (x *SplitDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1135,7 @@ func (x *SplitDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitDocument.ProtoReflect.Descriptor instead.
 func (*SplitDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SplitDocument) GetLocation() string {
@@ -1099,7 +1179,7 @@ type ChannelDocument struct {
 
 func (x *ChannelDocument) Reset() {
 	*x = ChannelDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1191,7 @@ func (x *ChannelDocument) String() string {
 func (*ChannelDocument) ProtoMessage() {}
 
 func (x *ChannelDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1204,7 @@ func (x *ChannelDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelDocument.ProtoReflect.Descriptor instead.
 func (*ChannelDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{11}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ChannelDocument) GetChannelId() string {
@@ -1210,7 +1290,7 @@ type LocationDocument struct {
 
 func (x *LocationDocument) Reset() {
 	*x = LocationDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1302,7 @@ func (x *LocationDocument) String() string {
 func (*LocationDocument) ProtoMessage() {}
 
 func (x *LocationDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1315,7 @@ func (x *LocationDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDocument.ProtoReflect.Descriptor instead.
 func (*LocationDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{12}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LocationDocument) GetLocationId() string {
@@ -1314,7 +1394,7 @@ type OwnerDocument struct {
 
 func (x *OwnerDocument) Reset() {
 	*x = OwnerDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1406,7 @@ func (x *OwnerDocument) String() string {
 func (*OwnerDocument) ProtoMessage() {}
 
 func (x *OwnerDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1419,7 @@ func (x *OwnerDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnerDocument.ProtoReflect.Descriptor instead.
 func (*OwnerDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{13}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OwnerDocument) GetFact() int32 {
@@ -1390,7 +1470,7 @@ type OrderDocument struct {
 
 func (x *OrderDocument) Reset() {
 	*x = OrderDocument{}
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1482,7 @@ func (x *OrderDocument) String() string {
 func (*OrderDocument) ProtoMessage() {}
 
 func (x *OrderDocument) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1495,7 @@ func (x *OrderDocument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderDocument.ProtoReflect.Descriptor instead.
 func (*OrderDocument) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{14}
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OrderDocument) GetOrderId() string {
@@ -1506,7 +1586,7 @@ var File_stockfold_inventory_v1_view_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\n" +
-	"!stockfold/inventory/v1/view.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\"\x83\x03\n" +
+	"!stockfold/inventory/v1/view.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\"\xba\x03\n" +
 	"\x14AvailabilityDocument\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x1f\n" +
@@ -1516,7 +1596,14 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\bbalances\x18\x05 \x03(\v2'.stockfold.inventory.v1.BalanceDocumentR\bbalances\x12\x1a\n" +
 	"\bpolicies\x18\x06 \x01(\x04R\bpolicies\x12D\n" +
 	"\x06values\x18\a \x03(\v2,.stockfold.inventory.v1.ChannelValueDocumentR\x06values\x12;\n" +
-	"\x05rules\x18\b \x01(\v2%.stockfold.inventory.v1.RulesDocumentR\x05rules\"\xc6\x02\n" +
+	"\x05rules\x18\b \x01(\v2%.stockfold.inventory.v1.RulesDocumentR\x05rules\x125\n" +
+	"\x03kit\x18\x14 \x01(\v2#.stockfold.inventory.v1.KitDocumentR\x03kit\"\xb0\x01\n" +
+	"\vKitDocument\x12D\n" +
+	"\n" +
+	"components\x18\x01 \x03(\v2$.stockfold.inventory.v1.KitComponentR\n" +
+	"components\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12A\n" +
+	"\apart_of\x18\x03 \x03(\v2(.stockfold.inventory.v1.KitMembershipSetR\x06partOf\"\xc6\x02\n" +
 	"\rRulesDocument\x12\x18\n" +
 	"\atallied\x18\x01 \x01(\bR\atallied\x12?\n" +
 	"\x06safety\x18\x02 \x03(\v2'.stockfold.inventory.v1.SharedSafetySetR\x06safety\x12G\n" +
@@ -1573,7 +1660,7 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12\x10\n" +
 	"\x03ats\x18\x02 \x01(\x03R\x03ats\x12\x16\n" +
 	"\x06policy\x18\x03 \x01(\x04R\x06policy\x12,\n" +
-	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\"\xe3\x04\n" +
+	"\x12policy_recorded_at\x18\x04 \x01(\x03R\x10policyRecordedAt\"\x80\x05\n" +
 	"\x13ReservationDocument\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
@@ -1595,7 +1682,8 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\n" +
 	"promise_at\x18\x14 \x01(\x03R\tpromiseAt\x12A\n" +
 	"\x06supply\x18\x15 \x03(\v2).stockfold.inventory.v1.SupplyUseDocumentR\x06supply\x12'\n" +
-	"\x0fpolicy_position\x18\x16 \x01(\x04R\x0epolicyPosition\"\xa6\x01\n" +
+	"\x0fpolicy_position\x18\x16 \x01(\x04R\x0epolicyPosition\x12\x1b\n" +
+	"\tkit_order\x18\x17 \x01(\tR\bkitOrder\"\xa6\x01\n" +
 	"\x11SupplyUseDocument\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x05R\x04kind\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x12\n" +
@@ -1664,60 +1752,66 @@ func file_stockfold_inventory_v1_view_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_view_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_stockfold_inventory_v1_view_proto_goTypes = []any{
 	(*AvailabilityDocument)(nil), // 0: stockfold.inventory.v1.AvailabilityDocument
-	(*RulesDocument)(nil),        // 1: stockfold.inventory.v1.RulesDocument
-	(*UseDocument)(nil),          // 2: stockfold.inventory.v1.UseDocument
-	(*PolicyRulesDocument)(nil),  // 3: stockfold.inventory.v1.PolicyRulesDocument
-	(*ItemDocument)(nil),         // 4: stockfold.inventory.v1.ItemDocument
-	(*BalanceDocument)(nil),      // 5: stockfold.inventory.v1.BalanceDocument
-	(*DatedDocument)(nil),        // 6: stockfold.inventory.v1.DatedDocument
-	(*ChannelValueDocument)(nil), // 7: stockfold.inventory.v1.ChannelValueDocument
-	(*ReservationDocument)(nil),  // 8: stockfold.inventory.v1.ReservationDocument
-	(*SupplyUseDocument)(nil),    // 9: stockfold.inventory.v1.SupplyUseDocument
-	(*SplitDocument)(nil),        // 10: stockfold.inventory.v1.SplitDocument
-	(*ChannelDocument)(nil),      // 11: stockfold.inventory.v1.ChannelDocument
-	(*LocationDocument)(nil),     // 12: stockfold.inventory.v1.LocationDocument
-	(*OwnerDocument)(nil),        // 13: stockfold.inventory.v1.OwnerDocument
-	(*OrderDocument)(nil),        // 14: stockfold.inventory.v1.OrderDocument
-	(*SharedSafetySet)(nil),      // 15: stockfold.inventory.v1.SharedSafetySet
-	(*AllocationSet)(nil),        // 16: stockfold.inventory.v1.AllocationSet
-	(*SellingRuleSet)(nil),       // 17: stockfold.inventory.v1.SellingRuleSet
-	(*BufferSet)(nil),            // 18: stockfold.inventory.v1.BufferSet
-	(*LocationGroupDefined)(nil), // 19: stockfold.inventory.v1.LocationGroupDefined
-	(*FulfilmentRuleSet)(nil),    // 20: stockfold.inventory.v1.FulfilmentRuleSet
-	(*SharedBufferSet)(nil),      // 21: stockfold.inventory.v1.SharedBufferSet
-	(*ReallocationRuleSet)(nil),  // 22: stockfold.inventory.v1.ReallocationRuleSet
-	(*ReturnRuleSet)(nil),        // 23: stockfold.inventory.v1.ReturnRuleSet
-	(*ChannelDefined)(nil),       // 24: stockfold.inventory.v1.ChannelDefined
+	(*KitDocument)(nil),          // 1: stockfold.inventory.v1.KitDocument
+	(*RulesDocument)(nil),        // 2: stockfold.inventory.v1.RulesDocument
+	(*UseDocument)(nil),          // 3: stockfold.inventory.v1.UseDocument
+	(*PolicyRulesDocument)(nil),  // 4: stockfold.inventory.v1.PolicyRulesDocument
+	(*ItemDocument)(nil),         // 5: stockfold.inventory.v1.ItemDocument
+	(*BalanceDocument)(nil),      // 6: stockfold.inventory.v1.BalanceDocument
+	(*DatedDocument)(nil),        // 7: stockfold.inventory.v1.DatedDocument
+	(*ChannelValueDocument)(nil), // 8: stockfold.inventory.v1.ChannelValueDocument
+	(*ReservationDocument)(nil),  // 9: stockfold.inventory.v1.ReservationDocument
+	(*SupplyUseDocument)(nil),    // 10: stockfold.inventory.v1.SupplyUseDocument
+	(*SplitDocument)(nil),        // 11: stockfold.inventory.v1.SplitDocument
+	(*ChannelDocument)(nil),      // 12: stockfold.inventory.v1.ChannelDocument
+	(*LocationDocument)(nil),     // 13: stockfold.inventory.v1.LocationDocument
+	(*OwnerDocument)(nil),        // 14: stockfold.inventory.v1.OwnerDocument
+	(*OrderDocument)(nil),        // 15: stockfold.inventory.v1.OrderDocument
+	(*KitComponent)(nil),         // 16: stockfold.inventory.v1.KitComponent
+	(*KitMembershipSet)(nil),     // 17: stockfold.inventory.v1.KitMembershipSet
+	(*SharedSafetySet)(nil),      // 18: stockfold.inventory.v1.SharedSafetySet
+	(*AllocationSet)(nil),        // 19: stockfold.inventory.v1.AllocationSet
+	(*SellingRuleSet)(nil),       // 20: stockfold.inventory.v1.SellingRuleSet
+	(*BufferSet)(nil),            // 21: stockfold.inventory.v1.BufferSet
+	(*LocationGroupDefined)(nil), // 22: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),    // 23: stockfold.inventory.v1.FulfilmentRuleSet
+	(*SharedBufferSet)(nil),      // 24: stockfold.inventory.v1.SharedBufferSet
+	(*ReallocationRuleSet)(nil),  // 25: stockfold.inventory.v1.ReallocationRuleSet
+	(*ReturnRuleSet)(nil),        // 26: stockfold.inventory.v1.ReturnRuleSet
+	(*ChannelDefined)(nil),       // 27: stockfold.inventory.v1.ChannelDefined
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
-	4,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
-	5,  // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
-	7,  // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
-	1,  // 3: stockfold.inventory.v1.AvailabilityDocument.rules:type_name -> stockfold.inventory.v1.RulesDocument
-	15, // 4: stockfold.inventory.v1.RulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
-	16, // 5: stockfold.inventory.v1.RulesDocument.allocations:type_name -> stockfold.inventory.v1.AllocationSet
-	17, // 6: stockfold.inventory.v1.RulesDocument.selling:type_name -> stockfold.inventory.v1.SellingRuleSet
-	18, // 7: stockfold.inventory.v1.RulesDocument.buffers:type_name -> stockfold.inventory.v1.BufferSet
-	15, // 8: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
-	19, // 9: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
-	20, // 10: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
-	21, // 11: stockfold.inventory.v1.PolicyRulesDocument.buffers:type_name -> stockfold.inventory.v1.SharedBufferSet
-	22, // 12: stockfold.inventory.v1.PolicyRulesDocument.reallocation:type_name -> stockfold.inventory.v1.ReallocationRuleSet
-	23, // 13: stockfold.inventory.v1.PolicyRulesDocument.returns:type_name -> stockfold.inventory.v1.ReturnRuleSet
-	2,  // 14: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
-	6,  // 15: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
-	10, // 16: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
-	9,  // 17: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
-	24, // 18: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
-	13, // 19: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	5,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
+	6,  // 1: stockfold.inventory.v1.AvailabilityDocument.balances:type_name -> stockfold.inventory.v1.BalanceDocument
+	8,  // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
+	2,  // 3: stockfold.inventory.v1.AvailabilityDocument.rules:type_name -> stockfold.inventory.v1.RulesDocument
+	1,  // 4: stockfold.inventory.v1.AvailabilityDocument.kit:type_name -> stockfold.inventory.v1.KitDocument
+	16, // 5: stockfold.inventory.v1.KitDocument.components:type_name -> stockfold.inventory.v1.KitComponent
+	17, // 6: stockfold.inventory.v1.KitDocument.part_of:type_name -> stockfold.inventory.v1.KitMembershipSet
+	18, // 7: stockfold.inventory.v1.RulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	19, // 8: stockfold.inventory.v1.RulesDocument.allocations:type_name -> stockfold.inventory.v1.AllocationSet
+	20, // 9: stockfold.inventory.v1.RulesDocument.selling:type_name -> stockfold.inventory.v1.SellingRuleSet
+	21, // 10: stockfold.inventory.v1.RulesDocument.buffers:type_name -> stockfold.inventory.v1.BufferSet
+	18, // 11: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	22, // 12: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	23, // 13: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	24, // 14: stockfold.inventory.v1.PolicyRulesDocument.buffers:type_name -> stockfold.inventory.v1.SharedBufferSet
+	25, // 15: stockfold.inventory.v1.PolicyRulesDocument.reallocation:type_name -> stockfold.inventory.v1.ReallocationRuleSet
+	26, // 16: stockfold.inventory.v1.PolicyRulesDocument.returns:type_name -> stockfold.inventory.v1.ReturnRuleSet
+	3,  // 17: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
+	7,  // 18: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
+	11, // 19: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
+	10, // 20: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
+	27, // 21: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
+	14, // 22: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
@@ -1732,7 +1826,7 @@ func file_stockfold_inventory_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_view_proto_rawDesc), len(file_stockfold_inventory_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
