@@ -152,8 +152,16 @@ func (a *Availability) writing(encoder *availability.Encoder, d *availability.Do
 	args := make([]any, 0, 7+2*len(channels))
 	args = append(args, decimal(d.Position), decimal(d.Policies()), stored,
 		"recorded_at", strconv.FormatInt(int64(d.RecordedAt), 10), "decimals", strconv.Itoa(d.Balances.Item.Decimals))
+	kit := d.Balances.AsKit()
 	for _, c := range channels {
-		args = append(args, "ats:"+c.Channel, strconv.FormatInt(c.ATS, 10))
+		if kit == nil || d.Balances.Withheld(c.Channel, c.RecordedAt) {
+			args = append(args, "ats:"+c.Channel, strconv.FormatInt(c.ATS, 10))
+		}
+	}
+	if kit != nil {
+		for _, c := range kit.Components {
+			args = append(args, "component:"+c.SKU, strconv.FormatInt(c.Quantity, 10))
+		}
 	}
 	tag := tagged(d.SKU)
 	return &eval{script: writeDocument, keys: []string{a.db.key(spaceSKU, tag), a.db.key(spaceDocument, tag)}, args: args}, nil

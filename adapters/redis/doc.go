@@ -26,7 +26,8 @@
 // their hash tag, with % written as %25 and } as %7D; numbers are decimal.
 //
 //	stockfold:sku:{SKU}            hash: what each channel can sell
-//	    ats:CHANNEL                base units, one field for every channel defined
+//	    ats:CHANNEL                base units, one field for every channel defined; of a kit only where it is not sold, with 0
+//	    component:SKU              of a kit: base units of the component for one kit
 //	    position                   of the SKU's last event
 //	    policies                   of the last change of any channel's policy that the values include
 //	    recorded_at                of the SKU's last event, microseconds since 1970-01-01 UTC

@@ -36,6 +36,12 @@ func KitsIn(units, quantity int64) int64 {
 	return max(0, units) / quantity
 }
 
+// Withheld tells whether the SKU's own rules keep a channel from selling it at now, whatever there is of it.
+func (b *Balances) Withheld(channel string, now aggregates.Instant) bool {
+	rule := b.sellingRule(channel)
+	return rule.Unsold || rule.ReleaseAt > now
+}
+
 // KitOffer is what a channel can promise of a kit, made of its components' parts, in the order of the kit's components; own are the
 // balances of the kit's own SKU, whose rules may keep a channel from selling it, until a date or at all, and say when stock is low.
 //

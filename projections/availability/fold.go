@@ -157,6 +157,8 @@ type pending struct {
 	moved  bool // the version of the policies that every document includes
 	drafts []map[string]draft
 	count  int
+
+	bundled []draft // of kits and components, found when publishing
 }
 
 func (c *pending) Empty() bool { return c.count == 0 && !c.moved }
@@ -181,6 +183,9 @@ func (c *pending) Publish(through uint64) {
 			c.fold.cache.Put(sku, d.Document)
 			c.fold.noteBoundary(d)
 			c.fold.risks.note(d.Document, d.before == nil || d.before.prices != d.prices)
+			if d.Balances.Bundle() != nil {
+				c.bundled = append(c.bundled, d)
+			}
 		}
 	}
 	c.fold.publish(c, through)
@@ -207,8 +212,19 @@ func (f *fold) publish(c *pending, through uint64) {
 		f.unheard = false
 		f.hub.restart(projections.Progress{Position: through, Own: c.policy})
 	default:
-		f.hub.publish(c, through)
+		f.announce(c, through)
 	}
+}
+
+// announce tells the watchers of documents, and of kits that these are components of. When those cannot be looked at now, watchers go back to
+// the documents.
+func (f *fold) announce(c *pending, through uint64) {
+	kits, err := f.kitChanges(c)
+	if err != nil {
+		f.hub.restart(projections.Progress{Position: through, Own: c.policy})
+		return
+	}
+	f.hub.publish(c, through, kits)
 }
 
 var _ projections.Projection = (*fold)(nil)

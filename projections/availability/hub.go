@@ -90,14 +90,19 @@ func (h *hub) restart(p projections.Progress) {
 	}
 }
 
-// publish hands out what changed in documents that are readable by now.
-func (h *hub) publish(c *pending, through uint64) {
+// publish hands out what changed in documents that are readable by now, and in kits that they are components of.
+func (h *hub) publish(c *pending, through uint64, kits []Availability) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, drafts := range c.drafts {
 		for _, d := range drafts {
-			h.publishDocument(d)
+			if d.Balances.AsKit() == nil {
+				h.publishDocument(d)
+			}
 		}
+	}
+	for _, a := range kits {
+		h.tell(a)
 	}
 	h.through, h.policy = through, c.policy
 	h.settle()
@@ -105,16 +110,21 @@ func (h *hub) publish(c *pending, through uint64) {
 
 func (h *hub) publishDocument(d draft) {
 	plain := d.before != nil && d.before.plainOffers() && d.plainOffers()
+	kit := d.before != nil && d.before.Balances.AsKit() != nil // and is no more
 	for i := range d.values {
-		if !d.changed(i, plain) {
+		if !kit && !d.changed(i, plain) {
 			continue
 		}
-		a := d.prices.availability(d.Document, d.SKU, i, nil)
-		h.log(a)
-		for _, s := range h.watched[d.SKU] {
-			if s.channel == "" || s.channel == a.Channel {
-				s.mark(s.index)
-			}
+		h.tell(d.prices.availability(d.Document, d.SKU, i, nil))
+	}
+}
+
+// tell hands out one value.
+func (h *hub) tell(a Availability) {
+	h.log(a)
+	for _, s := range h.watched[a.SKU] {
+		if s.channel == "" || s.channel == a.Channel {
+			s.mark(s.index)
 		}
 	}
 }

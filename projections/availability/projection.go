@@ -126,9 +126,9 @@ func (p *Projection) Get(ctx context.Context, sku, channel string) (Availability
 	if err != nil {
 		return Availability{}, err
 	}
-	a := prices.availability(d, sku, i, p.runner.Now)
+	a, err := p.answer(ctx, prices, d, sku, i, p.runner.Now)
 	a.CurrentAt, a.From = current, from
-	return a, nil
+	return a, err
 }
 
 // standing tells how current answers are, and where they come from. When the projection does not move they are
@@ -167,7 +167,10 @@ func (p *Projection) BatchGet(ctx context.Context, channel string, skus []string
 		if err != nil {
 			return dst, err
 		}
-		a := prices.availability(d, sku, i, p.runner.Now)
+		a, err := p.answer(ctx, prices, d, sku, i, p.runner.Now)
+		if err != nil {
+			return dst, err
+		}
 		a.CurrentAt, a.From = current, from
 		dst = append(dst, a)
 	}

@@ -68,21 +68,28 @@ func (s *allSKUs) scanOn(ctx context.Context) error {
 		return nil
 	}
 	for _, d := range documents {
-		s.addDocument(d)
+		if err := s.addDocument(ctx, d); err != nil {
+			return err
+		}
 	}
 	s.after = documents[len(documents)-1].SKU
 	return nil
 }
 
-func (s *allSKUs) addDocument(d *Document) {
+func (s *allSKUs) addDocument(ctx context.Context, d *Document) error {
 	for i := range d.prices.channels {
 		if s.channel != "" && s.channel != d.prices.channels[i].id {
 			continue
 		}
-		if a := d.prices.availability(d, d.SKU, i, nil); a.Position > s.token {
+		a, err := s.hub.projection.answer(ctx, d.prices, d, d.SKU, i, nil)
+		if err != nil {
+			return err
+		}
+		if a.Position > s.token {
 			s.changes = append(s.changes, a)
 		}
 	}
+	return nil
 }
 
 // readLogs reads what changed since; false when that is not all in the logs any more, or more than fits.

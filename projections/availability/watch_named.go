@@ -80,7 +80,11 @@ func (n *namedSKUs) add(ctx context.Context, prices *pricing, sku string) error 
 		if n.channel != "" && n.channel != prices.channels[i].id {
 			continue
 		}
-		if a := prices.availability(d, sku, i, nil); a.Position > n.token || n.first && !a.Known {
+		a, err := n.hub.projection.answer(ctx, prices, d, sku, i, nil)
+		if err != nil {
+			return err
+		}
+		if a.Position > n.token || n.first && !a.Known {
 			n.changes = append(n.changes, a)
 		}
 	}

@@ -31,6 +31,11 @@ func (s *Service) GetAvailabilityToPromise(ctx context.Context, r *pb.GetAvailab
 	if err != nil {
 		return nil, err
 	}
+	if l.components != nil {
+		if err := s.promiseKit(ctx, l.components, &l); err != nil {
+			return nil, err
+		}
+	}
 	answer := &pb.GetAvailabilityToPromiseResponse{
 		Sku: r.Sku, Channel: r.Channel, Decimals: int32(l.decimals), Known: l.known, AsOf: codec.Timestamp(l.at), Overdue: l.overdue,
 	}
@@ -54,6 +59,8 @@ type lookAhead struct {
 	decimals int
 	known    bool
 	at       aggregates.Instant
+
+	components []stock.Component // of a kit
 }
 
 // Decide reads the SKU at its latest revision, under the channel's policy of this moment.
@@ -69,5 +76,8 @@ func (l *lookAhead) Decide(s *stock.State, _ aggregates.Metadata, now aggregates
 	l.steps = s.Promisable(channel.Policy, now, l.horizon, MaxSteps)
 	l.overdue = s.Overdue(channel.Policy, now)
 	l.decimals, l.known, l.at = s.Item.Decimals, s.Version > 0, now
+	if kit := s.AsKit(); kit != nil {
+		l.components = kit.Components
+	}
 	return nil, nil
 }

@@ -27,6 +27,8 @@ type look struct {
 	known    bool
 	policy   *policies.Channel
 	at       aggregates.Instant
+	kit      *stock.Balances // the SKU's own, when it is a kit
+	position uint64          // of the answer, of a component
 }
 
 // Decide reads the SKU at its latest revision, under the channel's policy of this moment.
@@ -37,6 +39,7 @@ func (l *look) Decide(s *stock.State, _ aggregates.Metadata, now aggregates.Inst
 	}
 	l.offer, l.decimals, l.known = s.Offer(policy.Policy, now), s.Item.Decimals, s.Version > 0
 	l.policy, l.at = policy, now
+	l.ofKit(s)
 	var err error
 	switch {
 	case l.way.Is():
@@ -63,6 +66,9 @@ func (s *Service) decide(ctx context.Context, sku string, l *look) (projection.A
 	if err != nil {
 		return projection.Availability{}, err
 	}
+	if l.kit != nil {
+		return s.decideKit(ctx, sku, l, outcome.Position)
+	}
 	return l.availability(sku, outcome.Position), nil
 }
 
@@ -88,7 +94,7 @@ func (s *Service) decideAll(ctx context.Context, skus []string, channel string, 
 		if err := g.err.Load(); err != nil {
 			return nil, *err
 		}
-		return g.found, nil
+		return g.found, s.decideKits(ctx, skus, looks, g.found)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -109,4 +115,17 @@ func (g *gathering) answer(err error) {
 	if g.left.Add(-1) == 0 {
 		close(g.done)
 	}
+}
+
+// decideKits makes the answers about those that are kits.
+func (s *Service) decideKits(ctx context.Context, skus []string, looks []look, found []projection.Availability) (err error) {
+	for i := range looks {
+		if looks[i].kit == nil {
+			continue
+		}
+		if found[i], err = s.decideKit(ctx, skus[i], &looks[i], found[i].Position); err != nil {
+			return err
+		}
+	}
+	return nil
 }

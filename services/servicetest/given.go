@@ -109,3 +109,17 @@ func Fields(err error) map[string]string {
 	}
 	return fields
 }
+
+// Kit makes a SKU a kit of pairs of SKU and quantity, and returns the token.
+func (w *World) Kit(sku string, pairs ...any) string {
+	w.t.Helper()
+	k := &pb.Kit{Sku: sku}
+	for i := 0; i < len(pairs); i += 2 {
+		k.Components = append(k.Components, &pb.KitComponent{Sku: pairs[i].(string), Quantity: int64(pairs[i+1].(int))})
+	}
+	answer, err := w.PolicyClient().PutKit(w.t.Context(), &pb.PutKitRequest{Kit: k})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer.Token
+}
