@@ -141,6 +141,30 @@ func (s *State) holdIn(group int) Hold {
 	return Hold{}
 }
 
+// KitLine is a line of a kit, as it stands.
+type KitLine struct {
+	Line
+	Open, Fulfilled int64 // in kits
+	Lapsed          bool  // what is not open any more was not confirmed in time
+}
+
+func (s *State) kitLines() (list []KitLine) {
+	for i := range s.lines {
+		if l := &s.lines[i]; len(l.parts) > 0 {
+			list = append(list, KitLine{Line: l.Line, Open: s.open(l), Fulfilled: l.fulfilled, Lapsed: s.reason == lapsed})
+		}
+	}
+	return list
+}
+
+// KitReservationWith is the order that coordinates the reservation of kits which a hold is part of; "" when it is part of none.
+func KitReservationWith(hold string) string {
+	if i := strings.LastIndexByte(hold, '#'); i > 0 && strings.HasPrefix(hold, kitPrefix) {
+		return hold[:i]
+	}
+	return ""
+}
+
 // PartView shows what a line of a kit holds of one component.
 type PartView struct {
 	stock.Component // for one kit
@@ -149,8 +173,16 @@ type PartView struct {
 
 // showParts shows the parts of a line, nil unless it is a kit's.
 func (s *State) showParts(l *line) (list []PartView) {
-	for _, x := range l.parts {
-		list = append(list, PartView{Component: x.Component, Hold: s.holdIn(x.group)})
+	kit := s.kits[l.SKU]
+	if kit == nil {
+		return nil
+	}
+	for i, c := range kit.Components {
+		x := PartView{Component: c}
+		if len(l.parts) > 0 { // nobody has placed the line yet otherwise
+			x.Hold = s.holdIn(l.parts[i].group)
+		}
+		list = append(list, x)
 	}
 	return list
 }

@@ -84,7 +84,7 @@ func (w *world) wants() string {
 	for _, x := range w.state.Plan().Wants {
 		sum := int64(0)
 		for _, l := range x.Lines {
-			sum += l.Quantity
+			sum += l.Units
 		}
 		text += fmt.Sprintf("%s %s %d;", x.SKU, x.Hold.ID("o"), sum)
 	}
@@ -392,6 +392,7 @@ func TestNamesOfOrderEvents(t *testing.T) {
 		"OrderLineCut": &LineCut{}, "OrderLineFulfilled": &LineFulfilled{}, "OrderLineDelivered": &LineDelivered{},
 		"OrderLineReturned": &LineReturned{}, "OrderReturnInspected": &Inspected{}, "OrderSettled": &Settled{},
 		"OrderOversold": &Oversold{}, "OrderHoldLost": &HoldLost{},
+		"OrderKitExploded": &KitExploded{},
 	}
 	for name, e := range want {
 		if e.EventType() != name {

@@ -19,6 +19,7 @@ type Plan struct {
 	Physical    []Physical
 	Withdrawals []Withdrawal
 	Wants       []Want
+	Kits        []KitLine // its lines of kits, unless the order was rejected
 }
 
 // Physical is something that happened to units of one SKU.
@@ -83,6 +84,9 @@ func (s *State) Plan() Plan {
 	}
 	p.Physical = append(p.Physical, s.todo...)
 	p.Withdrawals = append(p.Withdrawals, s.retired...)
+	if s.kits != nil && s.phase != rejected {
+		p.Kits = s.kitLines()
+	}
 	for i := range s.groups {
 		if g := &s.groups[i]; g.live && (g.dirty != 0 || p.Reserving) {
 			p.Wants = append(p.Wants, s.want(i))

@@ -42,7 +42,7 @@ func (l *partLook) Decide(s *stock.State, m aggregates.Metadata, now aggregates.
 func (s *Service) decideKit(ctx context.Context, sku string, l *look, position uint64) (projection.Availability, error) {
 	components := l.kit.AsKit().Components
 	looks, err := s.lookAtParts(ctx, components, func(i int) *partLook {
-		p := &partLook{look: look{channels: s.Channels, channel: l.channel}, quantity: components[i].Quantity}
+		p := &partLook{look: look{channels: s.Channels, channel: l.channel, way: l.way}, quantity: components[i].Quantity}
 		if l.own != "" {
 			p.own = order.ComponentHold(l.own, i)
 		}

@@ -100,6 +100,23 @@ var stories = []story{
 				Location: "berlin", Disposition: pb.Disposition_DISPOSITION_RESTOCK,
 				Lines: []*pb.OrderMessage_Part{{Line: "2", Sku: "tea", Quantity: 1}}}}}))
 		}}},
+	{"a kit, and a component of it", []func(*shop) error{
+		func(s *shop) error { return call(s.reserve("o", "milk", 1, "breakfast", 3)) }}},
+	{"a kit that a component is short for", []func(*shop) error{
+		func(s *shop) error { return call(s.reserve("o", "tea", 8, "breakfast", 3)) }}},
+	{"kits sold elsewhere, sent before they were placed, sent again, cut and returned", []func(*shop) error{
+		func(s *shop) error { return call(s.say(shipped("o", "1", "breakfast", 1))) },
+		func(s *shop) error { return call(s.say(placed("o", "market", true, "breakfast", 6, "milk", 1))) },
+		func(s *shop) error { return call(s.say(shipped("o", "1", "breakfast", 2))) },
+		func(s *shop) error {
+			return call(s.say(&pb.OrderMessage{OrderId: "o", Kind: &pb.OrderMessage_Cut_{Cut: &pb.OrderMessage_Cut{
+				Lines: []*pb.OrderMessage_Part{{Line: "1", Sku: "breakfast", Quantity: 1}}}}}))
+		},
+		func(s *shop) error {
+			return call(s.say(&pb.OrderMessage{OrderId: "o", Kind: &pb.OrderMessage_Returned_{Returned: &pb.OrderMessage_Returned{
+				Location: "berlin", Disposition: pb.Disposition_DISPOSITION_RESTOCK,
+				Lines: []*pb.OrderMessage_Part{{Line: "1", Sku: "breakfast", Quantity: 1}}}}}))
+		}}},
 	{"sold elsewhere, more than there is", []func(*shop) error{
 		func(s *shop) error { return call(s.say(placed("o", "market", true, "milk", 14, "tea", 3))) }}},
 }
@@ -132,6 +149,7 @@ func crashAt(t *testing.T, x story, step int, after bool) (crashed bool) {
 	for _, sku := range []string{"milk", "tea", "coffee"} {
 		s.Count(sku, 10)
 	}
+	s.Kit("breakfast", "milk", 2, "tea", 1)
 	store.set(step)
 	for _, do := range x.steps {
 		if err := do(s); err != nil && store.isGone() {
@@ -162,6 +180,10 @@ func (s *shop) holdsWhatItsOrderWants(id string) {
 			s.t.Errorf("left behind: %v", answer.Order)
 		}
 		for _, l := range answer.Order.Lines {
+			for _, c := range l.Components {
+				reserved[c.Sku] += l.Open * c.Quantity
+				gone[c.Sku] += (l.Fulfilled - l.Returned) * c.Quantity
+			}
 			reserved[l.Sku] += l.Open
 			gone[l.Sku] += l.Fulfilled - l.Returned
 		}

@@ -39,7 +39,7 @@ func (s *Service) drive(ctx context.Context, id string) (look, uint64, error) {
 		if err != nil || l.plan.Done() {
 			return l, position, err
 		}
-		if err := s.round(ctx, id, &l.plan); err != nil {
+		if err := s.round(ctx, id, &l.plan); err != nil && !errors.Is(err, errExploded) {
 			return l, position, fmt.Errorf("order %q: %w", id, err)
 		}
 	}
@@ -73,12 +73,13 @@ func (s *Service) tellFacts(ctx context.Context, id string, p *order.Plan) error
 	if err != nil {
 		return err
 	}
+	found := kitsFound{}
 	for i := range results {
-		if err := results[i].Err; err != nil {
+		if err := results[i].Err; err != nil && !found.add(facts[i].SKU, err) {
 			return fmt.Errorf("SKU %q: %w", facts[i].SKU, err)
 		}
 	}
-	return nil
+	return s.explode(ctx, id, p.Version, found)
 }
 
 // fact is one physical change of a SKU, as its stream takes it. Its key follows from its place in the order.
@@ -106,10 +107,10 @@ func key(id string, version uint64, what string) string {
 func (s *Service) asking(id string, p *order.Plan, w *order.Want) *ask {
 	a := &ask{policies: s.Policies, channel: p.Channel, request: domain.OrderRequest{
 		ReservationID: w.Hold.ID(id), TakesOver: w.Hold.Suffix == "", OrderID: id, Version: p.Version, Location: w.Location,
-		Partial: p.Partial && p.Reserving, Sold: p.Confirmed, Confirmed: p.Confirmed, ExpiresAt: p.ExpiresAt, Reason: p.Reason,
+		Partial: p.Partial && p.Reserving, Sold: p.Confirmed, Confirmed: p.Confirmed, ExpiresAt: p.ExpiresAt, Reason: p.Reason, From: order.KitReservationWith(w.Hold.TakenOver),
 	}}
 	for _, x := range w.Lines {
-		a.request.Lines = append(a.request.Lines, x.Quantity)
+		a.request.Lines = append(a.request.Lines, x.Units)
 	}
 	return a
 }
@@ -180,6 +181,9 @@ func (s *Service) reserve(ctx context.Context, id string, p *order.Plan) error {
 			return err
 		}
 	}
+	if err := s.explodeAsked(ctx, id, p, asks); err != nil {
+		return err
+	}
 	var short []order.Shortage
 	for i, a := range asks {
 		if lost(a.err) && !late {
@@ -190,6 +194,10 @@ func (s *Service) reserve(ctx context.Context, id string, p *order.Plan) error {
 			return fmt.Errorf("SKU %q: %w", p.Wants[i].SKU, err)
 		}
 		short = append(short, missing...)
+	}
+	short = perLine(short)
+	if err := s.noteKits(ctx, id, p, short); err != nil {
+		return err
 	}
 	return s.record(ctx, id, key(id, p.Version, "accept"), func(s *order.State) []aggregates.Event {
 		return order.Accept(s, p.Version, short)
@@ -236,7 +244,7 @@ func shortages(w *order.Want, a *ask, late bool) (list []order.Shortage, err err
 	switch {
 	case late:
 		reason = order.ShortLate
-	case a.err == nil && a.result.Accepted == nil:
+	case a.err == nil && a.result.Accepted == nil && !slices.ContainsFunc(w.Lines, func(l order.WantedLine) bool { return beyond(&l) }):
 		return nil, nil
 	case a.err == nil:
 	case errors.As(a.err, &short):
@@ -251,11 +259,12 @@ func shortages(w *order.Want, a *ask, late bool) (list []order.Shortage, err err
 		return nil, a.err
 	}
 	for i, l := range w.Lines {
-		if a.err == nil && !late && a.result.Accepted[i] {
+		if a.err == nil && !late && (a.result.Accepted == nil || a.result.Accepted[i]) && !beyond(&l) {
 			continue
 		}
-		list = append(list, order.Shortage{Line: l.Line, SKU: l.SKU, Requested: l.Quantity, Available: available, Reason: reason,
-			PolicyPosition: a.under})
+		x := shortage(w.SKU, &l, available, reason)
+		x.PolicyPosition = a.under
+		list = append(list, x)
 	}
 	return list, nil
 }
@@ -269,6 +278,9 @@ func (s *Service) settle(ctx context.Context, id string, p *order.Plan) error {
 	if err := s.told(ctx, id, p.Wants, asks); err != nil {
 		return err
 	}
+	if err := s.explodeAsked(ctx, id, p, asks); err != nil {
+		return err
+	}
 	var oversold []order.Oversold
 	for i, a := range asks {
 		switch sku := p.Wants[i].SKU; {
@@ -280,6 +292,9 @@ func (s *Service) settle(ctx context.Context, id string, p *order.Plan) error {
 		default:
 			return fmt.Errorf("SKU %q: %w", sku, a.err)
 		}
+	}
+	if err := s.noteKits(ctx, id, p, nil); err != nil {
+		return err
 	}
 	return s.record(ctx, id, key(id, p.Version, "settled"), func(s *order.State) []aggregates.Event {
 		return order.Settle(s, p.Version, oversold)

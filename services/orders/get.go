@@ -15,7 +15,7 @@ import (
 // GetOrder shows an order as its stream has it. It returns *validation.Error, order.ErrUnknown and the errors of the store.
 func (s *Service) GetOrder(ctx context.Context, r *pb.GetOrderRequest) (*pb.GetOrderResponse, error) {
 	var c validation.Checker
-	checkOrder(&c, r.OrderId, "")
+	c.ID("order_id", r.OrderId)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (s *Service) GetOrder(ctx context.Context, r *pb.GetOrderRequest) (*pb.GetO
 	return &pb.GetOrderResponse{Order: message(r.OrderId, &l.view)}, nil
 }
 
-// ListOrders lists orders, without their lines. It returns *validation.Error, what tokens.Codec.Await returns and the errors of the index.
+// ListOrders lists orders, without their lines. A page may have fewer than were asked for and still not be the last. It returns *validation.Error, what tokens.Codec.Await returns and the errors of the index.
 func (s *Service) ListOrders(ctx context.Context, r *pb.ListOrdersRequest) (*pb.ListOrdersResponse, error) {
 	var c validation.Checker
 	c.Text("channel", r.Channel, validation.MaxID)
@@ -51,6 +51,9 @@ func (s *Service) ListOrders(ctx context.Context, r *pb.ListOrdersRequest) (*pb.
 	}
 	answer := &pb.ListOrdersResponse{}
 	for _, x := range found {
+		if _, kits := order.KitReservationOf(x.ID); kits { // it is a reservation, and listed as such
+			continue
+		}
 		o := &pb.Order{OrderId: x.ID, Channel: x.Channel, Status: pb.OrderStatus(x.StatusAt(s.Now())), Sold: x.Sold, Version: x.Version, Settled: !x.Pending()}
 		if x.Status == order.StatusReserved {
 			o.ExpiresAt = codec.Timestamp(x.ExpiresAt)
@@ -89,9 +92,10 @@ func message(id string, v *order.View) *pb.Order {
 			Line: l.ID, Sku: l.SKU, Quantity: l.Quantity, Open: l.Open, Fulfilled: l.Fulfilled, Cut: l.Cut, Delivered: l.Delivered,
 			Returned: l.Returned, Location: l.Location, Method: l.Method,
 		}
-		if l.Open > 0 {
+		if l.Open > 0 && l.Parts == nil {
 			line.ReservationId = l.Hold.ID(id)
 		}
+		line.Components = partMessages(id, l.Parts)
 		o.Lines = append(o.Lines, line)
 	}
 	for i := range v.Oversold {

@@ -119,6 +119,9 @@ func checkOrder(c *validation.Checker, id, actor string) {
 	if len(id) > MaxOrderID {
 		c.Fail("order_id", "must be at most %d bytes, has %d", MaxOrderID, len(id))
 	}
+	if _, kits := order.KitReservationOf(id); kits {
+		c.Fail("order_id", "must not begin with the word that names reservations of kits, %q", order.KitReservation(""))
+	}
 	c.Text("actor", actor, validation.MaxID)
 }
 
