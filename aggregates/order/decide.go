@@ -277,6 +277,9 @@ func (s *State) each(parts []Part, m *aggregates.Metadata, event func(Part) aggr
 	return events, s.roomFor(len(parts), keys)
 }
 
+// Again tells whether a message or call was taken in before, for those who decide more than this package does. It returns *ReusedError.
+func (s *State) Again(m *aggregates.Metadata) (bool, error) { return s.again(m) }
+
 // again tells whether a message or call was taken in before.
 func (s *State) again(m *aggregates.Metadata) (bool, error) {
 	was, ok := s.seen[m.IdempotencyKey]

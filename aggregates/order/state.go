@@ -50,7 +50,8 @@ type State struct {
 	seen    map[string]uint64 // fingerprints by key
 	kits    map[string]*KitExploded
 
-	placedAt aggregates.Instant
+	placedAt    aggregates.Instant
+	placedUntil aggregates.Instant
 }
 
 type lineKey struct{ id, sku string }
@@ -180,7 +181,7 @@ func (s *State) physical(m *aggregates.Metadata, kind stock.Kind, p *Part, locat
 
 func (s *State) receive(e *Received, m *aggregates.Metadata) {
 	s.phase, s.channel, s.sold, s.partial, s.confirm = receiving, e.Channel, e.Sold, e.Partial, e.Confirm
-	s.placed, s.expiresAt, s.placedAt = m.Fingerprint, e.ExpiresAt, m.RecordedAt
+	s.placed, s.expiresAt, s.placedAt, s.placedUntil = m.Fingerprint, e.ExpiresAt, m.RecordedAt, e.ExpiresAt
 	if e.Sold {
 		s.phase, s.expiresAt = confirmed, 0
 	}

@@ -36,6 +36,8 @@ type View struct {
 	Oversold  []Oversold
 	Lines     []LineView
 	PlacedAt  aggregates.Instant
+	FirstEnd  aggregates.Instant // of its holds, as it was placed
+	Lapsed    bool               // cancelled, or about to be, because its holds ended
 }
 
 // LineView shows a line.
@@ -51,11 +53,12 @@ func Show(s *State, now aggregates.Instant) View {
 	plan := s.Plan()
 	v := View{
 		Channel: s.channel, Status: s.Status(now), Sold: s.sold, Version: s.Version, Settled: plan.Done(), Reason: s.reason,
-		Short: s.short, Oversold: append([]Oversold(nil), s.oversold...), Lines: make([]LineView, len(s.lines)), PlacedAt: s.placedAt,
+		Short: s.short, Oversold: append([]Oversold(nil), s.oversold...), Lines: make([]LineView, len(s.lines)), PlacedAt: s.placedAt, FirstEnd: s.placedUntil,
 	}
 	if v.Status == StatusReserved || v.Status == StatusReceived {
 		v.ExpiresAt = s.expiresAt
 	}
+	v.Lapsed = v.Status == StatusCancelled && (s.reason == lapsed || s.phase == reserved && s.cancelled == 0 && now >= s.expiresAt && s.wanted() > 0)
 	for i := range s.lines {
 		l := &s.lines[i]
 		v.Lines[i] = LineView{

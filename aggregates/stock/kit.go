@@ -256,6 +256,11 @@ func DropComponent(s *State, kit string, version uint64) []aggregates.Event {
 	return []aggregates.Event{&KitMembershipSet{Kit: kit, Version: version, Ended: true}}
 }
 
+// KitUnits reads how many kits are meant, of a quantity or a decimal number. It returns *QuantityError, *NumberError or *DecimalsError.
+func KitUnits(quantity int64, decimal string) (int64, error) {
+	return units(quantity, decimal, &Item{}, 1)
+}
+
 // PlaceKits records that kits are promised under an id, for those who look the id up. The id's order decides.
 func PlaceKits(e KitReservationPlaced) []aggregates.Event { return []aggregates.Event{&e} }
 

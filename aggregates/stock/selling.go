@@ -135,7 +135,9 @@ type Offer struct {
 	NextAt   aggregates.Instant // when more is expected to become available; 0 when not known, or when there is some
 }
 
-// most is what can be promised altogether.
+// Most is what can be promised altogether; math.MaxInt64 when nothing bounds it.
+func (o *Offer) Most() int64 { return o.most() }
+
 func (o *Offer) most() int64 {
 	if o.Beyond == Unlimited {
 		return math.MaxInt64

@@ -120,10 +120,17 @@ func (f *fold) Fold(ctx context.Context, worker int, e *projections.Event) error
 	} else {
 		k.sku = strings.Clone(k.sku)
 	}
-	if placed, ok := e.Fact.(*stock.ReservationPlaced); ok {
+	switch placed := e.Fact.(type) {
+	case *stock.ReservationPlaced:
 		s.keep(k, draft{d.before, place(k.sku, placed, at, position)})
-	} else if d.now != nil {
-		s.keep(k, draft{d.before, d.now.after(e.Fact, at, position)})
+	case *stock.KitReservationPlaced:
+		if d.now == nil { // it may be said twice
+			s.keep(k, draft{d.before, placeKits(k.sku, placed, at, position)})
+		}
+	default:
+		if d.now != nil {
+			s.keep(k, draft{d.before, d.now.after(e.Fact, at, position)})
+		}
 	}
 	return nil
 }
@@ -146,6 +153,10 @@ func reservationID(fact aggregates.Event) string {
 	case *stock.ReservationReallocated:
 		return e.ReservationID
 	case *stock.ReservationChanged:
+		return e.ReservationID
+	case *stock.KitReservationPlaced:
+		return e.ReservationID
+	case *stock.KitReservationEnded:
 		return e.ReservationID
 	}
 	return ""

@@ -17,6 +17,7 @@ type Record struct {
 	EndedAt  aggregates.Instant // when nothing was left of it; 0 while live
 	Placed   uint64             // position of its first event
 	Position uint64             // position of its last event
+	KitOrder string             // of kits: the order that coordinates the components, whose stream has how it stands; "" otherwise
 }
 
 // Live tells whether units are still promised.
@@ -30,6 +31,14 @@ func place(sku string, e *stock.ReservationPlaced, at aggregates.Instant, positi
 	r.ID, r.Channel, r.Quantity, r.Remaining = e.ReservationID, e.Channel, e.Quantity, e.Quantity
 	r.Splits, r.ExpiresAt, r.PlacedAt = e.Splits, e.ExpiresAt, at
 	r.PromiseAt, r.Supply, r.PolicyPosition = e.PromiseAt, e.Supply, e.PolicyPosition
+	r.settle(at)
+	return r
+}
+
+// placeKits begins the record of a reservation of kits. When its holds end is its order's business.
+func placeKits(sku string, e *stock.KitReservationPlaced, at aggregates.Instant, position uint64) *Record {
+	r := &Record{SKU: sku, Placed: position, Position: position, KitOrder: e.OrderID}
+	r.ID, r.Channel, r.Quantity, r.Remaining, r.PlacedAt = e.ReservationID, e.Channel, e.Quantity, e.Quantity, at
 	r.settle(at)
 	return r
 }
@@ -71,6 +80,8 @@ func (r *Record) after(e aggregates.Event, at aggregates.Instant, position uint6
 		if next.add(e.Added); len(e.Added) > 0 {
 			next.PolicyPosition = e.PolicyPosition
 		}
+	case *stock.KitReservationEnded:
+		next.Fulfilled, next.Released, next.Expired, next.Remaining = e.Fulfilled, e.Released, e.Expired, 0
 	}
 	next.settle(at)
 	return &next
@@ -137,7 +148,7 @@ const (
 
 // Size estimates the record's memory, in bytes.
 func (r *Record) Size() int {
-	return recordBytes + len(r.ID) + len(r.SKU) + len(r.Channel) + splitBytes*len(r.Splits) + useBytes*len(r.Supply)
+	return recordBytes + len(r.ID) + len(r.SKU) + len(r.Channel) + len(r.KitOrder) + splitBytes*len(r.Splits) + useBytes*len(r.Supply)
 }
 
 // AppendBinary appends the stored form, an inventoryv1.ReservationDocument.
@@ -147,6 +158,7 @@ func (r *Record) AppendBinary(dst []byte) ([]byte, error) {
 		Quantity: r.Quantity, Remaining: r.Remaining, Fulfilled: r.Fulfilled, Released: r.Released, Expired: r.Expired,
 		ExpiresAt: int64(r.ExpiresAt), PlacedAt: int64(r.PlacedAt), EndedAt: int64(r.EndedAt),
 		Placed: r.Placed, Position: r.Position, PromiseAt: int64(r.PromiseAt), PolicyPosition: r.PolicyPosition,
+		KitOrder: r.KitOrder,
 	}
 	for _, u := range r.Supply {
 		d.Supply = append(d.Supply, &inventoryv1.SupplyUseDocument{Kind: int32(u.Kind), Document: u.Document, Line: u.Line,
@@ -169,7 +181,7 @@ func (r *Record) UnmarshalBinary(b []byte) error {
 	if err := d.UnmarshalVT(b); err != nil {
 		return fmt.Errorf("read the document of a reservation: %w", err)
 	}
-	*r = Record{SKU: d.Sku, EndedAt: aggregates.Instant(d.EndedAt), Placed: d.Placed, Position: d.Position}
+	*r = Record{SKU: d.Sku, EndedAt: aggregates.Instant(d.EndedAt), Placed: d.Placed, Position: d.Position, KitOrder: d.KitOrder}
 	r.Reservation = stock.Reservation{
 		ID: d.ReservationId, Channel: d.Channel, Status: stock.Status(d.Status),
 		Quantity: d.Quantity, Remaining: d.Remaining, Fulfilled: d.Fulfilled, Released: d.Released, Expired: d.Expired,

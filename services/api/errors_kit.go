@@ -4,6 +4,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/services/reservation"
 )
 
 // Reasons of errors about kits. They are a contract and never change.
@@ -31,6 +32,8 @@ func aboutKits(err error) (problem, bool) {
 		return forbidden(ReasonKitNested, "component", e.Component)
 	case *stock.ComponentError:
 		return invalid("kit.components", ReasonInvalidFields, err), true
+	case *reservation.KitReservationError:
+		return forbidden(ReasonKitReservation, "reservation_id", e.ReservationID)
 	case *stock.KitChangedError:
 		return problem{code: codes.Aborted, reason: ReasonContended, retry: retrySoon}, true
 	}

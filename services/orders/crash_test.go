@@ -100,6 +100,26 @@ var stories = []story{
 				Location: "berlin", Disposition: pb.Disposition_DISPOSITION_RESTOCK,
 				Lines: []*pb.OrderMessage_Part{{Line: "2", Sku: "tea", Quantity: 1}}}}}))
 		}}},
+	{"a reservation of kits", []func(*shop) error{
+		func(s *shop) error { return call(s.Reserve("o", "breakfast", 3)) }}},
+	{"a reservation of kits that is confirmed, handed over in part, and released", []func(*shop) error{
+		func(s *shop) error { return call(s.Reserve("o", "breakfast", 3)) },
+		func(s *shop) error {
+			return call(s.ReservationClient().ConfirmReservation(s.t.Context(), &pb.ConfirmReservationRequest{ReservationId: "o"}))
+		},
+		func(s *shop) error {
+			return call(s.ReservationClient().FulfilReservation(s.t.Context(), &pb.FulfilReservationRequest{ReservationId: "o", Quantity: 1, IdempotencyKey: "k"}))
+		},
+		func(s *shop) error {
+			return call(s.ReservationClient().ReleaseReservation(s.t.Context(), &pb.ReleaseReservationRequest{ReservationId: "o"}))
+		}}},
+	{"an order that takes over a reservation of kits", []func(*shop) error{
+		func(s *shop) error { return call(s.Reserve("cart", "breakfast", 3)) },
+		func(s *shop) error {
+			m := placed("o", "web", false, "breakfast", 3)
+			m.GetPlaced().Lines[0].ReservationId = "cart"
+			return call(s.say(m))
+		}}},
 	{"a kit, and a component of it", []func(*shop) error{
 		func(s *shop) error { return call(s.reserve("o", "milk", 1, "breakfast", 3)) }}},
 	{"a kit that a component is short for", []func(*shop) error{
@@ -160,7 +180,7 @@ func crashAt(t *testing.T, x story, step int, after bool) (crashed bool) {
 	s.restarted()
 	s.at.Advance(time.Minute)
 	s.sweep()
-	s.holdsWhatItsOrderWants("o")
+	s.holdsWhatItsOrderWants("o", "kit-reservation:o", "kit-reservation:cart")
 	s.sweep() // again: nothing is left to do
 	before := s.end()
 	s.sweep()
@@ -171,11 +191,14 @@ func crashAt(t *testing.T, x story, step int, after bool) (crashed bool) {
 }
 
 // holdsWhatItsOrderWants holds the SKUs against the order, as both streams have them.
-func (s *shop) holdsWhatItsOrderWants(id string) {
+func (s *shop) holdsWhatItsOrderWants(ids ...string) {
 	s.t.Helper()
-	answer, err := s.Orders.GetOrder(s.t.Context(), &pb.GetOrderRequest{OrderId: id})
 	reserved, gone := map[string]int64{}, map[string]int64{}
-	if err == nil {
+	for _, id := range ids {
+		answer, err := s.Orders.GetOrder(s.t.Context(), &pb.GetOrderRequest{OrderId: id})
+		if err != nil {
+			continue
+		}
 		if !answer.Order.Settled || answer.Order.Status == pb.OrderStatus_ORDER_STATUS_RECEIVED {
 			s.t.Errorf("left behind: %v", answer.Order)
 		}

@@ -30,6 +30,9 @@ func (d *decided) reservation() *stock.Reservation { return &d.result }
 // *refusals.UnknownReservation, *stock.NotLiveError, what the decision returns, and the errors of the index and the store.
 func (s *Service) change(ctx context.Context, id string, m aggregates.Metadata, in changing) (*pb.Reservation, string, error) {
 	found, outcome, err := s.decide(ctx, id, m, in)
+	if found.ofKits(err) {
+		return s.changeKits(ctx, id, m, in)
+	}
 	if errors.Is(err, stock.ErrUnknownReservation) {
 		err = found.gone(id)
 	}

@@ -25,6 +25,12 @@ func (s *Service) GetReservation(ctx context.Context, r *pb.GetReservationReques
 	in := look{id: r.ReservationId}
 	found, _, err := s.decide(ctx, r.ReservationId, aggregates.Metadata{IdempotencyKey: "read"}, &in)
 	switch {
+	case found.ofKits(err):
+		kits, _, err := s.Kits.FindKits(ctx, r.ReservationId)
+		if err != nil {
+			return nil, found.unlessGone(r.ReservationId, err)
+		}
+		return &pb.GetReservationResponse{Reservation: kitMessage(&kits)}, nil
 	case errors.Is(err, stock.ErrUnknownReservation):
 		in.result = at(found.record.Reservation, s.Now())
 	case err != nil:

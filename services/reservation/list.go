@@ -34,10 +34,13 @@ func (s *Service) ListReservations(ctx context.Context, r *pb.ListReservationsRe
 	answer, now, bytes := &pb.ListReservationsResponse{}, s.Now(), 0
 	for i, record := range found {
 		shown := at(record.Reservation, now)
+		m, err := s.listed(ctx, record, &shown)
+		if err != nil {
+			return nil, err
+		}
 		if r.LiveOnly && !live(&shown) {
 			continue
 		}
-		m := message(record.SKU, &shown)
 		if bytes += m.SizeVT(); bytes > tokens.MaxPageBytes && len(answer.Reservations) > 0 {
 			next = found[i-1].Placed
 			break

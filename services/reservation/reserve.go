@@ -10,6 +10,7 @@ import (
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/provenance"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
@@ -40,13 +41,19 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 		Location: r.Location, Binding: r.LocationBinding, Method: r.Method,
 	}}
 	outcome, err := s.reserve(ctx, r, &in)
+	answer := func() *pb.Reservation { return message(r.Sku, &in.result) }
+	if kit := (*stock.KitError)(nil); errors.As(err, &kit) {
+		var kits orders.KitReservation
+		kits, outcome.Position, err = s.reserveKits(ctx, r, kit.Kit)
+		answer = func() *pb.Reservation { return kitMessage(&kits) }
+	}
 	if claimed == nil {
 		s.claims.settle(r.ReservationId, judge(err), outcome.Position)
 	}
 	if err != nil {
 		return nil, about(r, err)
 	}
-	return &pb.ReserveResponse{Reservation: message(r.Sku, &in.result), Token: s.Tokens.Encode(outcome.Position)}, nil
+	return &pb.ReserveResponse{Reservation: answer(), Token: s.Tokens.Encode(outcome.Position)}, nil
 }
 
 func checkReserve(r *pb.ReserveRequest) error {
@@ -113,7 +120,7 @@ func (x *reserve) Decide(s *stock.State, m aggregates.Metadata, now aggregates.I
 	if !ok {
 		return nil, &refusals.UnknownChannel{Channel: x.channel}
 	}
-	if x.known {
+	if x.known && s.AsKit() == nil {
 		if _, err := stock.Find(s, x.request.ReservationID, now); err != nil {
 			return nil, &stock.KeyReusedError{Key: x.request.ReservationID} // it ended so long ago that the state forgot it
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/stockfold/stockfold/projections/reservations"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
@@ -37,12 +38,24 @@ type Index interface {
 	List(ctx context.Context, sku string, liveOnly bool, after uint64, limit int) (page []*reservations.Record, next uint64, err error)
 }
 
+// Kits reserves kits, which are made of other SKUs; *orders.Service does. Quantities are in kits; besides the errors of the store its errors are those of
+// package stock for the reservation's id.
+type Kits interface {
+	ReserveKits(ctx context.Context, r orders.KitRequest, m aggregates.Metadata) (orders.KitReservation, uint64, error)
+	FindKits(ctx context.Context, reservation string) (orders.KitReservation, uint64, error)
+	ConfirmKits(ctx context.Context, reservation string, m aggregates.Metadata) (orders.KitReservation, uint64, error)
+	ExtendKits(ctx context.Context, reservation string, seconds int64, until aggregates.Instant, m aggregates.Metadata) (orders.KitReservation, uint64, error)
+	ReleaseKits(ctx context.Context, reservation string, quantity int64, reason string, m aggregates.Metadata) (orders.KitReservation, uint64, error)
+	FulfilKits(ctx context.Context, reservation string, quantity int64, location string, m aggregates.Metadata) (orders.KitReservation, uint64, error)
+}
+
 // Config says what the service works with. All of it must be set, AcceptUnknownLocations apart.
 type Config struct {
 	SKUs     commands.Doer[stock.State]
 	Policies Policies
 	Index    Index
 	Risks    Risks
+	Kits     Kits
 	Tokens   *tokens.Codec
 	Now      func() aggregates.Instant
 	// AcceptUnknownLocations lets units be handed over at a location that nobody defined.
@@ -61,6 +74,7 @@ var (
 	_ pb.ReservationServiceServer = (*Service)(nil)
 	_ Policies                    = (*policies.Directory)(nil)
 	_ Index                       = (*reservations.Projection)(nil)
+	_ Kits                        = (*orders.Service)(nil)
 )
 
 // New returns the service.

@@ -194,7 +194,7 @@ func (w *World) config() api.Config {
 	w.Desk.Policies = w.Policy
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
-		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Tokens: w.Tokens, Now: w.Now}),
+		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
 		Policy:       w.Policy,
 		History:      history.New(w.Store, w.Desk, w.Now),

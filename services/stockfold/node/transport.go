@@ -30,7 +30,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		Orders:     n.orderService,
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
 	}
-	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Risks: n.availability, Tokens: n.tokens, Now: now,
+	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Risks: n.availability, Kits: n.orderService, Tokens: n.tokens, Now: now,
 		AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
 		stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}))
 	server, err := api.New(config)
