@@ -42,6 +42,9 @@ func (b *Balances) Withheld(channel string, now aggregates.Instant) bool {
 	return rule.Unsold || rule.ReleaseAt > now
 }
 
+// Unsold tells whether the SKU's own rules say that a channel does not sell it.
+func (b *Balances) Unsold(channel string) bool { return b.sellingRule(channel).Unsold }
+
 // KitOffer is what a channel can promise of a kit, made of its components' parts, in the order of the kit's components; own are the
 // balances of the kit's own SKU, whose rules may keep a channel from selling it, until a date or at all, and say when stock is low.
 //

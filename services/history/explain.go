@@ -43,6 +43,9 @@ func (s *Service) ExplainAvailability(ctx context.Context, r *pb.ExplainAvailabi
 	if err := x.sum(); err != nil {
 		return nil, err
 	}
+	if err := x.explainKit(ctx); err != nil {
+		return nil, err
+	}
 	x.reservations()
 	if err := x.missing(ctx); err != nil {
 		return nil, err
@@ -231,6 +234,8 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Text = "the channel is closed or does not sell it"
 	case stock.StepOtherMethod:
 		m.Text = "where it cannot be had that way: by the kind of the location, its cut-off, or because another location is asked about"
+	case stepComponents:
+		m.Text = "kits in what there is of the components"
 	case stock.StepBuffer:
 		m.Text = "buffer of the channel"
 		m.Rules = x.bufferRules(-s.Amount)

@@ -26,17 +26,20 @@ type explainCmd struct {
 	Method   string    `placeholder:"METHOD" help:"Count only what may be handed over like this now, e.g. pickup."`
 	Location string    `placeholder:"LOCATION" help:"Count only what lies there."`
 	At       time.Time `help:"A past instant, such as 2017-03-31T23:59:59-05:00; now by default." format:"2006-01-02T15:04:05Z07:00"`
+	Parts    bool      `name:"components" help:"Of a kit, explain each component as well."`
 	JSON     bool      `name:"json" help:"Print the whole answer as JSON, for programs."`
 }
 
 // Help is shown below the flags.
 func (*explainCmd) Help() string {
 	return `Says, step by step, what lies where, what is taken off and why, which events set each number, which reservations are
-live, and what may be missing: dead letters that name the SKU, and gaps in the numbers of sources that told of it.
+live, and what may be missing: dead letters that name the SKU, and gaps in the numbers of sources that told of it. Of a kit it says what each
+component allows.
 
 Examples:
   stockfold explain 1082185 --channel web
   stockfold explain 1082185 --channel web --method pickup --location 367
+  stockfold explain "tea set" --channel web --components
   stockfold explain 1082185 --channel web --at 2017-03-31T23:59:59-05:00 --json`
 }
 
@@ -49,18 +52,35 @@ func (c *explainCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
+	client := pb.NewHistoryServiceClient(conn)
 	request := &pb.ExplainAvailabilityRequest{Sku: c.SKU, Channel: c.Channel, Method: c.Method, Location: c.Location}
 	if !c.At.IsZero() {
 		request.At = timestamppb.New(c.At)
 	}
-	answer, err := pb.NewHistoryServiceClient(conn).ExplainAvailability(ctx, request)
+	answer, err := client.ExplainAvailability(ctx, request)
 	if err != nil {
 		return explain(err, c.GRPC)
 	}
-	if c.JSON {
-		return printJSON(std.out, answer)
+	if err := c.print(std.out, answer); err != nil || !c.Parts {
+		return err
 	}
-	_, err = io.WriteString(std.out, (&explained{ExplainAvailabilityResponse: answer}).text())
+	for _, part := range answer.Components {
+		of, err := client.ExplainAvailability(ctx, &pb.ExplainAvailabilityRequest{Sku: part.Sku, Channel: c.Channel, At: request.At})
+		if err != nil {
+			return explain(err, c.GRPC)
+		}
+		if err := c.print(std.out, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *explainCmd) print(out io.Writer, answer *pb.ExplainAvailabilityResponse) error {
+	if c.JSON {
+		return printJSON(out, answer)
+	}
+	_, err := io.WriteString(out, (&explained{ExplainAvailabilityResponse: answer}).text())
 	return err
 }
 
@@ -76,6 +96,7 @@ func (x *explained) text() string {
 	} else {
 		x.line("SKU %s%s on channel %s, %s: %s available to sell.", x.Sku, named(x.Name), x.Channel, clock(x.At), x.units(x.Ats))
 	}
+	x.parts()
 	x.sum()
 	x.under()
 	x.notSold()
@@ -88,6 +109,20 @@ func (x *explained) text() string {
 }
 
 func (x *explained) line(format string, args ...any) { fmt.Fprintf(&x.b, format+"\n", args...) }
+
+// parts says of a kit what each component allows.
+func (x *explained) parts() {
+	for i, c := range x.Components {
+		if i == 0 {
+			x.line("\nIt is a kit, of")
+		}
+		limits := ""
+		if c.Limits {
+			limits = "; no other allows fewer"
+		}
+		x.line("  %12d  %s for each, of which %d are available to sell: enough for %d%s", c.Quantity, c.Sku, c.Ats, c.Kits, limits)
+	}
+}
 
 // sum prints the steps, and below what lies at a location where that comes from.
 func (x *explained) sum() {

@@ -108,3 +108,19 @@ func TestExplainAsksTheService(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, trouble)
 	}
 }
+
+func TestAnExplanationOfAKitNamesItsComponents(t *testing.T) {
+	x := &explained{ExplainAvailabilityResponse: &pb.ExplainAvailabilityResponse{Sku: "tea set", Known: true, Channel: "web", Ats: 2, Last: &pb.Cause{Type: "KitDefined"},
+		Components: []*pb.ExplainedComponent{{Sku: "cup", Known: true, Quantity: 4, Ats: 10, Kits: 2, Limits: true}, {Sku: "pot", Known: true, Quantity: 1, Ats: 3, Kits: 3}},
+		Steps:      []*pb.ExplainedStep{{Step: "COMPONENTS", Amount: 2, Subtotal: 2, Text: "kits in what there is of the components"}}}}
+	want := `
+It is a kit, of
+             4  cup for each, of which 10 are available to sell: enough for 2; no other allows fewer
+             1  pot for each, of which 3 are available to sell: enough for 3
+             2  kits in what there is of the components
+           = 2  available to sell
+`
+	if got := x.text(); !strings.Contains(got, want) {
+		t.Errorf("got %s", got)
+	}
+}
