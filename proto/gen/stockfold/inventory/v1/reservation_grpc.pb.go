@@ -42,7 +42,9 @@ const (
 type ReservationServiceClient interface {
 	// Reserve takes units of one SKU for one channel, or none. NOT_FOUND: UNKNOWN_SKU, UNKNOWN_CHANNEL;
 	// FAILED_PRECONDITION: INSUFFICIENT_STOCK with metadata "available" and "beyond" when it is too much; NOT_SOLD_HERE, NO_LOCATION_SERVES,
-	// TOO_MANY_SPLITS, UNKNOWN_METHOD, LOCATION_NEEDED when a rule forbids it. What a selling rule allows beyond the stock is back-ordered.
+	// TOO_MANY_SPLITS, UNKNOWN_METHOD, LOCATION_NEEDED when a rule forbids it. What a selling rule allows beyond the stock is back-ordered. Of a
+	// kit it takes all components, quantities are in kits, and a location counts only when it is binding; ChangeReservation and
+	// ReallocateReservation are FAILED_PRECONDITION, KIT_RESERVATION, then.
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(ctx context.Context, in *ConfirmReservationRequest, opts ...grpc.CallOption) (*ConfirmReservationResponse, error)
@@ -197,7 +199,9 @@ func (c *reservationServiceClient) ListBreaks(ctx context.Context, in *ListBreak
 type ReservationServiceServer interface {
 	// Reserve takes units of one SKU for one channel, or none. NOT_FOUND: UNKNOWN_SKU, UNKNOWN_CHANNEL;
 	// FAILED_PRECONDITION: INSUFFICIENT_STOCK with metadata "available" and "beyond" when it is too much; NOT_SOLD_HERE, NO_LOCATION_SERVES,
-	// TOO_MANY_SPLITS, UNKNOWN_METHOD, LOCATION_NEEDED when a rule forbids it. What a selling rule allows beyond the stock is back-ordered.
+	// TOO_MANY_SPLITS, UNKNOWN_METHOD, LOCATION_NEEDED when a rule forbids it. What a selling rule allows beyond the stock is back-ordered. Of a
+	// kit it takes all components, quantities are in kits, and a location counts only when it is binding; ChangeReservation and
+	// ReallocateReservation are FAILED_PRECONDITION, KIT_RESERVATION, then.
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(context.Context, *ConfirmReservationRequest) (*ConfirmReservationResponse, error)
