@@ -7,11 +7,19 @@ import (
 	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/said"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/validation"
+)
+
+// The reasons for which a definition that a message brings cannot be carried out. They are a contract.
+const (
+	ReasonKitHoldsStock = "KIT_HOLDS_STOCK" // the SKU has something of its own
+	ReasonKitNested     = "KIT_NESTED"      // a component is a kit, or the SKU is a component
 )
 
 // PutKit says what a SKU is made of. Its components know of it first, each on its own stream, and are no kits from then on; the kit's own
@@ -65,12 +73,15 @@ type definition struct {
 }
 
 func (d *definition) carryOut(ctx context.Context) error {
+	if over, err := d.taken(ctx); over || err != nil {
+		return err
+	}
 	was, err := d.bundle(ctx, d.sku)
 	if err != nil {
 		return err
 	}
 	if d.version = was.Version; len(d.components)+len(was.Components) == 0 {
-		return nil
+		return d.define(ctx)
 	}
 	d.version++
 	if err := d.look(ctx); err != nil {
@@ -145,9 +156,9 @@ func (d *definition) letGo(ctx context.Context, m stock.Membership) error {
 	return d.drop(ctx, d.sku, m.Kit, m.Version)
 }
 
-// define decides on the kit's own stream.
+// define decides on the kit's own stream, where a message that brings the definition counts.
 func (d *definition) define(ctx context.Context) error {
-	return d.tell(ctx, d.sku, func(st *stock.State) ([]aggregates.Event, error) {
+	return d.tellBy(ctx, d.SKUs, d.sku, func(st *stock.State) ([]aggregates.Event, error) {
 		events, err := stock.Define(st, d.components, d.version)
 		if err == nil && len(events) == 0 && st.Bundle() != nil {
 			d.version = st.Bundle().Version
@@ -162,9 +173,37 @@ func (d *definition) drop(ctx context.Context, component, kit string, version ui
 	})
 }
 
-// tell has something decided on a SKU's stream.
+// taken tells whether the kit's stream remembers the message that brings the definition, or a newer one about the kit: then no component need
+// know of it.
+func (d *definition) taken(ctx context.Context) (over bool, err error) {
+	x, message := d.SKUs.(once[stock.State])
+	if !message {
+		return false, nil
+	}
+	err = d.tell(ctx, d.sku, func(st *stock.State) (_ []aggregates.Event, err error) {
+		x.verdict, err = x.memory(st).Judge(x.about, &x.origin)
+		return nil, err
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case x.verdict == said.Superseded:
+		return true, d.define(ctx)
+	}
+	return x.verdict == said.Repetition, nil
+}
+
+// tell has something decided on a SKU's stream, on which no message counts.
 func (d *definition) tell(ctx context.Context, sku string, decide func(*stock.State) ([]aggregates.Event, error)) error {
-	outcome, err := d.SKUs.Do(ctx, sku, metadata(ctx, d.actor), onSKU(func(st *stock.State, _ aggregates.Metadata, _ aggregates.Instant) ([]aggregates.Event, error) {
+	skus := d.SKUs
+	if x, message := skus.(once[stock.State]); message {
+		skus = x.Doer
+	}
+	return d.tellBy(ctx, skus, sku, decide)
+}
+
+func (d *definition) tellBy(ctx context.Context, skus commands.Doer[stock.State], sku string, decide func(*stock.State) ([]aggregates.Event, error)) error {
+	outcome, err := skus.Do(ctx, sku, metadata(ctx, d.actor), onSKU(func(st *stock.State, _ aggregates.Metadata, _ aggregates.Instant) ([]aggregates.Event, error) {
 		return decide(st)
 	}))
 	if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
 
@@ -196,4 +197,29 @@ func bundle(t *testing.T, w *servicetest.World, sku string) stock.Bundle {
 		t.Fatal(err)
 	}
 	return l.found
+}
+
+// A definition that a message brings counts once, and one that its source has outdated counts not at all; components that it names stay
+// what they were then.
+func TestKitsComeByMessages(t *testing.T) {
+	w := crockery(t)
+	put := func(k *pb.Kit) *pb.PutKitRequest { return &pb.PutKitRequest{Kit: k} }
+	one, two := said(t, w, "m1", 1, "PutKit", put(kit("tea set", "pot", 1))), said(t, w, "m2", 2, "PutKit", put(kit("tea set", "cup", 4)))
+	w.Ingest(ingest.TopicPolicy, 0, two, one, two)
+	for sku, want := range map[string]string{"tea set": "v1 4xcup in ", "cup": "v0 in tea set", "pot": "v0 in "} {
+		if got := madeOf(t, w, sku, tokenOf(t, w)); got != want {
+			t.Errorf("%s is %q, expected %q", sku, got, want)
+		}
+	}
+	if list := letters(t, w); len(list) != 0 {
+		t.Errorf("dead letters: %v", list)
+	}
+	w.Ingest(ingest.TopicPolicy, 3, said(t, w, "m3", 3, "PutKit", put(kit("box", "tea set", 1))), said(t, w, "m4", 4, "PutKit", put(kit("pot", "cup", 1))))
+	reasons := map[string]bool{}
+	for _, l := range letters(t, w) {
+		reasons[l.Reason] = true
+	}
+	if !reasons["KIT_NESTED"] || !reasons["KIT_HOLDS_STOCK"] {
+		t.Errorf("got %v", reasons)
+	}
 }

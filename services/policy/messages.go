@@ -73,6 +73,7 @@ var kinds = []kind{
 	command("PutSellingRule", (*Service).PutSellingRule, func(r *pb.PutSellingRuleRequest) subject {
 		return several("selling", r.GetRule().GetSku(), r.GetRule().GetChannel()).own()
 	}),
+	command("PutKit", (*Service).PutKit, func(r *pb.PutKitRequest) subject { return one("kit", r.GetKit().GetSku()) }),
 	command("PutLocationGroup", (*Service).PutLocationGroup, func(r *pb.PutLocationGroupRequest) subject { return one("group", r.GetGroup().GetGroup()) }),
 	command("PutFulfilmentRule", (*Service).PutFulfilmentRule, func(r *pb.PutFulfilmentRuleRequest) subject { return one("fulfilment", r.GetRule().GetMethod()) }),
 	command("DeleteFulfilmentRule", (*Service).DeleteFulfilmentRule, func(r *pb.DeleteFulfilmentRuleRequest) subject { return one("fulfilment", r.Method) }),

@@ -45,7 +45,8 @@ func Reject(err error) *facts.Rejection {
 		{ReasonUsed, is[*stock.AllocationUsedError]}, {ReasonOverlap, is[*stock.OverlapError]}, {ReasonBackorders, is[*stock.BackordersUsedError]},
 		{ReasonTooMany, is[*stock.BoundError]}, {ReasonDecimalsFixed, is[*stock.DecimalsFixedError]}, {ReasonReservations, is[*stock.TooManyError]},
 		{facts.ReasonKeyReused, is[*said.ReusedError]}, {facts.ReasonInvalid, is[*stock.PeriodError]}, {facts.ReasonInvalid, is[*rules.ScopeError]},
-		{facts.ReasonInvalid, is[*location.RepeatedOwnershipError]},
+		{facts.ReasonInvalid, is[*location.RepeatedOwnershipError]}, {ReasonKitHoldsStock, is[*stock.KitHoldsError]},
+		{ReasonKitNested, is[*stock.NestedKitError]}, {facts.ReasonInvalid, is[*stock.ComponentError]},
 		{facts.ReasonInvalid, func(err error) bool {
 			return errors.Is(err, rules.ErrNoCategory) || errors.Is(err, stock.ErrRepeatedLocation)
 		}},
