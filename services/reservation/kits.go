@@ -11,7 +11,6 @@ import (
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/orders"
-	"github.com/stockfold/stockfold/services/provenance"
 	"github.com/stockfold/stockfold/services/validation"
 )
 
@@ -26,10 +25,35 @@ func (e *KitReservationError) Error() string {
 }
 
 // reserveKits takes kits for one channel, or none.
-func (s *Service) reserveKits(ctx context.Context, r *pb.ReserveRequest, kit stock.Kit) (orders.KitReservation, uint64, error) {
+func (s *Service) reserveKits(ctx context.Context, r *pb.ReserveRequest, kit stock.Kit) (*pb.Reservation, uint64, error) {
+	request, m, err := s.kitRequest(ctx, r)
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Kit = kit
+	kits, position, err := s.Kits.ReserveKits(ctx, request, m)
+	if err != nil {
+		return nil, 0, err
+	}
+	return kitMessage(&kits), position, nil
+}
+
+// kitsAgain is what came of a request when it was for kits before, whatever they are made of, or whether they are sold, by now.
+func (s *Service) kitsAgain(ctx context.Context, r *pb.ReserveRequest) (result *pb.Reservation, position uint64, known bool, err error) {
+	if _, _, err := s.Kits.FindKits(ctx, r.ReservationId); err != nil {
+		if errors.Is(err, stock.ErrUnknownReservation) {
+			err = nil
+		}
+		return nil, 0, false, err
+	}
+	result, position, err = s.reserveKits(ctx, r, stock.Kit{})
+	return result, position, true, err
+}
+
+func (s *Service) kitRequest(ctx context.Context, r *pb.ReserveRequest) (orders.KitRequest, aggregates.Metadata, error) {
 	quantity, err := stock.KitUnits(r.Quantity, r.Decimal)
 	if err != nil {
-		return orders.KitReservation{}, 0, err
+		return orders.KitRequest{}, aggregates.Metadata{}, err
 	}
 	var c validation.Checker
 	if codec.Instant(r.PromiseAt) > s.Now() {
@@ -37,9 +61,9 @@ func (s *Service) reserveKits(ctx context.Context, r *pb.ReserveRequest, kit sto
 	}
 	c.Range("quantity", quantity, 1, stock.MaxPerKit)
 	if err := c.Err(); err != nil {
-		return orders.KitReservation{}, 0, err
+		return orders.KitRequest{}, aggregates.Metadata{}, err
 	}
-	request := orders.KitRequest{ReservationID: r.ReservationId, SKU: r.Sku, Kit: kit, Channel: r.Channel, Quantity: quantity,
+	request := orders.KitRequest{ReservationID: r.ReservationId, SKU: r.Sku, Channel: r.Channel, Quantity: quantity,
 		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed, Method: r.Method}
 	if r.LocationBinding {
 		request.Location = r.Location
@@ -47,13 +71,9 @@ func (s *Service) reserveKits(ctx context.Context, r *pb.ReserveRequest, kit sto
 	if channel, ok := s.Policies.Channel(r.Channel); ok && request.HoldSeconds == 0 {
 		request.HoldSeconds = channel.Policy.HoldSeconds
 	}
-	correlation := r.CorrelationId
-	if correlation == "" {
-		correlation = r.ReservationId
-	}
-	m := provenance.Metadata(ctx, r.Actor, correlation)
-	m.IdempotencyKey, m.Fingerprint = "reserve", fingerprint(r)
-	return s.Kits.ReserveKits(ctx, request, m)
+	m := reserveMetadata(ctx, r)
+	m.IdempotencyKey = "reserve"
+	return request, m, nil
 }
 
 // ofKits tells whether a SKU's stream does not know a reservation because it is one of kits.

@@ -85,18 +85,18 @@ func (p *place) gone(id string) error {
 // what is neither claimed nor indexed truly new.
 type warmth struct{ reached atomic.Bool }
 
-// owned checks that an id is not another SKU's, and tells whether it is already this one's.
-func (s *Service) owned(ctx context.Context, id, sku string) (known bool, err error) {
+// owned checks that an id is not another SKU's, and returns its record when it is already this one's.
+func (s *Service) owned(ctx context.Context, id, sku string) (known *reservations.Record, err error) {
 	found, err := s.indexed(ctx, id)
 	if err != nil || len(found) == 0 {
-		return false, err
+		return nil, err
 	}
 	for _, r := range found {
 		if r.SKU == sku {
-			return true, nil
+			return r, nil
 		}
 	}
-	return false, &stock.KeyReusedError{Key: id}
+	return nil, &stock.KeyReusedError{Key: id}
 }
 
 // indexed is what the index knows of an id, without waiting once it is warm.

@@ -7,10 +7,10 @@ import (
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/commands"
-	"github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/provenance"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
@@ -31,7 +31,7 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 	claimed := s.claims.take(r.ReservationId, r.Sku)
 	if claimed != nil {
 		// The other SKU's call may be the one that is wrong, and not know it yet: the index decides.
-		if known, err := s.owned(ctx, r.ReservationId, r.Sku); err != nil || !known {
+		if known, err := s.owned(ctx, r.ReservationId, r.Sku); err != nil || known == nil {
 			return nil, claimed
 		}
 	}
@@ -40,20 +40,14 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed, PromiseAt: codec.Instant(r.PromiseAt),
 		Location: r.Location, Binding: r.LocationBinding, Method: r.Method,
 	}}
-	outcome, err := s.reserve(ctx, r, &in)
-	answer := func() *pb.Reservation { return message(r.Sku, &in.result) }
-	if kit := (*stock.KitError)(nil); errors.As(err, &kit) {
-		var kits orders.KitReservation
-		kits, outcome.Position, err = s.reserveKits(ctx, r, kit.Kit)
-		answer = func() *pb.Reservation { return kitMessage(&kits) }
-	}
+	result, position, err := s.reserve(ctx, r, &in)
 	if claimed == nil {
-		s.claims.settle(r.ReservationId, judge(err), outcome.Position)
+		s.claims.settle(r.ReservationId, judge(err), position)
 	}
 	if err != nil {
 		return nil, about(r, err)
 	}
-	return &pb.ReserveResponse{Reservation: answer(), Token: s.Tokens.Encode(outcome.Position)}, nil
+	return &pb.ReserveResponse{Reservation: result, Token: s.Tokens.Encode(position)}, nil
 }
 
 func checkReserve(r *pb.ReserveRequest) error {
@@ -75,19 +69,43 @@ func checkReserve(r *pb.ReserveRequest) error {
 	return c.Err()
 }
 
-func (s *Service) reserve(ctx context.Context, r *pb.ReserveRequest, in *reserve) (commands.Outcome, error) {
+// reserve has the SKU's stream decide, and goes on with kits when that says so.
+func (s *Service) reserve(ctx context.Context, r *pb.ReserveRequest, in *reserve) (*pb.Reservation, uint64, error) {
 	var err error
 	if in.known, err = s.owned(ctx, r.ReservationId, r.Sku); err != nil {
-		return commands.Outcome{}, err
+		return nil, 0, err
 	}
+	m := reserveMetadata(ctx, r)
+	m.IdempotencyKey = "reserve:" + r.ReservationId
+	for {
+		outcome, err := s.SKUs.Do(ctx, r.Sku, m, in)
+		var kit *stock.KitError
+		var before *kitBefore
+		switch {
+		case errors.As(err, &kit):
+			return s.reserveKits(ctx, r, kit.Kit)
+		case errors.As(err, &before):
+			result, position, known, err := s.kitsAgain(ctx, r)
+			if known || err != nil {
+				return result, position, err
+			}
+			in.asked = before.version
+		case err != nil:
+			return nil, outcome.Position, err
+		default:
+			return message(r.Sku, &in.result), outcome.Position, nil
+		}
+	}
+}
+
+func reserveMetadata(ctx context.Context, r *pb.ReserveRequest) aggregates.Metadata {
 	correlation := r.CorrelationId
 	if correlation == "" {
 		correlation = r.ReservationId
 	}
 	m := provenance.Metadata(ctx, r.Actor, correlation)
-	m.IdempotencyKey = "reserve:" + r.ReservationId
 	m.Fingerprint = fingerprint(r)
-	return s.SKUs.Do(ctx, r.Sku, m, in)
+	return m
 }
 
 // fingerprint condenses what a request asks for. That of a request for now is what it was before there were dates.
@@ -109,10 +127,16 @@ type reserve struct {
 	policies Policies
 	channel  string
 	request  stock.ReserveRequest
-	known    bool // the index has the reservation
+	known    *reservations.Record // of the reservation, when the index has it
+	asked    uint64               // definition of the SKU as a kit up to which there is no reservation of kits under the id
 
 	result stock.Reservation
 }
+
+// kitBefore says that the SKU was a kit, up to a definition, and so its stream alone does not know whether the id was used.
+type kitBefore struct{ version uint64 }
+
+func (*kitBefore) Error() string { return "the SKU was a kit" }
 
 // Decide reserves under the channel's policy of this moment.
 func (x *reserve) Decide(s *stock.State, m aggregates.Metadata, now aggregates.Instant) (events []aggregates.Event, err error) {
@@ -120,13 +144,29 @@ func (x *reserve) Decide(s *stock.State, m aggregates.Metadata, now aggregates.I
 	if !ok {
 		return nil, &refusals.UnknownChannel{Channel: x.channel}
 	}
-	if x.known && s.AsKit() == nil {
-		if _, err := stock.Find(s, x.request.ReservationID, now); err != nil {
-			return nil, &stock.KeyReusedError{Key: x.request.ReservationID} // it ended so long ago that the state forgot it
+	x.result, events, err = stock.Reserve(s, x.request, m, channel.Policy, now)
+	if x.known != nil || s.Bundle() != nil {
+		if used := x.used(s, err, now); used != nil {
+			return nil, used
 		}
 	}
-	x.result, events, err = stock.Reserve(s, x.request, m, channel.Policy, now)
 	return events, err
+}
+
+// used tells whether the id was used, as far as the state does not say so itself: for units so long ago that it forgot them, or for kits. Of
+// kits, those who reserve them find out.
+func (x *reserve) used(s *stock.State, decided error, now aggregates.Instant) error {
+	if _, err := stock.Find(s, x.request.ReservationID, now); err == nil {
+		return nil
+	}
+	if x.known != nil && x.known.KitOrder == "" {
+		return &stock.KeyReusedError{Key: x.request.ReservationID}
+	}
+	var kit *stock.KitError
+	if b := s.Bundle(); b != nil && b.Version > x.asked && !errors.As(decided, &kit) {
+		return &kitBefore{version: b.Version}
+	}
+	return nil
 }
 
 // judge tells what an error of the store says about whether the reservation was placed.
