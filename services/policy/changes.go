@@ -120,6 +120,10 @@ func (s *Service) put(ctx context.Context, r *pb.PolicyRule, actor string) (err 
 		_, err = s.PutSellingRule(ctx, &pb.PutSellingRuleRequest{Rule: x.Selling, Actor: actor})
 	case *pb.PolicyRule_Allocation:
 		_, err = s.PutAllocation(ctx, &pb.PutAllocationRequest{Allocation: x.Allocation, Actor: actor})
+	case *pb.PolicyRule_Reallocation:
+		_, err = s.PutReallocationRule(ctx, &pb.PutReallocationRuleRequest{Rule: x.Reallocation, Actor: actor})
+	case *pb.PolicyRule_Returns:
+		_, err = s.PutReturnRule(ctx, &pb.PutReturnRuleRequest{Rule: x.Returns, Actor: actor})
 	default:
 		err = invalidRule("is of a kind that this version does not know")
 	}
@@ -146,6 +150,10 @@ func (s *Service) takeAway(ctx context.Context, r *pb.PolicyRule, actor string) 
 		_, err = s.PutSellingRule(ctx, &pb.PutSellingRuleRequest{Rule: &pb.SellingRule{Sku: x.Selling.GetSku(), Channel: x.Selling.GetChannel()}, Actor: actor})
 	case *pb.PolicyRule_Allocation:
 		err = s.endAllocation(ctx, x.Allocation, actor)
+	case *pb.PolicyRule_Reallocation:
+		_, err = s.DeleteReallocationRule(ctx, &pb.DeleteReallocationRuleRequest{Rule: x.Reallocation, Actor: actor})
+	case *pb.PolicyRule_Returns:
+		_, err = s.DeleteReturnRule(ctx, &pb.DeleteReturnRuleRequest{Rule: x.Returns, Actor: actor})
 	default:
 		err = invalidRule("cannot be taken away")
 	}

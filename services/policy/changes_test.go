@@ -74,7 +74,7 @@ func (r rules) channel(id string) *pb.PolicyRule {
 
 // any draws a rule that stands on those of the world. PutAllocation is left to those who ask for it: one may be refused.
 func (r rules) any(allocations bool) *pb.PolicyRule {
-	switch most := map[bool]int64{false: 8, true: 10}[allocations]; r.n(most) {
+	switch most := map[bool]int64{false: 10, true: 12}[allocations]; r.n(most) {
 	case 0:
 		return r.channel(r.of(outlets))
 	case 1:
@@ -108,6 +108,15 @@ func (r rules) any(allocations bool) *pb.PolicyRule {
 			s.Channel = r.of(outlets)
 		}
 		return &pb.PolicyRule{Rule: &pb.PolicyRule_Selling{Selling: s}}
+	case 9:
+		return &pb.PolicyRule{Rule: &pb.PolicyRule_Reallocation{Reallocation: &pb.ReallocationRule{Channel: r.of(append(outlets, "")), Location: r.of(append(places, "")),
+			Off: r.yes()}}}
+	case 10:
+		back := &pb.ReturnRule{Sku: r.of(append(goods, "")), Channel: r.of(append(outlets, "")), Condition: pb.Condition(1 + r.n(3))}
+		if back.Sku == "" {
+			back.Category = r.of(append(sections, ""))
+		}
+		return &pb.PolicyRule{Rule: &pb.PolicyRule_Returns{Returns: back}}
 	}
 	a := &pb.Allocation{Sku: r.of(goods), Channel: r.of(outlets), Fence: r.n(6), Group: r.of([]string{"", "north", "south"})}
 	if r.yes() {

@@ -98,6 +98,12 @@ func (s *Service) sharedRules() (list []*pb.PolicyRule) {
 	for _, r := range shared.Buffers {
 		list = append(list, &pb.PolicyRule{Rule: &pb.PolicyRule_Buffer{Buffer: r}})
 	}
+	for _, r := range shared.Reallocation {
+		list = append(list, &pb.PolicyRule{Rule: &pb.PolicyRule_Reallocation{Reallocation: r}})
+	}
+	for _, r := range shared.Returns {
+		list = append(list, &pb.PolicyRule{Rule: &pb.PolicyRule_Returns{Returns: r}})
+	}
 	return list
 }
 

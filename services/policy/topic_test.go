@@ -62,6 +62,10 @@ func asMessage(r *pb.PolicyRule) (rpc string, request proto.Message) {
 		return "PutSellingRule", &pb.PutSellingRuleRequest{Rule: x.Selling}
 	case *pb.PolicyRule_Allocation:
 		return "PutAllocation", &pb.PutAllocationRequest{Allocation: x.Allocation}
+	case *pb.PolicyRule_Reallocation:
+		return "PutReallocationRule", &pb.PutReallocationRuleRequest{Rule: x.Reallocation}
+	case *pb.PolicyRule_Returns:
+		return "PutReturnRule", &pb.PutReturnRuleRequest{Rule: x.Returns}
 	}
 	panic(fmt.Sprintf("no message for %v", r))
 }

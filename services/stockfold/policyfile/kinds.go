@@ -13,11 +13,13 @@ import (
 
 // kind is a kind of rules in a file.
 type kind struct {
-	name  string                   // of the section, and in the first column of a table
-	field protoreflect.Name        // of PolicyRule
-	about []string                 // the fields that say what a rule is about; the others are what it says
-	out   []string                 // fields that are not in a file
-	says  func(proto.Message) bool // whether a rule says anything; nil: always
+	name   string                   // of the section, and in the first column of a table
+	field  protoreflect.Name        // of PolicyRule
+	about  []string                 // the fields that say what a rule is about; the others are what it says
+	out    []string                 // fields that are not in a file
+	says   func(proto.Message) bool // whether a rule says anything; nil: always
+	all    bool                     // whether a rule that names nothing of that is about everything
+	shared bool                     // kept with what SKUs share, though it may name one
 }
 
 // kinds are in the order in which they are written and applied: what others stand on first. To add one is a line here.
@@ -38,6 +40,8 @@ var kinds = []kind{
 		a := m.(*pb.Allocation)
 		return a.Fence != 0 || a.Capped
 	}},
+	{name: "reallocation", field: "reallocation", about: []string{"channel", "location"}, all: true},
+	{name: "returns", field: "returns", about: []string{"sku", "category", "channel"}, all: true, shared: true},
 }
 
 var ruleFields = (&pb.PolicyRule{}).ProtoReflect().Descriptor().Fields()
@@ -107,7 +111,7 @@ func newRule(r *pb.PolicyRule, line int) (Rule, bool) {
 		if m.Has(f) {
 			text = scalarText(f, m.Get(f))
 		}
-		if x.about = append(x.about, text); name == "sku" {
+		if x.about = append(x.about, text); name == "sku" && !kinds[i].shared {
 			x.sku = text
 		}
 	}
@@ -129,7 +133,7 @@ func (r *Rule) About() string {
 			parts = append(parts, strings.TrimSuffix(name, "_id")+" "+value)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return cmp.Or(strings.Join(parts, ", "), "everything")
 }
 
 // compare orders rules by kind, then by what they are about.

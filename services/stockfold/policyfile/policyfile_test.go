@@ -45,6 +45,12 @@ selling:
   - {sku: 0012, channel: web, backorders: -1}
 allocations:
   - {sku: 0012, channel: web, group: north, fence: 4, capped: true, cap: 9}
+reallocation:
+  - {channel: web, location: berlin, off: true}
+  - {off: true}
+returns:
+  - {sku: 0012, condition: quarantined}
+  - {category: dairy, channel: web, condition: damaged}
 `
 
 func mustRead(t *testing.T, text string) []Rule {
@@ -117,6 +123,8 @@ func TestFilesRoundTrip(t *testing.T) {
 			{Rule: &pb.PolicyRule_Buffer{Buffer: &pb.BufferRule{Category: word(), BasisPoints: 3, Until: at()}}},
 			{Rule: &pb.PolicyRule_Selling{Selling: &pb.SellingRule{Sku: word(), Backorders: -1, ReleaseAt: at()}}},
 			{Rule: &pb.PolicyRule_Allocation{Allocation: &pb.Allocation{Sku: word(), Channel: word(), Fence: 1 + n(), Capped: true}}},
+			{Rule: &pb.PolicyRule_Reallocation{Reallocation: &pb.ReallocationRule{Channel: word(), Location: word(), Off: rapid.Bool().Draw(rt, "b")}}},
+			{Rule: &pb.PolicyRule_Returns{Returns: &pb.ReturnRule{Sku: word(), Channel: word(), Condition: pb.Condition(rapid.IntRange(1, 4).Draw(rt, "condition"))}}},
 		}} {
 			var rules []Rule
 			for _, r := range list {
@@ -269,6 +277,7 @@ allocations: [{sku: 0012, channel: web, fence: 4}]
 		t.Errorf("%q", got)
 	}
 	pruned := []string{kept[0], kept[1], `- buffers 0012, channel web`, `- selling 0012, channel web`, `- allocations 0012, channel web, group north`, kept[2], kept[3],
+		`- returns 0012`, `- returns category dairy, channel web`, `- reallocation web, location berlin`, `- reallocation everything`,
 		`- safety category dairy, from 2030-01-01T00:00:00Z, until 2030-02-01T00:00:00Z`, `- owners berlin`, `- fulfilment ship`, `- groups north`, `- locations berlin`}
 	if got := lines(true); strings.Join(got, "\n") != strings.Join(pruned, "\n") {
 		t.Errorf("%s", strings.Join(got, "\n"))

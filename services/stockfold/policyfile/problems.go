@@ -51,7 +51,7 @@ func (r *reading) fail(line int, format string, args ...any) {
 // add takes a rule in whose fields were read.
 func (r *reading) add(k *kind, x Rule) {
 	_, m := kindOf(x.PolicyRule)
-	said := false
+	said := k.all
 	for _, about := range x.about {
 		said = said || about != ""
 	}
