@@ -2,6 +2,7 @@ package availability
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -15,13 +16,37 @@ import (
 // reading returns the document of a SKU, nil when there is none.
 type reading func(ctx context.Context, sku string) (*Document, error)
 
-// answer is what the i-th channel of a current pricing shows of a SKU, whose document is d; of a kit it is made of its components'.
+// maxAnew is how often a kit that is defined anew while it is read is read again.
+const maxAnew = 4
+
+var errDefinedAnew = fmt.Errorf("%w: the kit is defined anew all the while", ErrUnreadable)
+
+// answer is what the i-th channel of a current pricing shows of a SKU, whose document is d; of a kit it is made of its components'. Those are of the definition
+// that still stands when they are read: a later position of a component than that of the next definition would make positions go back.
 func (p *Projection) answer(ctx context.Context, prices *pricing, d *Document, sku string, i int, now func() time.Time) (Availability, error) {
-	a := prices.availability(d, sku, i, now)
-	if d == nil || d.Balances.AsKit() == nil {
-		return a, nil
+	for range maxAnew {
+		a := prices.availability(d, sku, i, now)
+		if d == nil || d.Balances.AsKit() == nil {
+			return a, nil
+		}
+		a, err := prices.compose(ctx, d, i, now, p.document)
+		if err != nil {
+			return a, err
+		}
+		was := d
+		if d, err = p.document(ctx, was.SKU); err != nil || d.definition() == was.definition() {
+			return a, err
+		}
 	}
-	return prices.compose(ctx, d, i, now, p.document)
+	return Availability{}, errDefinedAnew
+}
+
+// definition is the number of the SKU's definition as a kit, 0 when it never was one.
+func (d *Document) definition() uint64 {
+	if d == nil || d.Balances.Bundle() == nil {
+		return 0
+	}
+	return d.Balances.Bundle().Version
 }
 
 // compose is what the i-th channel shows of a kit. It includes the events that its components' documents do, and has the position of the

@@ -247,3 +247,55 @@ func TestNewsOfAKitThatCannotBeReadIsNotLost(t *testing.T) {
 	broken.fail.Store(false)
 	v.until("set", 1)
 }
+
+// meanwhile is a read model in which something happens while one SKU is read for the first time.
+type meanwhile struct {
+	availability.ReadModel
+	sku string
+	do  atomic.Pointer[func()]
+}
+
+func (m *meanwhile) Read(ctx context.Context, sku string) (*availability.Document, error) {
+	if sku == m.sku {
+		if do := m.do.Swap(nil); do != nil {
+			(*do)()
+		}
+	}
+	return m.ReadModel.Read(ctx, sku)
+}
+
+// A kit that is defined anew while it is read is never shown as of a position at which it was another already: positions would go back.
+func TestAKitThatIsDefinedAnewWhileItIsReadDoesNotGoBack(t *testing.T) {
+	s := prepare(t)
+	model := &meanwhile{sku: "cup"}
+	s.wrap = func(m availability.ReadModel) availability.ReadModel {
+		model.ReadModel = m
+		return model
+	}
+	s.cache = 1
+	s.run()
+	s.Location(t, "berlin")
+	s.Channel(t, "web", 0, "berlin")
+	s.SKU(t, "cup", received("berlin", 10))
+	s.SKU(t, "pot", received("berlin", 3))
+	s.kit("set", 1, "cup", 4)
+	s.seen()
+	s.restart() // nothing is left in memory
+	s.seen()
+	anew := func() {
+		s.kit("set", 2, "pot", 1)
+		s.SKU(t, "cup", sold("berlin", 1))
+		s.seen()
+	}
+	model.do.Store(&anew)
+	first, err := s.Get(t.Context(), "set", "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if model.do.Load() != nil {
+		t.Fatal("cups were in memory")
+	}
+	if second := s.want("set", "web", 3); second.Position < first.Position || second.Position == first.Position && second.ATS != first.ATS {
+		t.Errorf("%d sets as of position %d, then %d as of %d", first.ATS, first.Position, second.ATS, second.Position)
+	}
+}
