@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/stockfold/stockfold/aggregates/order"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
@@ -82,6 +83,20 @@ func TestAnIDThatUnitsHadIsNotFreeForKits(t *testing.T) {
 	servicetest.Refused(t, err, codes.AlreadyExists, "IDEMPOTENCY_KEY_REUSED")
 	if n := strong(t, w, "cup", ""); n != 10 {
 		t.Errorf("%d cups are left", n)
+	}
+}
+
+// Nobody can take the ids under which a reservation of kits will hold its components, and so keep it from being placed.
+func TestIDsThatNameComponentsOfReservationsAreKept(t *testing.T) {
+	w := teaShop(t)
+	for _, id := range []string{order.ComponentHold("cart", 0), order.KitReservation("cart")} {
+		_, err := w.Reserve(id, "cup", 1)
+		if servicetest.Fields(err)["reservation_id"] == "" {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	if _, err := w.Reserve("cart", "set", 2); err != nil {
+		t.Error(err)
 	}
 }
 

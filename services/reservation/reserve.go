@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/proto/codec"
@@ -53,6 +54,9 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 func checkReserve(r *pb.ReserveRequest) error {
 	var c validation.Checker
 	c.ID("reservation_id", r.ReservationId)
+	if _, kits := order.KitReservationOf(r.ReservationId); kits {
+		c.Fail("reservation_id", "must not begin with the word that names what reservations of kits hold, %q", order.KitReservation(""))
+	}
 	c.ID("sku", r.Sku)
 	c.ID("channel", r.Channel)
 	c.Amount(r.Quantity, r.Decimal, 1)
