@@ -61,6 +61,11 @@ func TestAShellCanDoWhatAProgramCan(t *testing.T) {
 		t.Fatalf("publish: exit code %d\n%s%s", code, out, trouble)
 	}
 	c.awaitATS("tea/green 100%", "5")
+	if out, trouble, code = c.run("publish", "--source", "market", "order", `{"order_id": "m-1", "placed": {"channel": "web", "sold": true,
+		"lines": [{"line": "1", "sku": "tea/green 100%", "quantity": 3}]}}`); code != 0 || !strings.HasPrefix(out, "published to stockfold.orders.v1, partition ") {
+		t.Fatalf("publish: exit code %d\n%s%s", code, out, trouble)
+	}
+	c.awaitATS("tea/green 100%", "2")
 }
 
 // awaitATS watches until a channel can sell so much.
@@ -99,6 +104,7 @@ func TestAShellIsToldWhatIsWrong(t *testing.T) {
 		{[]string{"call", "StockService/GetStock", `{"sku": ""}`}, []string{"answered InvalidArgument", "BadRequest", `"field":"sku"`}},
 		{[]string{"call", "AvailabilityService/WatchAvailability", `{"channel": "shop"}`}, []string{"answered NotFound", "UNKNOWN_CHANNEL"}},
 		{[]string{"publish", "movement", `{"sky": "tea"}`}, []string{"data is not a Movement in JSON", "sky"}},
+		{[]string{"publish", "order", `{"sent": {}}`}, []string{"data is not an OrderMessage in JSON", "sent"}},
 		{[]string{"load", "--pos", writeFile(t, "ts,store\n")}, []string{"line 1: there is no column"}},
 		{[]string{"load", "--opening", "half", "--pos", writeFile(t, "")}, []string{`opening rule "half"`}},
 	} {

@@ -31,7 +31,7 @@ type cli struct {
 	Load    loadCmd       `cmd:"" help:"Publish a file of till receipts through Kafka."`
 	Call    callCmd       `cmd:"" help:"Call the service over gRPC with JSON."`
 	Explain explainCmd    `cmd:"" help:"Explain how the availability of a SKU on a channel comes about, now or at a past instant."`
-	Publish publishCmd    `cmd:"" help:"Publish one movement, sale or rule through Kafka."`
+	Publish publishCmd    `cmd:"" help:"Publish one movement, sale, order message or rule through Kafka."`
 	Policy  policyCmd     `cmd:"" help:"Export all rules as one file, preview a file, or apply it."`
 	Bench   benchCmd      `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`
 	Store   eventStoreCmd `cmd:"" name:"eventstore" help:"Run the embedded event store as a server of its own, with EventStoreDB's protocol."`

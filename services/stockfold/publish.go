@@ -21,8 +21,8 @@ type publishCmd struct {
 	Command  string `placeholder:"RPC" help:"For policy: the RPC of PolicyService that it asks for, e.g. PutSafetyRule."`
 	Sequence string `placeholder:"NUMBER" help:"The source's own number of the message; a lower one does not undo a higher one."`
 
-	Kind string `arg:"" enum:"movement,sale,policy" help:"What it is: movement, sale for a whole receipt, or policy for a rule."`
-	Data string `arg:"" help:"The Movement, the Sale, or the request of the RPC, of the contract, as JSON."`
+	Kind string `arg:"" enum:"movement,sale,order,policy" help:"What it is: movement (supply too), sale for a whole receipt, order for what happened to an order, or policy for a rule."`
+	Data string `arg:"" help:"The Movement, the Sale, the OrderMessage, or the request of the RPC, of the contract, as JSON."`
 }
 
 // Help is shown below the flags.
@@ -33,6 +33,9 @@ Examples:
   stockfold publish movement '{"sku":"1082185","location":"367","quantity":48,"received":{}}'
   stockfold publish movement --source wms --id count-7 '{"sku":"1082185","location":"367","quantity":40,"counted":{}}'
   stockfold publish sale '{"document":"r-1","location":"367","channel":"store","lines":[{"sku":"1082185","quantity":2}]}'
+  stockfold publish movement --source erp '{"sku":"1082185","location":"367","quantity":60,"document":"po-1","line":"1","supply_expected":{"kind":"SUPPLY_KIND_PURCHASE_ORDER","due_at":"2027-01-15T06:00:00Z"}}'
+  stockfold publish order --source marketplace '{"order_id":"m-1","placed":{"channel":"web","sold":true,"lines":[{"line":"1","sku":"1082185","quantity":2}]}}'
+  stockfold publish order --source wms '{"order_id":"m-1","shipped":{"location":"367","lines":[{"line":"1","sku":"1082185","quantity":2}]}}'
   stockfold publish policy --command PutSafetyRule '{"rule":{"sku":"1082185","channel":"web","quantity":3}}'`
 }
 

@@ -15,8 +15,10 @@ const (
 	MovementsTopic = "stockfold.movements.v1"
 	SalesTopic     = "stockfold.sales.v1"
 	PolicyTopic    = "stockfold.policy.v1"
+	OrdersTopic    = "stockfold.orders.v1"
 	movementType   = "stockfold.movement.v1"
 	saleType       = "stockfold.sale.v1"
+	orderType      = "stockfold.order.v1"
 )
 
 // Sources of what is published: each store's tills, and the stocktake before them.

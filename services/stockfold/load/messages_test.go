@@ -68,7 +68,8 @@ func TestTheSameCountHasTheSameID(t *testing.T) {
 
 func TestAFactIsCheckedBeforeItIsSent(t *testing.T) {
 	for name, f := range map[string]Fact{
-		"kind":     {Kind: "order", Data: []byte(`{}`)},
+		"kind":     {Kind: "return", Data: []byte(`{}`)},
+		"order":    {Kind: "order", Data: []byte(`{"order_id":"o-1","sent":{}}`)},
 		"movement": {Kind: "movement", Data: []byte(`{"sky":"milk"}`)},
 		"sale":     {Kind: "sale", Data: []byte(`[]`)},
 	} {
@@ -84,6 +85,11 @@ func TestAFactIsCheckedBeforeItIsSent(t *testing.T) {
 	if err != nil || string(m.Key) != "367" || headerValue(m, "ce_id") != "r-1" {
 		t.Errorf("got %v, %v", m, err)
 	}
+	m, err = Fact{Kind: "order", Data: []byte(`{"order_id":"o-1","cancelled":{}}`), Source: "shop", ID: "m-1", At: noon, Sequence: "4"}.message()
+	if err != nil || m.Topic != "stockfold.orders.v1" || string(m.Key) != "o-1" {
+		t.Errorf("got %v, %v", m, err)
+	}
+	wantHeaders(t, m, map[string]string{"ce_type": "stockfold.order.v1", "ce_source": "shop", "ce_id": "m-1", "ce_sequence": "4"})
 }
 
 func wantHeaders(t *testing.T, m kafka.Message, want map[string]string) {

@@ -14,7 +14,7 @@ import (
 
 // Fact is one message to publish.
 type Fact struct {
-	Kind   string // "movement", "sale" or "policy"
+	Kind   string // "movement", "sale", "order" or "policy"
 	Data   []byte // the message of the contract as JSON
 	Source string
 	ID     string // a new one when empty
@@ -61,10 +61,16 @@ func (f Fact) message() (kafka.Message, error) {
 			return m, fmt.Errorf("data is not a Sale in JSON: %w", err)
 		}
 		m.Topic, m.Key, m.Headers = SalesTopic, []byte(x.Location), cloudEvent(saleType, f.Source, f.ID, f.At)
+	case "order":
+		var x pb.OrderMessage
+		if err := protojson.Unmarshal(f.Data, &x); err != nil {
+			return m, fmt.Errorf("data is not an OrderMessage in JSON: %w", err)
+		}
+		m.Topic, m.Key, m.Headers = OrdersTopic, []byte(x.OrderId), cloudEvent(orderType, f.Source, f.ID, f.At)
 	case "policy":
 		m.Topic, m.Key, m.Headers = PolicyTopic, []byte(f.Key), cloudEvent(f.Type, f.Source, f.ID, f.At)
 	default:
-		return m, fmt.Errorf("kind %q must be movement, sale or policy", f.Kind)
+		return m, fmt.Errorf("kind %q must be movement, sale, order or policy", f.Kind)
 	}
 	if f.Sequence != "" {
 		m.Headers = append(m.Headers, kafka.Header{Key: "ce_sequence", Value: []byte(f.Sequence)})
