@@ -109,28 +109,34 @@ func (x *Balance) steps(kept, free int64, now aggregates.Instant) []Step {
 	return addStep(steps, StepNotBelow, x.Location, free-(lowest-kept))
 }
 
+// RuleInForce is a rule of safety stock, of the SKU's own or shared with others.
+type RuleInForce struct {
+	SafetyRule
+	Shared bool
+}
+
 // SafetyRules returns the rules of safety stock in force at a location, the one that wins first, then those that it beats.
-func (b *Balances) SafetyRules(x *Balance, p *Policy, now aggregates.Instant) []SafetyRule {
-	var list []SafetyRule
-	add := func(r SafetyRule) {
+func (b *Balances) SafetyRules(x *Balance, p *Policy, now aggregates.Instant) []RuleInForce {
+	var list []RuleInForce
+	add := func(r SafetyRule, shared bool) {
 		if r.Covers(now) && (r.Location == "" || r.Location == x.Location) && (r.Channel == "" || r.Channel == p.Channel) &&
 			(r.Category == "" || r.Category == b.Item.Category) {
-			list = append(list, r)
+			list = append(list, RuleInForce{r, shared})
 		}
 	}
 	if b.rules != nil {
 		for _, r := range b.rules.Safety {
-			add(r)
+			add(r, false)
 		}
 	}
 	if x.SafetyStock != 0 {
-		add(SafetyRule{Location: x.Location, Portion: Portion{Units: x.SafetyStock}})
+		add(SafetyRule{Location: x.Location, Portion: Portion{Units: x.SafetyStock}}, false)
 	}
 	for _, r := range p.Safety {
-		add(r)
+		add(r, true)
 	}
 	won := b.safetyRule(x, p, now)
-	slices.SortStableFunc(list, func(a, b SafetyRule) int { return first(a == won, b == won) })
+	slices.SortStableFunc(list, func(a, b RuleInForce) int { return first(a.SafetyRule == won, b.SafetyRule == won) })
 	return list
 }
 

@@ -222,7 +222,9 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Rules = x.safetyRules(s.Location)
 	case stock.StepPutAside:
 		m.Text = "put aside: ring-fenced for other channels, or waited for by back orders"
-		m.Rules = x.allocations(func(a *stock.Allocation) bool { return a.Channel != x.answer.Channel || a.Group != "" })
+		m.Rules = x.allocations(func(a *stock.Allocation) bool {
+			return a.Channel != x.answer.Channel && a.Fence > 0 || a.Channel == x.answer.Channel && a.Group != ""
+		})
 	case stock.StepCap:
 		m.Text = "above the cap of the channel"
 		m.Rules = x.allocations(func(a *stock.Allocation) bool { return a.Channel == x.answer.Channel && a.Capped })

@@ -51,9 +51,11 @@ func (x *explanation) cause(about string) *pb.Cause {
 func (x *explanation) safetyRules(location string) (list []*pb.ExplainedRule) {
 	at := x.trace.At(location)
 	for i, r := range x.trace.SafetyRules(at, x.selling, x.at) {
-		m := &pb.ExplainedRule{Rule: "safety stock", Level: safetyLevel(&r), Quantity: r.Portion.Of(at.OnHand[stock.Sellable]), Applied: i == 0}
-		if m.Cause = x.cause(safetyKey(r)); r.Category != "" || m.Cause == nil {
-			m.Level, m.Cause = strings.TrimPrefix(m.Level, "sku+"), x.cause("shared "+safetyKey(r))
+		m := &pb.ExplainedRule{Rule: "safety stock", Level: safetyLevel(&r.SafetyRule), Quantity: r.Portion.Of(at.OnHand[stock.Sellable]), Applied: i == 0}
+		if r.Shared {
+			m.Level, m.Cause = strings.TrimPrefix(m.Level, "sku+"), x.cause("shared "+safetyKey(r.SafetyRule))
+		} else {
+			m.Cause = x.cause(safetyKey(r.SafetyRule))
 		}
 		list = append(list, m)
 	}

@@ -157,13 +157,16 @@ func heading(location, channel string) string {
 	return "At " + location
 }
 
+// rules says by which rules a step is what it is, and which rules they beat, with what those would have made of it.
 func (x *explained) rules(s *pb.ExplainedStep) (text string) {
+	verb := ", by the rule of"
 	for _, r := range s.Rules {
-		verb := "by the rule of"
-		if !r.Applied {
-			verb = "; it beats that of"
+		if r.Applied {
+			text += fmt.Sprintf("%s %s, %s", verb, r.Level, x.cause(r.Cause))
+			verb = "; and that of"
+		} else {
+			text += fmt.Sprintf("; it beats that of %s, which says %s, %s", r.Level, x.number(r.Quantity), x.cause(r.Cause))
 		}
-		text += fmt.Sprintf(", %s %s, %s", verb, r.Level, x.cause(r.Cause))
 	}
 	return text
 }

@@ -70,6 +70,29 @@ Read from 9 events of the SKU; the last is ReservationPlaced, 2026-01-05 12:50:0
 	}
 }
 
+func TestRulesCanBeReadAloud(t *testing.T) {
+	set := func(revision uint64) *pb.Cause {
+		return &pb.Cause{Type: "SafetyStockSet", OccurredAt: &timestamppb.Timestamp{Seconds: 1_767_614_400}, Revision: revision}
+	}
+	x := &explained{ExplainAvailabilityResponse: &pb.ExplainAvailabilityResponse{Decimals: 1}}
+	for _, c := range []struct {
+		rules []*pb.ExplainedRule
+		want  string
+	}{
+		{nil, ""},
+		{[]*pb.ExplainedRule{{Level: "sku+channel", Applied: true, Quantity: 40, Cause: set(3)}, {Level: "sku", Quantity: 15, Cause: set(1)}, {Level: "channel", Quantity: 0, Cause: set(2)}},
+			", by the rule of sku+channel, SafetyStockSet, 2026-01-05 12:00:00 UTC (event 3)" +
+				"; it beats that of sku, which says 1.5, SafetyStockSet, 2026-01-05 12:00:00 UTC (event 1)" +
+				"; it beats that of channel, which says 0.0, SafetyStockSet, 2026-01-05 12:00:00 UTC (event 2)"},
+		{[]*pb.ExplainedRule{{Level: "sku+channel a", Applied: true, Cause: set(4)}, {Level: "sku+channel b", Applied: true, Cause: set(5)}},
+			", by the rule of sku+channel a, SafetyStockSet, 2026-01-05 12:00:00 UTC (event 4); and that of sku+channel b, SafetyStockSet, 2026-01-05 12:00:00 UTC (event 5)"},
+	} {
+		if got := x.rules(&pb.ExplainedStep{Rules: c.rules}); got != c.want {
+			t.Errorf("got\n%s\nwant\n%s", got, c.want)
+		}
+	}
+}
+
 func TestDelaysCanBeReadAloud(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		time.Second: "1 second", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 90 * time.Minute: "90 minutes",
