@@ -8,7 +8,7 @@ OURS := $(addprefix ./,$(addsuffix /...,adapters aggregates deploy projections s
 # Where goroutines share memory, and what takes too long under the race detector, starts processes that are built without
 # it, or ends calls of EventStoreDB's client while it sends: that has a race of its own then.
 CONCURRENT := ./adapters/... ./projections/... ./services/...
-NOT_RACED  := TestREADME|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]|TestAServerThatHangs|TestFaultsUnderLoad
+NOT_RACED  := TestREADME|TestRulesOfTheDemonstration|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]|TestAServerThatHangs|TestFaultsUnderLoad
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench clean

@@ -54,7 +54,7 @@ func TestREADME(t *testing.T) {
 	t.Cleanup(cancel) // after make run was stopped
 	r := startReader(t, ctx)
 	for i, b := range page[1:] {
-		if b.lang == "json" || b.lang == "yaml" {
+		if b.lang != "sh" && b.lang != "go" {
 			continue
 		}
 		t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) {
@@ -188,7 +188,7 @@ func (r *reader) program(t *testing.T, ctx context.Context, code string) *exec.C
 	return cmd
 }
 
-// readBlocks reads the fenced blocks of a page that are marked sh, go, json or yaml.
+// readBlocks reads the fenced blocks of a page that are marked sh, go, json, yaml or text.
 func readBlocks(t *testing.T, path string) []block {
 	page, err := os.ReadFile(path)
 	if err != nil {
@@ -202,7 +202,7 @@ func readBlocks(t *testing.T, path string) []block {
 		case fence && open == nil:
 			open = &block{section: section, line: i + 1, lang: mark}
 		case fence:
-			if slices.Contains([]string{"sh", "go", "json", "yaml"}, open.lang) {
+			if slices.Contains([]string{"sh", "go", "json", "yaml", "text"}, open.lang) {
 				blocks = append(blocks, *open)
 			}
 			open = nil
