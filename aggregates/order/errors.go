@@ -56,6 +56,9 @@ func (e *ShortError) Error() string {
 			b.WriteString("; ")
 		}
 		fmt.Fprintf(&b, "line %q, SKU %q: %d requested, %d available", x.Line, x.SKU, x.Requested, x.Available)
+		if x.Component != "" {
+			fmt.Fprintf(&b, " for want of component %q", x.Component)
+		}
 		if x.Reason != ShortInsufficient {
 			fmt.Fprintf(&b, " (%s)", x.Reason)
 		}

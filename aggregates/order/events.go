@@ -60,7 +60,8 @@ const (
 	ShortUnknownSKU   = "UNKNOWN_SKU"
 	ShortKeyReused    = "IDEMPOTENCY_KEY_REUSED" // the reservation's id is another order's
 	ShortTooMany      = "TOO_MANY_RESERVATIONS"
-	ShortLate         = "HOLD_ENDED" // the holds would have ended before all were placed
+	ShortNowhere      = "NO_LOCATION_SERVES" // no place of the channel may serve the line, by its location and method
+	ShortLate         = "HOLD_ENDED"         // the holds would have ended before all were placed
 )
 
 // The closed set of events of an order's stream.

@@ -98,11 +98,11 @@ func (s *State) joinParts(l *line, kit *KitExploded) {
 	l.group = kitLine
 	l.parts = make([]portion, len(kit.Components))
 	for i, c := range kit.Components {
-		k := groupKey{sku: c.SKU, location: l.Location}
+		takesOver := ""
 		if l.ReservationID != "" {
-			k.takesOver = ComponentHold(l.ReservationID, i)
+			takesOver = ComponentHold(l.ReservationID, i)
 		}
-		l.parts[i] = portion{group: s.groupOf(k), Component: c}
+		l.parts[i] = portion{group: s.groupOf(keyOf(l, c.SKU, takesOver)), Component: c}
 	}
 }
 

@@ -52,6 +52,7 @@ type Want struct {
 	SKU      string
 	Hold     Hold
 	Location string
+	Method   string // of handing over, which its places must serve where a rule knows it
 	Lines    []WantedLine
 }
 
@@ -97,7 +98,7 @@ func (s *State) Plan() Plan {
 
 func (s *State) want(i int) Want {
 	g := &s.groups[i]
-	w := Want{SKU: g.sku, Hold: s.holdOfGroup(g), Location: g.location}
+	w := Want{SKU: g.sku, Hold: s.holdOfGroup(g), Location: g.location, Method: g.method}
 	for n := range s.lines {
 		l := &s.lines[n]
 		open := s.open(l)

@@ -69,8 +69,17 @@ type line struct {
 	parts               []portion // of a kit's line, instead of a group
 }
 
-// groupKey names what is promised by one reservation: units of one SKU that come from the same place and take over the same hold.
-type groupKey struct{ sku, location, takesOver string }
+// groupKey names what is promised by one reservation: units of one SKU that come from the same place and get to the customer in the same way, or
+// take over the same hold, which has a way of its own.
+type groupKey struct{ sku, location, method, takesOver string }
+
+func keyOf(l *line, sku, takesOver string) groupKey {
+	k := groupKey{sku: sku, location: l.Location, method: l.Method, takesOver: takesOver}
+	if takesOver != "" {
+		k.method = ""
+	}
+	return k
+}
 
 // group is the lines that share a reservation.
 type group struct {
@@ -228,7 +237,7 @@ func (s *State) join(l *line) {
 		s.joinParts(l, kit)
 		return
 	}
-	l.group = s.groupOf(groupKey{sku: l.SKU, location: l.Location, takesOver: l.ReservationID})
+	l.group = s.groupOf(keyOf(l, l.SKU, l.ReservationID))
 }
 
 // groupOf returns the place of a group, new when there is none yet.

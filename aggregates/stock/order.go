@@ -29,7 +29,10 @@ type OrderRequest struct {
 	Trial bool
 	// Location, when it is given, is where the units must come from.
 	Location string
-	Reason   string // of giving back
+	// Method is how they are handed over, "" for any: they come from places that may serve it. What has no rule is served everywhere; units that are
+	// sold already come from other places only when none may serve it.
+	Method string
+	Reason string // of giving back
 }
 
 // Ordered is what an order got of one SKU.
@@ -51,8 +54,11 @@ type Ordered struct {
 //
 // It returns *InsufficientError when a line is refused and Partial is not set (or none is accepted), ErrUnknownSKU,
 // *KitError for a kit, ErrUnknownReservation when there is none to take over, *KeyReusedError when the id is another's, *NotLiveError when the
-// reservation has ended, *NoSiteError, *TooManyError, *TooManyDatesError, *OverflowError. What is taken over stays promised for its date.
+// reservation has ended, *NoSiteError, *NoLocationError, *TooManyError, *TooManyDatesError, *OverflowError. What is taken over stays promised for its date.
 func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
+	if len(r.Lines) > 0 {
+		r.Method = s.methodOf(&r, p)
+	}
 	result, events, err := s.order(r, m, p, now)
 	if result.Accepted != nil {
 		result.Available = s.availableTo(r, p, now)
@@ -63,13 +69,43 @@ func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggre
 	return result, events, err
 }
 
+// methodOf is how units are handed over, as far as the policy knows that: the way of a hold that is there already, else that of the request.
+func (s *State) methodOf(r *OrderRequest, p *Policy) string {
+	method := r.Method
+	if held := s.reservations[r.ReservationID]; held != nil && held.method != "" {
+		method = held.method
+	}
+	if _, known := p.method(method); !known {
+		return ""
+	}
+	return method
+}
+
 // availableTo is what there is for an order, its own hold included.
 func (s *State) availableTo(r OrderRequest, p *Policy, now aggregates.Instant) int64 {
 	held := s.reservations[r.ReservationID]
 	if held == nil || !held.live(now) {
-		return s.Available(p.at(r.Location), now)
+		return s.offerTo(&r, p, now, 0).ATS
 	}
-	return addUp(s.AvailableAt(p.at(r.Location), now, max(now, held.promiseAt)), held.remaining())
+	return addUp(s.offerTo(&r, p, now, held.promiseAt).ATS, held.remaining())
+}
+
+// offerTo is what there is for an order beside what it holds, for a date, 0 for now.
+func (s *State) offerTo(r *OrderRequest, p *Policy, now, date aggregates.Instant) Offer {
+	if r.Method == "" {
+		if p = p.at(r.Location); date <= now {
+			return s.Offer(p, now)
+		}
+		return Offer{ATS: s.AvailableAt(p, now, date)}
+	}
+	way := Way{Method: r.Method, Location: r.Location}
+	if date <= now {
+		offer, _ := s.OfferBy(p, way, now) // its method is known
+		return offer
+	}
+	sites, _ := p.sitesBy(way, now)
+	total, _ := s.planFor(p, now, date).most(sites)
+	return Offer{ATS: min(s.AvailableAt(p, now, date), total)}
 }
 
 func (s *State) order(r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
@@ -144,7 +180,7 @@ func (s *State) placeOrdered(r OrderRequest, m aggregates.Metadata, p *Policy, n
 		return Ordered{Accepted: accepted}, nil, err
 	}
 	placed := &ReservationPlaced{ReservationID: r.ReservationID, Channel: p.Channel, Quantity: quantity, Splits: splits, ExpiresAt: r.end(),
-		Bound: r.Location != "", PolicyPosition: p.Position}
+		Bound: r.Location != "", Method: r.Method, PolicyPosition: p.Position}
 	next := newReservation(placed, &m, s.Version)
 	events = append(events, placed)
 	return s.concludeOrder(&next, r, splits, events, accepted, m, now)
@@ -202,7 +238,6 @@ func (s *State) concludeOrder(next *reservation, r OrderRequest, added []Split, 
 // take decides which lines are accepted, how many units that makes, and where those come from that the order does not have yet,
 // for the date that it is promised for, 0 for now.
 func (s *State) take(r OrderRequest, has int64, p *Policy, now, date aggregates.Instant) (accepted []bool, quantity int64, added []Split, err error) {
-	p = p.at(r.Location)
 	var wanted int64
 	for _, x := range r.Lines {
 		if x <= 0 || x > MaxQuantity {
@@ -214,15 +249,15 @@ func (s *State) take(r OrderRequest, has int64, p *Policy, now, date aggregates.
 		return nil, 0, nil, &QuantityError{Quantity: wanted, Min: 1, Max: MaxQuantity}
 	}
 	if r.Sold {
-		added, err = s.oversell(wanted-has, p, now, date)
+		added, err = s.oversell(wanted-has, p.at(r.Location).serving(r.Method, p, now), now, date)
 		return nil, wanted, added, err
 	}
-	offer := Offer{ATS: s.AvailableAt(p, now, date)}
-	if date <= now {
-		offer = s.Offer(p, now)
-	}
+	offer := s.offerTo(&r, p, now, date)
 	accepted, quantity = accept(r.Lines, addUp(offer.most(), has), r.Partial)
 	if quantity == 0 {
+		if sites, _ := p.sitesBy(Way{Method: r.Method, Location: r.Location}, now); len(sites) == 0 && has == 0 && len(p.Sites) > 0 {
+			return accepted, 0, nil, &NoLocationError{Channel: p.Channel, Location: r.Location, Method: r.Method}
+		}
 		short := &InsufficientError{Requested: wanted, Available: addUp(offer.ATS, has), Beyond: offer.Beyond}
 		if date > now {
 			short.PromiseAt = date
@@ -230,7 +265,10 @@ func (s *State) take(r OrderRequest, has int64, p *Policy, now, date aggregates.
 		return accepted, 0, nil, short
 	}
 	if quantity > has {
-		added, err = s.promiseMore(&ReserveRequest{Location: r.Location, Binding: r.Location != ""}, quantity-has, p, now, date)
+		if r.Method == "" {
+			p = p.at(r.Location)
+		}
+		added, err = s.promiseMore(&ReserveRequest{Location: r.Location, Binding: r.Location != "", Method: r.Method}, quantity-has, p, now, date)
 	}
 	return accepted, quantity, added, err
 }
@@ -273,6 +311,29 @@ func (p *Policy) at(location string) *Policy {
 	if _, ok := p.rank[location]; ok {
 		sites = []string{location}
 	}
+	return p.with(sites)
+}
+
+// serving is the policy at those of its locations that may serve a method by the whole policy, at all of them when none may.
+func (p *Policy) serving(method string, whole *Policy, now aggregates.Instant) *Policy {
+	if method == "" {
+		return p
+	}
+	var sites []string
+	may, _ := whole.sitesBy(Way{Method: method}, now)
+	for _, x := range may {
+		if _, ok := p.rank[x.location]; ok {
+			sites = append(sites, x.location)
+		}
+	}
+	if len(sites) == 0 {
+		return p
+	}
+	return p.with(sites)
+}
+
+// with is the policy at some locations.
+func (p *Policy) with(sites []string) *Policy {
 	there := NewPolicy(p.Channel, sites, p.Buffer, p.HoldSeconds).With(p.Terms)
 	there.Position = p.Position
 	return there

@@ -106,7 +106,7 @@ func key(id string, version uint64, what string) string {
 // asking makes the question to one SKU.
 func (s *Service) asking(id string, p *order.Plan, w *order.Want) *ask {
 	a := &ask{policies: s.Policies, channel: p.Channel, request: domain.OrderRequest{
-		ReservationID: w.Hold.ID(id), TakesOver: w.Hold.Suffix == "", OrderID: id, Version: p.Version, Location: w.Location,
+		ReservationID: w.Hold.ID(id), TakesOver: w.Hold.Suffix == "", OrderID: id, Version: p.Version, Location: w.Location, Method: w.Method,
 		Partial: p.Partial && p.Reserving, Sold: p.Confirmed, Confirmed: p.Confirmed, ExpiresAt: p.ExpiresAt, Reason: p.Reason, From: order.KitReservationWith(w.Hold.TakenOver),
 	}}
 	for _, x := range w.Lines {
@@ -240,6 +240,7 @@ func shortages(w *order.Want, a *ask, late bool) (list []order.Shortage, err err
 		short   *domain.InsufficientError
 		reused  *domain.KeyReusedError
 		tooMany *domain.TooManyError
+		nowhere *domain.NoLocationError
 	)
 	switch {
 	case late:
@@ -255,6 +256,8 @@ func shortages(w *order.Want, a *ask, late bool) (list []order.Shortage, err err
 		reason = order.ShortKeyReused
 	case errors.As(a.err, &tooMany):
 		reason = order.ShortTooMany
+	case errors.As(a.err, &nowhere):
+		reason = order.ShortNowhere
 	default:
 		return nil, a.err
 	}

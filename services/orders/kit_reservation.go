@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -109,11 +110,16 @@ func (s *Service) enough(ctx context.Context, r *KitRequest) error {
 	short := domain.InsufficientError{Requested: r.Quantity, Available: math.MaxInt64}
 	refused := false
 	for _, c := range r.Kit.Components {
-		var offer domain.Offer
+		var (
+			offer domain.Offer
+			way   error
+		)
 		_, err := s.SKUs.Do(ctx, c.SKU, aggregates.Metadata{IdempotencyKey: "read"}, holdAt(func(st *domain.State, now aggregates.Instant) {
-			offer = st.Offer(channel.Policy, now)
+			if offer = st.Offer(channel.Policy, now); r.Method != "" {
+				offer, way = st.OfferBy(channel.Policy, domain.Way{Method: r.Method}, now)
+			}
 		}))
-		if err != nil {
+		if err = cmp.Or(err, way); err != nil {
 			return err
 		}
 		short.Available = min(short.Available, domain.KitsIn(offer.ATS, c.Quantity))

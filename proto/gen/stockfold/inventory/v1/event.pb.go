@@ -5198,7 +5198,8 @@ type OrderedLine struct {
 	ReservationId string `protobuf:"bytes,4,opt,name=reservation_id,json=reservationId,proto3" json:"reservation_id,omitempty"`
 	// Where the units must come from; empty means that the channel's rules decide.
 	Location string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
-	// How it gets to the customer: "ship", "pickup", "same-day", "drop-ship" or a word of the retailer's own.
+	// How it gets to the customer: "ship", "pickup", "same_day", "drop-ship" or a word of the retailer's own. The units come from places that may serve it; what
+	// has no rule is served everywhere.
 	Method string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
 	// Only in requests, instead of quantity: in the item's unit, e.g. "0.5"; more decimals than the item has are refused.
 	Decimal       string `protobuf:"bytes,7,opt,name=decimal,proto3" json:"decimal,omitempty"`
