@@ -32,7 +32,6 @@ var count = stock.AbsorbedBy{Revision: 7, AsOf: noon + 5}
 var (
 	milk    = order.Part{Line: "1", SKU: "milk", Quantity: 2}
 	decided = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient, PolicyPosition: 1 << 40, Component: "tea leaves"}}
-	short   = []order.Shortage{{Line: "2", SKU: "tea", Requested: 3, Available: 1, Reason: order.ShortInsufficient}}
 	parts   = []stock.Component{{SKU: "cup", Quantity: 1}, {SKU: "tea leaves", Quantity: 250}}
 )
 

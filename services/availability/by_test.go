@@ -34,7 +34,7 @@ func streets(t *testing.T, clock *servicetest.Clock) (w *servicetest.World, toke
 		}
 	}
 	for l, n := range map[string]int64{"dc": 5, "berlin": 3, "york": 2} {
-		token = w.Move(&pb.Movement{Sku: "milk", Location: l, Quantity: n, Kind: &pb.Movement_Counted_{Counted: &pb.Movement_Counted{}}})
+		w.Move(&pb.Movement{Sku: "milk", Location: l, Quantity: n, Kind: &pb.Movement_Counted_{Counted: &pb.Movement_Counted{}}})
 	}
 	return w, w.Count("last", 1)
 }
