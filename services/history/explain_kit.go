@@ -13,8 +13,8 @@ import (
 // stepComponents is the one step of a kit's sum: the kits that its components allow.
 const stepComponents stock.StepName = "COMPONENTS"
 
-// explainKit makes the explanation of a kit one of its components: each as it is explained itself, as of the same instant. Its own rules may
-// keep the channel from selling it all the same.
+// explainKit makes the explanation of a kit one of its components: each as it is explained itself, by the same way of handing over, as of the
+// same instant. Its own rules may keep the channel from selling it all the same.
 func (x *explanation) explainKit(ctx context.Context) error {
 	kit := x.trace.AsKit()
 	if kit == nil {
@@ -50,7 +50,7 @@ func (x *explanation) explainKit(ctx context.Context) error {
 
 // component explains what one component allows.
 func (x *explanation) component(ctx context.Context, c stock.Component) (*pb.ExplainedComponent, error) {
-	r := &pb.ExplainAvailabilityRequest{Sku: c.SKU, Channel: x.answer.Channel}
+	r := &pb.ExplainAvailabilityRequest{Sku: c.SKU, Channel: x.answer.Channel, Method: x.way.Method, Location: x.way.Location}
 	if x.past {
 		r.At = codec.Timestamp(x.at)
 	}
@@ -64,7 +64,9 @@ func (x *explanation) component(ctx context.Context, c stock.Component) (*pb.Exp
 			return nil, err
 		}
 	}
-	of.sum()
+	if err := of.sum(); err != nil {
+		return nil, err
+	}
 	if !x.past {
 		x.at = max(x.at, of.at)
 		x.answer.At = timestamppb.New(x.at.Time())

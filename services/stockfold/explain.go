@@ -65,7 +65,8 @@ func (c *explainCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error
 		return err
 	}
 	for _, part := range answer.Components {
-		of, err := client.ExplainAvailability(ctx, &pb.ExplainAvailabilityRequest{Sku: part.Sku, Channel: c.Channel, At: request.At})
+		of, err := client.ExplainAvailability(ctx, &pb.ExplainAvailabilityRequest{Sku: part.Sku, Channel: c.Channel, At: request.At,
+			Method: c.Method, Location: c.Location})
 		if err != nil {
 			return explain(err, c.GRPC)
 		}
