@@ -18,6 +18,7 @@ const (
 	StepNotBelow    StepName = "NOT_BELOW_ZERO" // what is missing to nothing, at a location or of the whole
 	StepPutAside    StepName = "PUT_ASIDE"      // less what is ring-fenced for other channels or waited for, and what a cap in a group leaves there
 	StepCap         StepName = "CAP"            // less what is above the channel's own cap
+	StepComponents  StepName = "COMPONENTS"     // of a kit: the kits that its components allow
 	StepBuffer      StepName = "BUFFER"         // less what is kept back from the channel
 	StepSellOut     StepName = "SELL_OUT"       // less what is no more than the sell-out threshold
 	StepNotReleased StepName = "NOT_RELEASED"   // less all of it, before its release

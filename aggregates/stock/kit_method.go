@@ -11,9 +11,9 @@ func KitOfferBy(own *Balances, components []*Balances, p *Policy, w Way, now agg
 	kit := own.AsKit().Components
 	parts := make([]KitPart, len(components))
 	for i, b := range components {
-		offer, err := b.OfferBy(p, w, now)
-		if err != nil {
-			return Offer{}, err
+		offer := b.Offer(p, now)
+		if w.Is() {
+			offer, _ = b.OfferBy(p, w, now) // the method is known
 		}
 		parts[i] = b.PartOf(offer, kit[i].Quantity, p, now)
 	}

@@ -236,7 +236,7 @@ func (x *explanation) step(s stock.Step, subtotal int64) *pb.ExplainedStep {
 		m.Text = "the channel is closed or does not sell it"
 	case stock.StepOtherMethod:
 		m.Text = "where it cannot be had that way: by the kind of the location, its cut-off, or because another location is asked about"
-	case stepComponents:
+	case stock.StepComponents:
 		m.Text = "kits in what there is of the components"
 	case stock.StepBuffer:
 		m.Text = "buffer of the channel"

@@ -10,9 +10,6 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
-// stepComponents is the one step of a kit's sum: the kits that its components allow.
-const stepComponents stock.StepName = "COMPONENTS"
-
 // explainKit makes the explanation of a kit one of its components: each as it is explained itself, by the same way of handing over, as of the
 // same instant. Its own rules may keep the channel from selling it all the same.
 func (x *explanation) explainKit(ctx context.Context) error {
@@ -36,7 +33,7 @@ func (x *explanation) explainKit(ctx context.Context) error {
 		part.Limits = part.Kits == fewest
 	}
 	a.Steps, a.Ats = nil, fewest
-	a.Steps = append(a.Steps, x.step(stock.Step{Name: stepComponents, Amount: fewest}, fewest))
+	a.Steps = append(a.Steps, x.step(stock.Step{Name: stock.StepComponents, Amount: fewest}, fewest))
 	if fewest > 0 && x.trace.Withheld(a.Channel, x.at) {
 		name := stock.StepNotReleased
 		if x.trace.Unsold(a.Channel) {

@@ -31,7 +31,16 @@ func (s *Service) ApplyPolicies(ctx context.Context, r *pb.ApplyPoliciesRequest)
 	all := arrange(r.Changes)
 	err := x.each(ctx, all.put)
 	if err == nil {
-		err = x.own(ctx, all.skus)
+		err = x.each(ctx, all.unmade)
+	}
+	if err == nil {
+		err = x.own(ctx, all.skus, func(own []change) []change { first, _ := halves(own); return first })
+	}
+	if err == nil {
+		err = x.each(ctx, all.kits)
+	}
+	if err == nil {
+		err = x.own(ctx, all.skus, func(own []change) []change { _, second := halves(own); return second })
 	}
 	if err == nil {
 		err = x.each(ctx, all.taken)
@@ -50,13 +59,17 @@ type application struct {
 	position atomic.Uint64
 }
 
-// own changes the rules of SKUs, several SKUs at once.
-func (x *application) own(ctx context.Context, skus map[string][]change) error {
+// own makes a part of the changes of each SKU, several SKUs at once.
+func (x *application) own(ctx context.Context, skus map[string][]change, part func([]change) []change) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	room := make(chan struct{}, appliers)
 	var running sync.WaitGroup
-	for _, list := range skus {
+	for _, own := range skus {
+		list := part(own)
+		if len(list) == 0 {
+			continue
+		}
 		room <- struct{}{}
 		running.Go(func() {
 			defer func() { <-room }()

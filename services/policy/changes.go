@@ -22,11 +22,14 @@ type change struct {
 }
 
 // arranged are changes in the order in which they are made: rules that SKUs share are put, kind after kind, what they stand on first; then each SKU's own are taken
-// away and put; then shared ones are taken away, in reverse.
+// away and put; then shared ones are taken away, in reverse. Kits are about several SKUs: they are taken away before anything of a SKU's own, which a kit may be in the way
+// of, and put once it is said what SKUs are, which kits stand on, and what is in their way is gone; a kit's own rules stand on it.
 type arranged struct {
-	put   []change
-	skus  map[string][]change
-	taken []change
+	put    []change
+	unmade []change // kits taken away
+	skus   map[string][]change
+	kits   []change
+	taken  []change
 }
 
 // rank orders the kinds of rules by what stands on what.
@@ -44,7 +47,7 @@ func rank(r *pb.PolicyRule) int {
 	return 5
 }
 
-// skuOf is the SKU whose own rule it is, "" for one that SKUs share.
+// skuOf is the SKU whose own rule it is, "" for one that SKUs share, and for a kit.
 func skuOf(r *pb.PolicyRule) string {
 	return cmp.Or(r.GetItem().GetSku(), r.GetSafety().GetSku(), r.GetBuffer().GetSku(), r.GetSelling().GetSku(), r.GetAllocation().GetSku())
 }
@@ -53,6 +56,10 @@ func arrange(list []*pb.PolicyChange) arranged {
 	a := arranged{skus: map[string][]change{}}
 	for i, c := range list {
 		switch sku := skuOf(c.GetRule()); {
+		case c.GetRule().GetKit() != nil && c.GetRemove():
+			a.unmade = append(a.unmade, change{c, i})
+		case c.GetRule().GetKit() != nil:
+			a.kits = append(a.kits, change{c, i})
 		case sku != "":
 			a.skus[sku] = append(a.skus[sku], change{c, i})
 		case c.GetRemove():
@@ -69,6 +76,15 @@ func arrange(list []*pb.PolicyChange) arranged {
 		})
 	}
 	return a
+}
+
+// halves parts a SKU's own changes into those made before kits are put, and those made after.
+func halves(own []change) (first, second []change) {
+	i := slices.IndexFunc(own, func(c change) bool { return !c.Remove && c.Rule.GetItem() == nil })
+	if i < 0 {
+		i = len(own)
+	}
+	return own[:i], own[i:]
 }
 
 func removal(c change) int {
@@ -120,6 +136,8 @@ func (s *Service) put(ctx context.Context, r *pb.PolicyRule, actor string) (err 
 		_, err = s.PutSellingRule(ctx, &pb.PutSellingRuleRequest{Rule: x.Selling, Actor: actor})
 	case *pb.PolicyRule_Allocation:
 		_, err = s.PutAllocation(ctx, &pb.PutAllocationRequest{Allocation: x.Allocation, Actor: actor})
+	case *pb.PolicyRule_Kit:
+		_, err = s.PutKit(ctx, &pb.PutKitRequest{Kit: x.Kit, Actor: actor})
 	case *pb.PolicyRule_Reallocation:
 		_, err = s.PutReallocationRule(ctx, &pb.PutReallocationRuleRequest{Rule: x.Reallocation, Actor: actor})
 	case *pb.PolicyRule_Returns:
@@ -150,6 +168,8 @@ func (s *Service) takeAway(ctx context.Context, r *pb.PolicyRule, actor string) 
 		_, err = s.PutSellingRule(ctx, &pb.PutSellingRuleRequest{Rule: &pb.SellingRule{Sku: x.Selling.GetSku(), Channel: x.Selling.GetChannel()}, Actor: actor})
 	case *pb.PolicyRule_Allocation:
 		err = s.endAllocation(ctx, x.Allocation, actor)
+	case *pb.PolicyRule_Kit:
+		_, err = s.PutKit(ctx, &pb.PutKitRequest{Kit: &pb.Kit{Sku: x.Kit.GetSku()}, Actor: actor})
 	case *pb.PolicyRule_Reallocation:
 		_, err = s.DeleteReallocationRule(ctx, &pb.DeleteReallocationRuleRequest{Rule: x.Reallocation, Actor: actor})
 	case *pb.PolicyRule_Returns:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ var (
 	outlets  = []string{"market", "store", "web"}
 	goods    = []string{"beer", "milk", "tea"}
 	sections = []string{"dairy", "drinks"}
+	sets     = []string{"basket", "crate"} // kits, of goods
 )
 
 // rules draws rules of every kind.
@@ -72,9 +74,9 @@ func (r rules) channel(id string) *pb.PolicyRule {
 	return &pb.PolicyRule{Rule: &pb.PolicyRule_Channel{Channel: c}}
 }
 
-// any draws a rule that stands on those of the world. PutAllocation is left to those who ask for it: one may be refused.
+// any draws a rule that stands on those of the world. Allocations and kits are left to those who ask for them: one may be refused.
 func (r rules) any(allocations bool) *pb.PolicyRule {
-	switch most := map[bool]int64{false: 10, true: 12}[allocations]; r.n(most) {
+	switch most := map[bool]int64{false: 10, true: 14}[allocations]; r.n(most) {
 	case 0:
 		return r.channel(r.of(outlets))
 	case 1:
@@ -103,7 +105,11 @@ func (r rules) any(allocations bool) *pb.PolicyRule {
 		b.From, b.Until = r.period()
 		return &pb.PolicyRule{Rule: &pb.PolicyRule_Buffer{Buffer: b}}
 	case 8:
-		s := &pb.SellingRule{Sku: r.of(goods), Unsold: r.n(4) == 0, Backorders: r.n(4) - 1, LowStock: r.n(3), SellOut: r.n(2)}
+		of := goods
+		if allocations { // a set may not be known yet
+			of = slices.Concat(goods, sets)
+		}
+		s := &pb.SellingRule{Sku: r.of(of), Unsold: r.n(4) == 0, Backorders: r.n(4) - 1, LowStock: r.n(3), SellOut: r.n(2)}
 		if r.yes() {
 			s.Channel = r.of(outlets)
 		}
@@ -117,12 +123,24 @@ func (r rules) any(allocations bool) *pb.PolicyRule {
 			back.Category = r.of(append(sections, ""))
 		}
 		return &pb.PolicyRule{Rule: &pb.PolicyRule_Returns{Returns: back}}
+	case 11, 12:
+		return r.kit()
 	}
 	a := &pb.Allocation{Sku: r.of(goods), Channel: r.of(outlets), Fence: r.n(6), Group: r.of([]string{"", "north", "south"})}
 	if r.yes() {
 		a.Capped, a.Cap = true, 2+r.n(9)
 	}
 	return &pb.PolicyRule{Rule: &pb.PolicyRule_Allocation{Allocation: a}}
+}
+
+// kit draws a kit of goods; some of another kit, which is refused.
+func (r rules) kit() *pb.PolicyRule {
+	k := &pb.Kit{Sku: r.of(sets)}
+	of := slices.DeleteFunc(slices.Concat(goods, sets), func(sku string) bool { return sku == k.Sku })
+	for _, sku := range rapid.Permutation(of).Draw(r.t, "components")[:1+r.n(1)] {
+		k.Components = append(k.Components, &pb.KitComponent{Sku: sku, Quantity: 1 + r.n(2)})
+	}
+	return &pb.PolicyRule{Rule: &pb.PolicyRule_Kit{Kit: k}}
 }
 
 func (r rules) safety() *pb.SafetyRule {
@@ -205,7 +223,7 @@ func sameRules(a, b []*pb.PolicyRule) bool {
 // all reads the ATS of every SKU on every channel, from the streams.
 func all(t interface{ Fatal(...any) }, w *servicetest.World) map[[2]string]int64 {
 	list := map[[2]string]int64{}
-	for _, sku := range goods {
+	for _, sku := range slices.Concat(goods, sets) {
 		for _, c := range outlets {
 			a, err := w.AvailabilityClient().GetAvailability(context.Background(), &pb.GetAvailabilityRequest{Sku: sku, Channel: c, Consistency: pb.Consistency_CONSISTENCY_STRONG})
 			if err != nil {

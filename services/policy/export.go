@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/tokens"
 )
@@ -13,7 +14,7 @@ import (
 const exportPage = 500
 
 // ExportPolicies streams every rule: first those that SKUs share, in the order of PolicyRule's kinds, then each SKU's, in order of SKU. What a SKU is that only
-// movements made known is no rule. It returns the errors of the view.
+// movements made known is no rule, unless a kit stands on it. It returns the errors of the view.
 func (s *Service) ExportPolicies(_ *pb.ExportPoliciesRequest, stream pb.PolicyService_ExportPoliciesServer) error {
 	ctx := stream.Context()
 	if err := s.awaitEnd(ctx); err != nil {
@@ -109,7 +110,8 @@ func (s *Service) sharedRules() (list []*pb.PolicyRule) {
 
 // ownRules are what a SKU is, and its own rules.
 func ownRules(d *availability.Document) (list []*pb.PolicyRule) {
-	if item := &d.Balances.Item; item.Registered && !item.ByDefault {
+	kits := d.Balances.Bundle()
+	if item := &d.Balances.Item; item.Registered && !item.ByDefault || kits != nil && len(kits.PartOf) > 0 {
 		list = append(list, &pb.PolicyRule{Rule: &pb.PolicyRule_Item{Item: itemMessage(d.SKU, item)}})
 	}
 	own := itemRules(d)
@@ -125,6 +127,9 @@ func ownRules(d *availability.Document) (list []*pb.PolicyRule) {
 	for _, a := range own.Allocations {
 		list = append(list, &pb.PolicyRule{Rule: &pb.PolicyRule_Allocation{Allocation: &pb.Allocation{Sku: a.Sku, Channel: a.Channel, Group: a.Group,
 			Fence: a.Fence, Capped: a.Capped, Cap: a.Cap}}})
+	}
+	if kit := d.Balances.AsKit(); kit != nil {
+		list = append(list, &pb.PolicyRule{Rule: &pb.PolicyRule_Kit{Kit: &pb.Kit{Sku: d.SKU, Components: codec.ToComponents(kit.Components)}}})
 	}
 	return list
 }

@@ -80,7 +80,7 @@ func (d *definition) carryOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.version = was.Version; len(d.components)+len(was.Components) == 0 {
+	if d.version = was.Version; slices.Equal(d.components, was.Components) { // its components know of it
 		return d.define(ctx)
 	}
 	d.version++

@@ -37,6 +37,9 @@ func (s *Service) PreviewPolicies(r *pb.PreviewPoliciesRequest, stream pb.Policy
 	if err := x.share(ctx); err != nil {
 		return err
 	}
+	if err := x.kits(ctx); err != nil {
+		return err
+	}
 	if err := x.skus(ctx, r.AfterSku, r.ThroughSku); err != nil {
 		return err
 	}
@@ -55,6 +58,9 @@ type preview struct {
 	paper  *Service // with the shared rules put: what SKUs' own rules are decided on
 	prices []price
 	moved  bool // some channel sells otherwise because of shared rules
+
+	unmade, made bundles         // once kits are taken away, and once all changes of kits are made
+	about        map[string]bool // SKUs whose own rules change, kits that change, and kits made of such
 }
 
 // price is what a channel sells by before and after; nil where it is not defined.
@@ -93,23 +99,30 @@ func (x *preview) share(ctx context.Context) error {
 
 // makeAll makes changes on paper, and notes which are refused.
 func (x *preview) makeAll(ctx context.Context, on *Service, list []change) error {
+	results, err := refused(ctx, on, list)
+	x.answer.Refused = append(x.answer.Refused, results...)
+	return err
+}
+
+// refused makes changes on paper, and tells which are refused.
+func refused(ctx context.Context, on *Service, list []change) (results []*pb.PolicyResult, err error) {
 	for _, c := range list {
 		n := &noted{recorded: 1}
 		result, err := n.result(c, on.make(ctx, c.PolicyChange, ""))
 		if err != nil {
-			return fmt.Errorf("changes[%d]: %w", c.index, err)
+			return results, fmt.Errorf("changes[%d]: %w", c.index, err)
 		}
 		if result.Status == pb.PolicyResult_STATUS_REFUSED {
-			x.answer.Refused = append(x.answer.Refused, result)
+			results = append(results, result)
 		}
 	}
-	return nil
+	return results, nil
 }
 
-// skus prices the SKUs of a range: all of them when shared rules make a difference, else those whose own rules change.
+// skus prices the SKUs of a range: all of them when shared rules make a difference, else those that changes are about.
 func (x *preview) skus(ctx context.Context, after, through string) error {
 	within := func(sku string) bool { return sku > after && (through == "" || sku <= through) }
-	own := slices.DeleteFunc(slices.Sorted(maps.Keys(x.all.skus)), func(sku string) bool { return !within(sku) })
+	own := slices.DeleteFunc(slices.Sorted(maps.Keys(x.about)), func(sku string) bool { return !within(sku) })
 	for x.moved {
 		page, err := x.service.Items.Scan(ctx, after, previewPage)
 		if err != nil {
@@ -127,7 +140,7 @@ func (x *preview) skus(ctx context.Context, after, through string) error {
 			if len(own) > 0 && own[0] == d.SKU {
 				continue
 			}
-			if err := x.compare(d.SKU, &d.Balances, &d.Balances, max(x.now, d.RecordedAt)); err != nil {
+			if err := x.compare(ctx, d.SKU, &d.Balances, &d.Balances, max(x.now, d.RecordedAt)); err != nil {
 				return err
 			}
 		}
@@ -139,7 +152,7 @@ func (x *preview) skus(ctx context.Context, after, through string) error {
 	return x.each(ctx, own)
 }
 
-// each prices SKUs whose own rules change.
+// each prices SKUs that changes are about.
 func (x *preview) each(ctx context.Context, skus []string) error {
 	for _, sku := range skus {
 		state, err := x.service.stateOf(ctx, sku)
@@ -147,11 +160,12 @@ func (x *preview) each(ctx context.Context, skus []string) error {
 			return err
 		}
 		before, now := state.Clone(), max(x.now, state.Latest())
-		on := x.paper.withSKU(sku, state, now)
-		if err := x.makeAll(ctx, on, x.all.skus[sku]); err != nil {
+		results, err := x.change(ctx, sku, state)
+		if err != nil {
 			return err
 		}
-		if err := x.compare(sku, &before, &state.Balances, now); err != nil {
+		x.answer.Refused = append(x.answer.Refused, results...)
+		if err := x.compare(ctx, sku, &before, &state.Balances, now); err != nil {
 			return err
 		}
 	}
@@ -159,18 +173,26 @@ func (x *preview) each(ctx context.Context, skus []string) error {
 }
 
 // compare prices one SKU before and after.
-func (x *preview) compare(sku string, before, after *stock.Balances, now aggregates.Instant) error {
+func (x *preview) compare(ctx context.Context, sku string, before, after *stock.Balances, now aggregates.Instant) error {
 	x.answer.Skus++
 	changed := len(x.answer.Values)
+	old, err := x.withComponents(ctx, before, false, &now)
+	if err != nil {
+		return err
+	}
+	fresh, err := x.withComponents(ctx, after, true, &now)
+	if err != nil {
+		return err
+	}
 	for i := range x.prices {
 		p := &x.prices[i]
 		if p.same && before == after {
 			continue
 		}
-		was, is := available(before, p.before, now), available(after, p.after, now)
+		was, is := old.available(p.before, now), fresh.available(p.after, now)
 		if was != is {
 			x.answer.Values = append(x.answer.Values, &pb.PreviewedValue{Sku: sku, Channel: p.channel, Before: was, After: is,
-				Steps: differences(steps(before, p.before, now), steps(after, p.after, now))})
+				Steps: differences(old.steps(p.before, now), fresh.steps(p.after, now))})
 		}
 	}
 	if more := len(x.answer.Values) - changed; more > 0 {
@@ -187,20 +209,6 @@ func (x *preview) send() error {
 	err := x.stream.Send(x.answer)
 	x.answer = &pb.PreviewPoliciesResponse{Skus: x.answer.Skus, SkusChanged: x.answer.SkusChanged, ValuesChanged: x.answer.ValuesChanged}
 	return err
-}
-
-func available(b *stock.Balances, p *stock.Policy, now aggregates.Instant) int64 {
-	if p == nil {
-		return 0
-	}
-	return b.Available(p, now)
-}
-
-func steps(b *stock.Balances, p *stock.Policy, now aggregates.Instant) []stock.Step {
-	if p == nil {
-		return nil
-	}
-	return b.Steps(p, now)
 }
 
 // differences are the steps that are not the same before and after, in their order.

@@ -65,8 +65,9 @@ func said(f protoreflect.FieldDescriptor, m protoreflect.Message) string {
 }
 
 // Changes are what makes a service with rules have those of a file, in the order in which they are safe to make: what SKUs share is put, what others stand on
-// first; then for each SKU what is taken away, then what is put; then what SKUs share is taken away, in reverse. Both lists are in order. Rules that the file
-// leaves out are kept unless prune is set; then they are taken away, as far as they can be: a location is disabled, a channel retired, an item stays.
+// first; then kits are taken away; then for each SKU what is taken away, and what it is, is put; then kits are put, then each SKU's own rules; then what SKUs share is
+// taken away, in reverse. Both lists are in order. Rules that the file leaves out are kept unless prune is set; then they are taken away, as far as they can be: a location is disabled, a channel
+// retired, an item stays.
 func Changes(have, want []Rule, prune bool) (list []Change) {
 	for i, j := 0, 0; i < len(have) || j < len(want); {
 		switch {
@@ -97,11 +98,18 @@ func ended(r *Rule) bool {
 // inTurn orders changes as they are safe to make.
 func inTurn(a, b *Change) int {
 	turn := func(c *Change) int {
+		kit := c.rule().GetKit() != nil
 		switch {
-		case c.rule().sku != "":
+		case kit && c.Wanted == nil:
 			return 1
-		case c.Wanted == nil:
+		case c.rule().sku != "" && (c.Wanted == nil || c.Wanted.GetItem() != nil):
 			return 2
+		case kit:
+			return 3
+		case c.rule().sku != "":
+			return 4
+		case c.Wanted == nil:
+			return 5
 		}
 		return 0
 	}
@@ -110,10 +118,10 @@ func inTurn(a, b *Change) int {
 	}
 	x, y := a.rule(), b.rule()
 	switch turn(a) {
-	case 1:
+	case 2, 4:
 		removed := func(c *Change) int { return map[bool]int{true: 0, false: 1}[c.Wanted == nil] }
 		return cmp.Or(cmp.Compare(x.sku, y.sku), cmp.Compare(removed(a), removed(b)), compare(x, y))
-	case 2:
+	case 5:
 		return compare(y, x)
 	}
 	return compare(x, y)

@@ -1,10 +1,12 @@
 package policyfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,17 +29,19 @@ const (
 	firstPause    = 200 * time.Millisecond
 )
 
-// TooManySharedError says that a file changes more of what SKUs share than a preview takes.
+// TooManySharedError says that a file changes more of what SKUs share, kits among it, than a preview takes.
 type TooManySharedError struct{ Changes int }
 
 func (e *TooManySharedError) Error() string {
-	return fmt.Sprintf("%d rules that SKUs share would change, a preview takes %d; apply the file in parts", e.Changes, sharedAtOnce)
+	return fmt.Sprintf("%d kits, rules that SKUs share, and rules of components of kits would change, a preview takes %d; apply the file in parts", e.Changes, sharedAtOnce)
 }
 
 // Service is the service whose rules are read and changed.
 type Service struct {
 	Client pb.PolicyServiceClient
 	Actor  string
+
+	components map[string]bool // of kits, as last exported
 }
 
 // Export reads all rules, in order, and how many SKUs are known. seen is told of SKUs as they come.
@@ -46,6 +50,7 @@ func (s *Service) Export(ctx context.Context, seen func(skus int)) (rules []Rule
 	if err != nil {
 		return nil, 0, err
 	}
+	s.components = map[string]bool{}
 	for {
 		part, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -61,6 +66,9 @@ func (s *Service) Export(ctx context.Context, seen func(skus int)) (rules []Rule
 				return nil, 0, fmt.Errorf("the service has a kind of rules that this program does not know: use one of its version")
 			}
 			rules = append(rules, rule)
+			for _, c := range r.GetKit().GetComponents() {
+				s.components[c.Sku] = true
+			}
 		}
 		seen(int(part.Skus - skus))
 		skus = part.Skus
@@ -79,14 +87,16 @@ type Totals struct{ SKUs, SKUsChanged, ValuesChanged int64 }
 // Preview asks what changes, as Changes gives them, would come to. value is told of each ATS that would change, in order of SKU and channel; seen of SKUs as they
 // are computed.
 func (s *Service) Preview(ctx context.Context, changes []Change, value func(*pb.PreviewedValue) error, seen func(skus int)) (t Totals, refused []Refused, err error) {
-	shared, requests, err := previews(changes)
+	shared, requests, err := previews(changes, s.components)
 	if err != nil {
 		return t, nil, err
 	}
 	for n, r := range requests {
 		first := n == 0
 		part, err := s.preview(ctx, r.message, value, seen, func(x *pb.PolicyResult) {
-			if i := int(x.Index); i >= len(shared) {
+			if i := int(x.Index); i >= len(shared)+len(r.own) {
+				return // it is told by the request of its SKU's range
+			} else if i >= len(shared) {
 				refused = append(refused, Refused{r.own[i-len(shared)], x.Reason, x.Message})
 			} else if first {
 				refused = append(refused, Refused{shared[i], x.Reason, x.Message})
@@ -132,26 +142,50 @@ type previewing struct {
 	own     []*Change
 }
 
-// previews cuts changes into requests.
-func previews(changes []Change) (shared []*Change, requests []previewing, err error) {
-	var own []*Change
-	bytes := 0
+// previews cuts changes into requests. What changes of components of kits is in each of them: a kit may be in another range.
+func previews(changes []Change, components map[string]bool) (shared []*Change, requests []previewing, err error) {
+	var own, parts []*Change
+	components = maps.Clone(components)
 	for i := range changes {
-		if c := &changes[i]; c.rule().sku == "" {
+		for _, c := range changes[i].rule().GetKit().GetComponents() {
+			if components == nil {
+				components = map[string]bool{}
+			}
+			components[c.Sku] = true
+		}
+	}
+	bytes, partBytes := 0, 0
+	for i := range changes {
+		switch c := &changes[i]; {
+		case c.rule().sku == "":
 			shared, bytes = append(shared, c), bytes+proto.Size(c.Message)
-		} else {
+		case components[c.rule().sku]:
+			parts, partBytes = append(parts, c), partBytes+proto.Size(c.Message)
+			own = append(own, c)
+		default:
 			own = append(own, c)
 		}
 	}
-	if len(shared) > sharedAtOnce || bytes > sharedBytes {
-		return nil, nil, &TooManySharedError{Changes: len(shared)}
+	slices.SortStableFunc(own, func(a, b *Change) int { return cmp.Compare(a.rule().sku, b.rule().sku) })
+	if cut(own) < len(own) {
+		bytes += partBytes
+	} else {
+		parts = nil
+	}
+	if n := len(shared) + len(parts); n > sharedAtOnce || bytes > sharedBytes {
+		return nil, nil, &TooManySharedError{Changes: n}
 	}
 	after := ""
 	for {
 		n := cut(own)
 		r := previewing{own: own[:n], message: &pb.PreviewPoliciesRequest{AfterSku: after}}
-		for _, c := range append(slices.Clone(shared), own[:n]...) {
+		for _, c := range slices.Concat(shared, own[:n]) {
 			r.message.Changes = append(r.message.Changes, c.Message)
+		}
+		for _, c := range parts {
+			if sku := c.rule().sku; n == 0 || sku < own[0].rule().sku || sku > own[n-1].rule().sku {
+				r.message.Changes = append(r.message.Changes, c.Message)
+			}
 		}
 		if own = own[n:]; len(own) > 0 {
 			after = r.own[n-1].rule().sku

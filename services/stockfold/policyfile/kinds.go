@@ -42,6 +42,8 @@ var kinds = []kind{
 	}},
 	{name: "reallocation", field: "reallocation", about: []string{"channel", "location"}, all: true},
 	{name: "returns", field: "returns", about: []string{"sku", "category", "channel"}, all: true, shared: true},
+	{name: "kits", field: "kit", about: []string{"sku"}, out: []string{"version"}, shared: true,
+		says: func(m proto.Message) bool { return len(m.(*pb.Kit).Components) > 0 }},
 }
 
 var ruleFields = (&pb.PolicyRule{}).ProtoReflect().Descriptor().Fields()
@@ -160,5 +162,8 @@ func normalise(r *pb.PolicyRule) {
 		})
 	case *pb.PolicyRule_Allocation:
 		x.Allocation.Used, x.Allocation.Locations = 0, nil
+	case *pb.PolicyRule_Kit:
+		x.Kit.Version = 0
+		slices.SortFunc(x.Kit.Components, func(a, b *pb.KitComponent) int { return cmp.Compare(a.Sku, b.Sku) })
 	}
 }

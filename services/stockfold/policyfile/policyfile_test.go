@@ -51,6 +51,9 @@ reallocation:
 returns:
   - {sku: 0012, condition: quarantined}
   - {category: dairy, channel: web, condition: damaged}
+kits:
+  - sku: breakfast
+    components: [{sku: tea, quantity: 1}, {sku: 0012, quantity: 2}]
 `
 
 func mustRead(t *testing.T, text string) []Rule {
@@ -85,6 +88,10 @@ func TestAFileSaysRulesOfEveryKind(t *testing.T) {
 		if !proto.Equal(at(i), want) {
 			t.Errorf("rule %d is\n%v, expected\n%v", i, at(i), want)
 		}
+	}
+	kit := &pb.PolicyRule{Rule: &pb.PolicyRule_Kit{Kit: &pb.Kit{Sku: "breakfast", Components: []*pb.KitComponent{{Sku: "0012", Quantity: 2}, {Sku: "tea", Quantity: 1}}}}}
+	if got := at(len(rules) - 1); !proto.Equal(got, kit) {
+		t.Errorf("the last rule is\n%v, expected\n%v", got, kit)
 	}
 }
 
@@ -125,6 +132,7 @@ func TestFilesRoundTrip(t *testing.T) {
 			{Rule: &pb.PolicyRule_Allocation{Allocation: &pb.Allocation{Sku: word(), Channel: word(), Fence: 1 + n(), Capped: true}}},
 			{Rule: &pb.PolicyRule_Reallocation{Reallocation: &pb.ReallocationRule{Channel: word(), Location: word(), Off: rapid.Bool().Draw(rt, "b")}}},
 			{Rule: &pb.PolicyRule_Returns{Returns: &pb.ReturnRule{Sku: word(), Channel: word(), Condition: pb.Condition(rapid.IntRange(1, 4).Draw(rt, "condition"))}}},
+			{Rule: &pb.PolicyRule_Kit{Kit: &pb.Kit{Sku: word(), Components: []*pb.KitComponent{{Sku: word(), Quantity: 1 + n()}, {Sku: "~ ~", Quantity: 1}}}}},
 		}} {
 			var rules []Rule
 			for _, r := range list {
@@ -276,7 +284,7 @@ allocations: [{sku: 0012, channel: web, fence: 4}]
 	if got := lines(false); fmt.Sprint(got) != fmt.Sprint(kept) {
 		t.Errorf("%q", got)
 	}
-	pruned := []string{kept[0], kept[1], `- buffers 0012, channel web`, `- selling 0012, channel web`, `- allocations 0012, channel web, group north`, kept[2], kept[3],
+	pruned := []string{kept[0], kept[1], `- kits breakfast`, `- buffers 0012, channel web`, `- selling 0012, channel web`, `- allocations 0012, channel web, group north`, kept[2], kept[3],
 		`- returns 0012`, `- returns category dairy, channel web`, `- reallocation web, location berlin`, `- reallocation everything`,
 		`- safety category dairy, from 2030-01-01T00:00:00Z, until 2030-02-01T00:00:00Z`, `- owners berlin`, `- fulfilment ship`, `- groups north`, `- locations berlin`}
 	if got := lines(true); strings.Join(got, "\n") != strings.Join(pruned, "\n") {
@@ -296,7 +304,7 @@ func TestPreviewsAreCutBetweenSKUs(t *testing.T) {
 		sku := fmt.Sprintf("sku-%06d", i/2)
 		add(&pb.PolicyRule{Rule: &pb.PolicyRule_Buffer{Buffer: &pb.BufferRule{Sku: sku, Channel: fmt.Sprint(i % 2), Quantity: 1}}})
 	}
-	shared, requests, err := previews(changes)
+	shared, requests, err := previews(changes, nil)
 	if err != nil || len(shared) != 1 || len(requests) < 2 {
 		t.Fatalf("%d shared, %d requests, %v", len(shared), len(requests), err)
 	}
@@ -312,6 +320,19 @@ func TestPreviewsAreCutBetweenSKUs(t *testing.T) {
 		}
 		own, after = own+len(r.own), r.message.ThroughSku
 	}
+	_, withParts, err := previews(changes, map[string]bool{"sku-000003": true})
+	if err != nil || len(withParts) != len(requests) {
+		t.Fatalf("%d requests, %v", len(withParts), err)
+	}
+	for i, r := range withParts { // a kit of it may be anywhere
+		n := 0
+		for _, c := range r.message.Changes {
+			n += map[bool]int{true: 1}[c.Rule.GetBuffer().GetSku() == "sku-000003"]
+		}
+		if n != 2 {
+			t.Errorf("request %d has %d of the 2 changes of a component", i, n)
+		}
+	}
 	if own != len(changes)-1 {
 		t.Fatalf("%d of %d changes", own, len(changes)-1)
 	}
@@ -319,7 +340,7 @@ func TestPreviewsAreCutBetweenSKUs(t *testing.T) {
 		add(&pb.PolicyRule{Rule: &pb.PolicyRule_Safety{Safety: &pb.SafetyRule{Location: fmt.Sprint(i), Quantity: 1}}})
 	}
 	var many *TooManySharedError
-	if _, _, err := previews(changes); !errors.As(err, &many) {
+	if _, _, err := previews(changes, nil); !errors.As(err, &many) {
 		t.Error(err)
 	}
 }

@@ -1434,6 +1434,7 @@ type PolicyRule struct {
 	//	*PolicyRule_Allocation
 	//	*PolicyRule_Reallocation
 	//	*PolicyRule_Returns
+	//	*PolicyRule_Kit
 	Rule          isPolicyRule_Rule `protobuf_oneof:"rule"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1584,6 +1585,15 @@ func (x *PolicyRule) GetReturns() *ReturnRule {
 	return nil
 }
 
+func (x *PolicyRule) GetKit() *Kit {
+	if x != nil {
+		if x, ok := x.Rule.(*PolicyRule_Kit); ok {
+			return x.Kit
+		}
+	}
+	return nil
+}
+
 type isPolicyRule_Rule interface {
 	isPolicyRule_Rule()
 }
@@ -1640,6 +1650,11 @@ type PolicyRule_Returns struct {
 	Returns *ReturnRule `protobuf:"bytes,12,opt,name=returns,proto3,oneof"`
 }
 
+type PolicyRule_Kit struct {
+	// What a SKU is made of; version is not given here. Taken away, it is no kit any more.
+	Kit *Kit `protobuf:"bytes,13,opt,name=kit,proto3,oneof"`
+}
+
 func (*PolicyRule_Location) isPolicyRule_Rule() {}
 
 func (*PolicyRule_Group) isPolicyRule_Rule() {}
@@ -1663,6 +1678,8 @@ func (*PolicyRule_Allocation) isPolicyRule_Rule() {}
 func (*PolicyRule_Reallocation) isPolicyRule_Rule() {}
 
 func (*PolicyRule_Returns) isPolicyRule_Rule() {}
+
+func (*PolicyRule_Kit) isPolicyRule_Rule() {}
 
 // PolicyChange puts a rule, or takes it away.
 type PolicyChange struct {
@@ -1880,9 +1897,11 @@ func (x *ExportPoliciesResponse) GetSkus() int64 {
 
 type PreviewPoliciesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 20,000. Rules that more than one SKU shares are put first, and taken away last, as ApplyPolicies does.
+	// At most 20,000. Rules that more than one SKU shares are put first, and taken away last, as ApplyPolicies does; kits are taken away
+	// before SKUs' own rules are, and put once it is said what SKUs are.
 	Changes []*PolicyChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
-	// Only SKUs after this one, up to and with through_sku, bytewise; unset for all. Changes of other SKUs are left out.
+	// Only SKUs after this one, up to and with through_sku, bytewise; unset for all. Changes of other SKUs count for the kits
+	// that they are components of.
 	AfterSku      string `protobuf:"bytes,2,opt,name=after_sku,json=afterSku,proto3" json:"after_sku,omitempty"`
 	ThroughSku    string `protobuf:"bytes,3,opt,name=through_sku,json=throughSku,proto3" json:"through_sku,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2376,7 +2395,7 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
 	"\x14ListChannelsResponse\x12;\n" +
 	"\bchannels\x18\x01 \x03(\v2\x1f.stockfold.inventory.v1.ChannelR\bchannels\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9b\x06\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcc\x06\n" +
 	"\n" +
 	"PolicyRule\x12>\n" +
 	"\blocation\x18\x01 \x01(\v2 .stockfold.inventory.v1.LocationH\x00R\blocation\x12=\n" +
@@ -2395,7 +2414,8 @@ const file_stockfold_inventory_v1_policy_proto_rawDesc = "" +
 	" \x01(\v2\".stockfold.inventory.v1.AllocationH\x00R\n" +
 	"allocation\x12N\n" +
 	"\freallocation\x18\v \x01(\v2(.stockfold.inventory.v1.ReallocationRuleH\x00R\freallocation\x12>\n" +
-	"\areturns\x18\f \x01(\v2\".stockfold.inventory.v1.ReturnRuleH\x00R\areturnsB\x06\n" +
+	"\areturns\x18\f \x01(\v2\".stockfold.inventory.v1.ReturnRuleH\x00R\areturns\x12/\n" +
+	"\x03kit\x18\r \x01(\v2\x1b.stockfold.inventory.v1.KitH\x00R\x03kitB\x06\n" +
 	"\x04rule\"^\n" +
 	"\fPolicyChange\x126\n" +
 	"\x04rule\x18\x01 \x01(\v2\".stockfold.inventory.v1.PolicyRuleR\x04rule\x12\x16\n" +
@@ -2546,48 +2566,49 @@ var file_stockfold_inventory_v1_policy_proto_goTypes = []any{
 	(*Allocation)(nil),                     // 42: stockfold.inventory.v1.Allocation
 	(*ReallocationRule)(nil),               // 43: stockfold.inventory.v1.ReallocationRule
 	(*ReturnRule)(nil),                     // 44: stockfold.inventory.v1.ReturnRule
-	(*PutOwnersRequest)(nil),               // 45: stockfold.inventory.v1.PutOwnersRequest
-	(*GetOwnersRequest)(nil),               // 46: stockfold.inventory.v1.GetOwnersRequest
-	(*ListOwnersRequest)(nil),              // 47: stockfold.inventory.v1.ListOwnersRequest
-	(*RetireChannelRequest)(nil),           // 48: stockfold.inventory.v1.RetireChannelRequest
-	(*PutSafetyRuleRequest)(nil),           // 49: stockfold.inventory.v1.PutSafetyRuleRequest
-	(*DeleteSafetyRuleRequest)(nil),        // 50: stockfold.inventory.v1.DeleteSafetyRuleRequest
-	(*PutBufferRuleRequest)(nil),           // 51: stockfold.inventory.v1.PutBufferRuleRequest
-	(*DeleteBufferRuleRequest)(nil),        // 52: stockfold.inventory.v1.DeleteBufferRuleRequest
-	(*PutAllocationRequest)(nil),           // 53: stockfold.inventory.v1.PutAllocationRequest
-	(*PutSellingRuleRequest)(nil),          // 54: stockfold.inventory.v1.PutSellingRuleRequest
-	(*GetItemRulesRequest)(nil),            // 55: stockfold.inventory.v1.GetItemRulesRequest
-	(*PutLocationGroupRequest)(nil),        // 56: stockfold.inventory.v1.PutLocationGroupRequest
-	(*PutFulfilmentRuleRequest)(nil),       // 57: stockfold.inventory.v1.PutFulfilmentRuleRequest
-	(*DeleteFulfilmentRuleRequest)(nil),    // 58: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	(*PutReallocationRuleRequest)(nil),     // 59: stockfold.inventory.v1.PutReallocationRuleRequest
-	(*DeleteReallocationRuleRequest)(nil),  // 60: stockfold.inventory.v1.DeleteReallocationRuleRequest
-	(*PutReturnRuleRequest)(nil),           // 61: stockfold.inventory.v1.PutReturnRuleRequest
-	(*DeleteReturnRuleRequest)(nil),        // 62: stockfold.inventory.v1.DeleteReturnRuleRequest
-	(*GetSharedRulesRequest)(nil),          // 63: stockfold.inventory.v1.GetSharedRulesRequest
-	(*PutKitRequest)(nil),                  // 64: stockfold.inventory.v1.PutKitRequest
-	(*GetKitRequest)(nil),                  // 65: stockfold.inventory.v1.GetKitRequest
-	(*PutOwnersResponse)(nil),              // 66: stockfold.inventory.v1.PutOwnersResponse
-	(*GetOwnersResponse)(nil),              // 67: stockfold.inventory.v1.GetOwnersResponse
-	(*ListOwnersResponse)(nil),             // 68: stockfold.inventory.v1.ListOwnersResponse
-	(*RetireChannelResponse)(nil),          // 69: stockfold.inventory.v1.RetireChannelResponse
-	(*PutSafetyRuleResponse)(nil),          // 70: stockfold.inventory.v1.PutSafetyRuleResponse
-	(*DeleteSafetyRuleResponse)(nil),       // 71: stockfold.inventory.v1.DeleteSafetyRuleResponse
-	(*PutBufferRuleResponse)(nil),          // 72: stockfold.inventory.v1.PutBufferRuleResponse
-	(*DeleteBufferRuleResponse)(nil),       // 73: stockfold.inventory.v1.DeleteBufferRuleResponse
-	(*PutAllocationResponse)(nil),          // 74: stockfold.inventory.v1.PutAllocationResponse
-	(*PutSellingRuleResponse)(nil),         // 75: stockfold.inventory.v1.PutSellingRuleResponse
-	(*GetItemRulesResponse)(nil),           // 76: stockfold.inventory.v1.GetItemRulesResponse
-	(*PutLocationGroupResponse)(nil),       // 77: stockfold.inventory.v1.PutLocationGroupResponse
-	(*PutFulfilmentRuleResponse)(nil),      // 78: stockfold.inventory.v1.PutFulfilmentRuleResponse
-	(*DeleteFulfilmentRuleResponse)(nil),   // 79: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	(*PutReallocationRuleResponse)(nil),    // 80: stockfold.inventory.v1.PutReallocationRuleResponse
-	(*DeleteReallocationRuleResponse)(nil), // 81: stockfold.inventory.v1.DeleteReallocationRuleResponse
-	(*PutReturnRuleResponse)(nil),          // 82: stockfold.inventory.v1.PutReturnRuleResponse
-	(*DeleteReturnRuleResponse)(nil),       // 83: stockfold.inventory.v1.DeleteReturnRuleResponse
-	(*GetSharedRulesResponse)(nil),         // 84: stockfold.inventory.v1.GetSharedRulesResponse
-	(*PutKitResponse)(nil),                 // 85: stockfold.inventory.v1.PutKitResponse
-	(*GetKitResponse)(nil),                 // 86: stockfold.inventory.v1.GetKitResponse
+	(*Kit)(nil),                            // 45: stockfold.inventory.v1.Kit
+	(*PutOwnersRequest)(nil),               // 46: stockfold.inventory.v1.PutOwnersRequest
+	(*GetOwnersRequest)(nil),               // 47: stockfold.inventory.v1.GetOwnersRequest
+	(*ListOwnersRequest)(nil),              // 48: stockfold.inventory.v1.ListOwnersRequest
+	(*RetireChannelRequest)(nil),           // 49: stockfold.inventory.v1.RetireChannelRequest
+	(*PutSafetyRuleRequest)(nil),           // 50: stockfold.inventory.v1.PutSafetyRuleRequest
+	(*DeleteSafetyRuleRequest)(nil),        // 51: stockfold.inventory.v1.DeleteSafetyRuleRequest
+	(*PutBufferRuleRequest)(nil),           // 52: stockfold.inventory.v1.PutBufferRuleRequest
+	(*DeleteBufferRuleRequest)(nil),        // 53: stockfold.inventory.v1.DeleteBufferRuleRequest
+	(*PutAllocationRequest)(nil),           // 54: stockfold.inventory.v1.PutAllocationRequest
+	(*PutSellingRuleRequest)(nil),          // 55: stockfold.inventory.v1.PutSellingRuleRequest
+	(*GetItemRulesRequest)(nil),            // 56: stockfold.inventory.v1.GetItemRulesRequest
+	(*PutLocationGroupRequest)(nil),        // 57: stockfold.inventory.v1.PutLocationGroupRequest
+	(*PutFulfilmentRuleRequest)(nil),       // 58: stockfold.inventory.v1.PutFulfilmentRuleRequest
+	(*DeleteFulfilmentRuleRequest)(nil),    // 59: stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	(*PutReallocationRuleRequest)(nil),     // 60: stockfold.inventory.v1.PutReallocationRuleRequest
+	(*DeleteReallocationRuleRequest)(nil),  // 61: stockfold.inventory.v1.DeleteReallocationRuleRequest
+	(*PutReturnRuleRequest)(nil),           // 62: stockfold.inventory.v1.PutReturnRuleRequest
+	(*DeleteReturnRuleRequest)(nil),        // 63: stockfold.inventory.v1.DeleteReturnRuleRequest
+	(*GetSharedRulesRequest)(nil),          // 64: stockfold.inventory.v1.GetSharedRulesRequest
+	(*PutKitRequest)(nil),                  // 65: stockfold.inventory.v1.PutKitRequest
+	(*GetKitRequest)(nil),                  // 66: stockfold.inventory.v1.GetKitRequest
+	(*PutOwnersResponse)(nil),              // 67: stockfold.inventory.v1.PutOwnersResponse
+	(*GetOwnersResponse)(nil),              // 68: stockfold.inventory.v1.GetOwnersResponse
+	(*ListOwnersResponse)(nil),             // 69: stockfold.inventory.v1.ListOwnersResponse
+	(*RetireChannelResponse)(nil),          // 70: stockfold.inventory.v1.RetireChannelResponse
+	(*PutSafetyRuleResponse)(nil),          // 71: stockfold.inventory.v1.PutSafetyRuleResponse
+	(*DeleteSafetyRuleResponse)(nil),       // 72: stockfold.inventory.v1.DeleteSafetyRuleResponse
+	(*PutBufferRuleResponse)(nil),          // 73: stockfold.inventory.v1.PutBufferRuleResponse
+	(*DeleteBufferRuleResponse)(nil),       // 74: stockfold.inventory.v1.DeleteBufferRuleResponse
+	(*PutAllocationResponse)(nil),          // 75: stockfold.inventory.v1.PutAllocationResponse
+	(*PutSellingRuleResponse)(nil),         // 76: stockfold.inventory.v1.PutSellingRuleResponse
+	(*GetItemRulesResponse)(nil),           // 77: stockfold.inventory.v1.GetItemRulesResponse
+	(*PutLocationGroupResponse)(nil),       // 78: stockfold.inventory.v1.PutLocationGroupResponse
+	(*PutFulfilmentRuleResponse)(nil),      // 79: stockfold.inventory.v1.PutFulfilmentRuleResponse
+	(*DeleteFulfilmentRuleResponse)(nil),   // 80: stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	(*PutReallocationRuleResponse)(nil),    // 81: stockfold.inventory.v1.PutReallocationRuleResponse
+	(*DeleteReallocationRuleResponse)(nil), // 82: stockfold.inventory.v1.DeleteReallocationRuleResponse
+	(*PutReturnRuleResponse)(nil),          // 83: stockfold.inventory.v1.PutReturnRuleResponse
+	(*DeleteReturnRuleResponse)(nil),       // 84: stockfold.inventory.v1.DeleteReturnRuleResponse
+	(*GetSharedRulesResponse)(nil),         // 85: stockfold.inventory.v1.GetSharedRulesResponse
+	(*PutKitResponse)(nil),                 // 86: stockfold.inventory.v1.PutKitResponse
+	(*GetKitResponse)(nil),                 // 87: stockfold.inventory.v1.GetKitResponse
 }
 var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	3,  // 0: stockfold.inventory.v1.Item.safety_stock:type_name -> stockfold.inventory.v1.SafetyStock
@@ -2618,86 +2639,87 @@ var file_stockfold_inventory_v1_policy_proto_depIdxs = []int32{
 	42, // 25: stockfold.inventory.v1.PolicyRule.allocation:type_name -> stockfold.inventory.v1.Allocation
 	43, // 26: stockfold.inventory.v1.PolicyRule.reallocation:type_name -> stockfold.inventory.v1.ReallocationRule
 	44, // 27: stockfold.inventory.v1.PolicyRule.returns:type_name -> stockfold.inventory.v1.ReturnRule
-	24, // 28: stockfold.inventory.v1.PolicyChange.rule:type_name -> stockfold.inventory.v1.PolicyRule
-	1,  // 29: stockfold.inventory.v1.PolicyResult.status:type_name -> stockfold.inventory.v1.PolicyResult.Status
-	24, // 30: stockfold.inventory.v1.ExportPoliciesResponse.rules:type_name -> stockfold.inventory.v1.PolicyRule
-	25, // 31: stockfold.inventory.v1.PreviewPoliciesRequest.changes:type_name -> stockfold.inventory.v1.PolicyChange
-	31, // 32: stockfold.inventory.v1.PreviewPoliciesResponse.values:type_name -> stockfold.inventory.v1.PreviewedValue
-	26, // 33: stockfold.inventory.v1.PreviewPoliciesResponse.refused:type_name -> stockfold.inventory.v1.PolicyResult
-	32, // 34: stockfold.inventory.v1.PreviewedValue.steps:type_name -> stockfold.inventory.v1.PreviewedStep
-	25, // 35: stockfold.inventory.v1.ApplyPoliciesRequest.changes:type_name -> stockfold.inventory.v1.PolicyChange
-	26, // 36: stockfold.inventory.v1.ApplyPoliciesResponse.results:type_name -> stockfold.inventory.v1.PolicyResult
-	6,  // 37: stockfold.inventory.v1.PolicyService.PutItem:input_type -> stockfold.inventory.v1.PutItemRequest
-	8,  // 38: stockfold.inventory.v1.PolicyService.GetItem:input_type -> stockfold.inventory.v1.GetItemRequest
-	10, // 39: stockfold.inventory.v1.PolicyService.ListItems:input_type -> stockfold.inventory.v1.ListItemsRequest
-	12, // 40: stockfold.inventory.v1.PolicyService.PutLocation:input_type -> stockfold.inventory.v1.PutLocationRequest
-	14, // 41: stockfold.inventory.v1.PolicyService.GetLocation:input_type -> stockfold.inventory.v1.GetLocationRequest
-	16, // 42: stockfold.inventory.v1.PolicyService.ListLocations:input_type -> stockfold.inventory.v1.ListLocationsRequest
-	18, // 43: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
-	20, // 44: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
-	22, // 45: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
-	45, // 46: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
-	46, // 47: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
-	47, // 48: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
-	48, // 49: stockfold.inventory.v1.PolicyService.RetireChannel:input_type -> stockfold.inventory.v1.RetireChannelRequest
-	49, // 50: stockfold.inventory.v1.PolicyService.PutSafetyRule:input_type -> stockfold.inventory.v1.PutSafetyRuleRequest
-	50, // 51: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:input_type -> stockfold.inventory.v1.DeleteSafetyRuleRequest
-	51, // 52: stockfold.inventory.v1.PolicyService.PutBufferRule:input_type -> stockfold.inventory.v1.PutBufferRuleRequest
-	52, // 53: stockfold.inventory.v1.PolicyService.DeleteBufferRule:input_type -> stockfold.inventory.v1.DeleteBufferRuleRequest
-	53, // 54: stockfold.inventory.v1.PolicyService.PutAllocation:input_type -> stockfold.inventory.v1.PutAllocationRequest
-	54, // 55: stockfold.inventory.v1.PolicyService.PutSellingRule:input_type -> stockfold.inventory.v1.PutSellingRuleRequest
-	55, // 56: stockfold.inventory.v1.PolicyService.GetItemRules:input_type -> stockfold.inventory.v1.GetItemRulesRequest
-	56, // 57: stockfold.inventory.v1.PolicyService.PutLocationGroup:input_type -> stockfold.inventory.v1.PutLocationGroupRequest
-	57, // 58: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:input_type -> stockfold.inventory.v1.PutFulfilmentRuleRequest
-	58, // 59: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:input_type -> stockfold.inventory.v1.DeleteFulfilmentRuleRequest
-	59, // 60: stockfold.inventory.v1.PolicyService.PutReallocationRule:input_type -> stockfold.inventory.v1.PutReallocationRuleRequest
-	60, // 61: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:input_type -> stockfold.inventory.v1.DeleteReallocationRuleRequest
-	61, // 62: stockfold.inventory.v1.PolicyService.PutReturnRule:input_type -> stockfold.inventory.v1.PutReturnRuleRequest
-	62, // 63: stockfold.inventory.v1.PolicyService.DeleteReturnRule:input_type -> stockfold.inventory.v1.DeleteReturnRuleRequest
-	63, // 64: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
-	27, // 65: stockfold.inventory.v1.PolicyService.ExportPolicies:input_type -> stockfold.inventory.v1.ExportPoliciesRequest
-	29, // 66: stockfold.inventory.v1.PolicyService.PreviewPolicies:input_type -> stockfold.inventory.v1.PreviewPoliciesRequest
-	33, // 67: stockfold.inventory.v1.PolicyService.ApplyPolicies:input_type -> stockfold.inventory.v1.ApplyPoliciesRequest
-	64, // 68: stockfold.inventory.v1.PolicyService.PutKit:input_type -> stockfold.inventory.v1.PutKitRequest
-	65, // 69: stockfold.inventory.v1.PolicyService.GetKit:input_type -> stockfold.inventory.v1.GetKitRequest
-	7,  // 70: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
-	9,  // 71: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
-	11, // 72: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
-	13, // 73: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
-	15, // 74: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
-	17, // 75: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
-	19, // 76: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
-	21, // 77: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
-	23, // 78: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
-	66, // 79: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
-	67, // 80: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
-	68, // 81: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
-	69, // 82: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
-	70, // 83: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
-	71, // 84: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
-	72, // 85: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
-	73, // 86: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
-	74, // 87: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
-	75, // 88: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
-	76, // 89: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
-	77, // 90: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
-	78, // 91: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
-	79, // 92: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
-	80, // 93: stockfold.inventory.v1.PolicyService.PutReallocationRule:output_type -> stockfold.inventory.v1.PutReallocationRuleResponse
-	81, // 94: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:output_type -> stockfold.inventory.v1.DeleteReallocationRuleResponse
-	82, // 95: stockfold.inventory.v1.PolicyService.PutReturnRule:output_type -> stockfold.inventory.v1.PutReturnRuleResponse
-	83, // 96: stockfold.inventory.v1.PolicyService.DeleteReturnRule:output_type -> stockfold.inventory.v1.DeleteReturnRuleResponse
-	84, // 97: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
-	28, // 98: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
-	30, // 99: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
-	34, // 100: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
-	85, // 101: stockfold.inventory.v1.PolicyService.PutKit:output_type -> stockfold.inventory.v1.PutKitResponse
-	86, // 102: stockfold.inventory.v1.PolicyService.GetKit:output_type -> stockfold.inventory.v1.GetKitResponse
-	70, // [70:103] is the sub-list for method output_type
-	37, // [37:70] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	45, // 28: stockfold.inventory.v1.PolicyRule.kit:type_name -> stockfold.inventory.v1.Kit
+	24, // 29: stockfold.inventory.v1.PolicyChange.rule:type_name -> stockfold.inventory.v1.PolicyRule
+	1,  // 30: stockfold.inventory.v1.PolicyResult.status:type_name -> stockfold.inventory.v1.PolicyResult.Status
+	24, // 31: stockfold.inventory.v1.ExportPoliciesResponse.rules:type_name -> stockfold.inventory.v1.PolicyRule
+	25, // 32: stockfold.inventory.v1.PreviewPoliciesRequest.changes:type_name -> stockfold.inventory.v1.PolicyChange
+	31, // 33: stockfold.inventory.v1.PreviewPoliciesResponse.values:type_name -> stockfold.inventory.v1.PreviewedValue
+	26, // 34: stockfold.inventory.v1.PreviewPoliciesResponse.refused:type_name -> stockfold.inventory.v1.PolicyResult
+	32, // 35: stockfold.inventory.v1.PreviewedValue.steps:type_name -> stockfold.inventory.v1.PreviewedStep
+	25, // 36: stockfold.inventory.v1.ApplyPoliciesRequest.changes:type_name -> stockfold.inventory.v1.PolicyChange
+	26, // 37: stockfold.inventory.v1.ApplyPoliciesResponse.results:type_name -> stockfold.inventory.v1.PolicyResult
+	6,  // 38: stockfold.inventory.v1.PolicyService.PutItem:input_type -> stockfold.inventory.v1.PutItemRequest
+	8,  // 39: stockfold.inventory.v1.PolicyService.GetItem:input_type -> stockfold.inventory.v1.GetItemRequest
+	10, // 40: stockfold.inventory.v1.PolicyService.ListItems:input_type -> stockfold.inventory.v1.ListItemsRequest
+	12, // 41: stockfold.inventory.v1.PolicyService.PutLocation:input_type -> stockfold.inventory.v1.PutLocationRequest
+	14, // 42: stockfold.inventory.v1.PolicyService.GetLocation:input_type -> stockfold.inventory.v1.GetLocationRequest
+	16, // 43: stockfold.inventory.v1.PolicyService.ListLocations:input_type -> stockfold.inventory.v1.ListLocationsRequest
+	18, // 44: stockfold.inventory.v1.PolicyService.PutChannel:input_type -> stockfold.inventory.v1.PutChannelRequest
+	20, // 45: stockfold.inventory.v1.PolicyService.GetChannel:input_type -> stockfold.inventory.v1.GetChannelRequest
+	22, // 46: stockfold.inventory.v1.PolicyService.ListChannels:input_type -> stockfold.inventory.v1.ListChannelsRequest
+	46, // 47: stockfold.inventory.v1.PolicyService.PutOwners:input_type -> stockfold.inventory.v1.PutOwnersRequest
+	47, // 48: stockfold.inventory.v1.PolicyService.GetOwners:input_type -> stockfold.inventory.v1.GetOwnersRequest
+	48, // 49: stockfold.inventory.v1.PolicyService.ListOwners:input_type -> stockfold.inventory.v1.ListOwnersRequest
+	49, // 50: stockfold.inventory.v1.PolicyService.RetireChannel:input_type -> stockfold.inventory.v1.RetireChannelRequest
+	50, // 51: stockfold.inventory.v1.PolicyService.PutSafetyRule:input_type -> stockfold.inventory.v1.PutSafetyRuleRequest
+	51, // 52: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:input_type -> stockfold.inventory.v1.DeleteSafetyRuleRequest
+	52, // 53: stockfold.inventory.v1.PolicyService.PutBufferRule:input_type -> stockfold.inventory.v1.PutBufferRuleRequest
+	53, // 54: stockfold.inventory.v1.PolicyService.DeleteBufferRule:input_type -> stockfold.inventory.v1.DeleteBufferRuleRequest
+	54, // 55: stockfold.inventory.v1.PolicyService.PutAllocation:input_type -> stockfold.inventory.v1.PutAllocationRequest
+	55, // 56: stockfold.inventory.v1.PolicyService.PutSellingRule:input_type -> stockfold.inventory.v1.PutSellingRuleRequest
+	56, // 57: stockfold.inventory.v1.PolicyService.GetItemRules:input_type -> stockfold.inventory.v1.GetItemRulesRequest
+	57, // 58: stockfold.inventory.v1.PolicyService.PutLocationGroup:input_type -> stockfold.inventory.v1.PutLocationGroupRequest
+	58, // 59: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:input_type -> stockfold.inventory.v1.PutFulfilmentRuleRequest
+	59, // 60: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:input_type -> stockfold.inventory.v1.DeleteFulfilmentRuleRequest
+	60, // 61: stockfold.inventory.v1.PolicyService.PutReallocationRule:input_type -> stockfold.inventory.v1.PutReallocationRuleRequest
+	61, // 62: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:input_type -> stockfold.inventory.v1.DeleteReallocationRuleRequest
+	62, // 63: stockfold.inventory.v1.PolicyService.PutReturnRule:input_type -> stockfold.inventory.v1.PutReturnRuleRequest
+	63, // 64: stockfold.inventory.v1.PolicyService.DeleteReturnRule:input_type -> stockfold.inventory.v1.DeleteReturnRuleRequest
+	64, // 65: stockfold.inventory.v1.PolicyService.GetSharedRules:input_type -> stockfold.inventory.v1.GetSharedRulesRequest
+	27, // 66: stockfold.inventory.v1.PolicyService.ExportPolicies:input_type -> stockfold.inventory.v1.ExportPoliciesRequest
+	29, // 67: stockfold.inventory.v1.PolicyService.PreviewPolicies:input_type -> stockfold.inventory.v1.PreviewPoliciesRequest
+	33, // 68: stockfold.inventory.v1.PolicyService.ApplyPolicies:input_type -> stockfold.inventory.v1.ApplyPoliciesRequest
+	65, // 69: stockfold.inventory.v1.PolicyService.PutKit:input_type -> stockfold.inventory.v1.PutKitRequest
+	66, // 70: stockfold.inventory.v1.PolicyService.GetKit:input_type -> stockfold.inventory.v1.GetKitRequest
+	7,  // 71: stockfold.inventory.v1.PolicyService.PutItem:output_type -> stockfold.inventory.v1.PutItemResponse
+	9,  // 72: stockfold.inventory.v1.PolicyService.GetItem:output_type -> stockfold.inventory.v1.GetItemResponse
+	11, // 73: stockfold.inventory.v1.PolicyService.ListItems:output_type -> stockfold.inventory.v1.ListItemsResponse
+	13, // 74: stockfold.inventory.v1.PolicyService.PutLocation:output_type -> stockfold.inventory.v1.PutLocationResponse
+	15, // 75: stockfold.inventory.v1.PolicyService.GetLocation:output_type -> stockfold.inventory.v1.GetLocationResponse
+	17, // 76: stockfold.inventory.v1.PolicyService.ListLocations:output_type -> stockfold.inventory.v1.ListLocationsResponse
+	19, // 77: stockfold.inventory.v1.PolicyService.PutChannel:output_type -> stockfold.inventory.v1.PutChannelResponse
+	21, // 78: stockfold.inventory.v1.PolicyService.GetChannel:output_type -> stockfold.inventory.v1.GetChannelResponse
+	23, // 79: stockfold.inventory.v1.PolicyService.ListChannels:output_type -> stockfold.inventory.v1.ListChannelsResponse
+	67, // 80: stockfold.inventory.v1.PolicyService.PutOwners:output_type -> stockfold.inventory.v1.PutOwnersResponse
+	68, // 81: stockfold.inventory.v1.PolicyService.GetOwners:output_type -> stockfold.inventory.v1.GetOwnersResponse
+	69, // 82: stockfold.inventory.v1.PolicyService.ListOwners:output_type -> stockfold.inventory.v1.ListOwnersResponse
+	70, // 83: stockfold.inventory.v1.PolicyService.RetireChannel:output_type -> stockfold.inventory.v1.RetireChannelResponse
+	71, // 84: stockfold.inventory.v1.PolicyService.PutSafetyRule:output_type -> stockfold.inventory.v1.PutSafetyRuleResponse
+	72, // 85: stockfold.inventory.v1.PolicyService.DeleteSafetyRule:output_type -> stockfold.inventory.v1.DeleteSafetyRuleResponse
+	73, // 86: stockfold.inventory.v1.PolicyService.PutBufferRule:output_type -> stockfold.inventory.v1.PutBufferRuleResponse
+	74, // 87: stockfold.inventory.v1.PolicyService.DeleteBufferRule:output_type -> stockfold.inventory.v1.DeleteBufferRuleResponse
+	75, // 88: stockfold.inventory.v1.PolicyService.PutAllocation:output_type -> stockfold.inventory.v1.PutAllocationResponse
+	76, // 89: stockfold.inventory.v1.PolicyService.PutSellingRule:output_type -> stockfold.inventory.v1.PutSellingRuleResponse
+	77, // 90: stockfold.inventory.v1.PolicyService.GetItemRules:output_type -> stockfold.inventory.v1.GetItemRulesResponse
+	78, // 91: stockfold.inventory.v1.PolicyService.PutLocationGroup:output_type -> stockfold.inventory.v1.PutLocationGroupResponse
+	79, // 92: stockfold.inventory.v1.PolicyService.PutFulfilmentRule:output_type -> stockfold.inventory.v1.PutFulfilmentRuleResponse
+	80, // 93: stockfold.inventory.v1.PolicyService.DeleteFulfilmentRule:output_type -> stockfold.inventory.v1.DeleteFulfilmentRuleResponse
+	81, // 94: stockfold.inventory.v1.PolicyService.PutReallocationRule:output_type -> stockfold.inventory.v1.PutReallocationRuleResponse
+	82, // 95: stockfold.inventory.v1.PolicyService.DeleteReallocationRule:output_type -> stockfold.inventory.v1.DeleteReallocationRuleResponse
+	83, // 96: stockfold.inventory.v1.PolicyService.PutReturnRule:output_type -> stockfold.inventory.v1.PutReturnRuleResponse
+	84, // 97: stockfold.inventory.v1.PolicyService.DeleteReturnRule:output_type -> stockfold.inventory.v1.DeleteReturnRuleResponse
+	85, // 98: stockfold.inventory.v1.PolicyService.GetSharedRules:output_type -> stockfold.inventory.v1.GetSharedRulesResponse
+	28, // 99: stockfold.inventory.v1.PolicyService.ExportPolicies:output_type -> stockfold.inventory.v1.ExportPoliciesResponse
+	30, // 100: stockfold.inventory.v1.PolicyService.PreviewPolicies:output_type -> stockfold.inventory.v1.PreviewPoliciesResponse
+	34, // 101: stockfold.inventory.v1.PolicyService.ApplyPolicies:output_type -> stockfold.inventory.v1.ApplyPoliciesResponse
+	86, // 102: stockfold.inventory.v1.PolicyService.PutKit:output_type -> stockfold.inventory.v1.PutKitResponse
+	87, // 103: stockfold.inventory.v1.PolicyService.GetKit:output_type -> stockfold.inventory.v1.GetKitResponse
+	71, // [71:104] is the sub-list for method output_type
+	38, // [38:71] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_policy_proto_init() }
@@ -2721,6 +2743,7 @@ func file_stockfold_inventory_v1_policy_proto_init() {
 		(*PolicyRule_Allocation)(nil),
 		(*PolicyRule_Reallocation)(nil),
 		(*PolicyRule_Returns)(nil),
+		(*PolicyRule_Kit)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
