@@ -169,6 +169,13 @@ func (h *hub) settle() {
 // tokenNow is the token under what the directory of policies knows now.
 func (h *hub) tokenNow() uint64 { return max(h.token, min(h.through, h.settledNow())) }
 
+// tokenSafe is the token, for those who have not locked the hub.
+func (h *hub) tokenSafe() uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.token
+}
+
 // settledNow reads the directory's position before its tables, so that these are not older.
 func (h *hub) settledNow() uint64 {
 	current := h.projection.dir.Position()

@@ -13,6 +13,7 @@ type allSKUs struct {
 	scanning bool
 	after    string // SKU that the scan has reached
 	scanned  uint64 // token once the scan is done
+	ahead    uint64 // up to here values were read from documents that the logs may not have had yet
 }
 
 func (s *allSKUs) start(after uint64) {
@@ -50,7 +51,53 @@ func (s *allSKUs) take(ctx context.Context) ([]Availability, bool, error) {
 	if len(s.changes) > 0 {
 		return s.changes, false, nil
 	}
-	return s.changes, s.readLogs(), nil
+	before := s.token
+	caughtUp, early := s.readLogs()
+	if early {
+		if err := s.readAgain(ctx); err != nil {
+			s.scanAgain(before)
+			return nil, false, err
+		}
+	}
+	return s.changes, caughtUp, nil
+}
+
+// readAgain replaces what the logs gave by what the documents say: a document may be stored and not published yet, or be read under policies that the pass over all
+// documents has not brought to the logs, so the scan may have handed out values that are newer than theirs. A document read later is never older.
+func (s *allSKUs) readAgain(ctx context.Context) error {
+	p := s.hub.projection
+	prices, token := p.prices(), s.hub.tokenSafe()
+	for n := range s.changes {
+		a := &s.changes[n]
+		i, known := prices.find(a.Channel)
+		if !known {
+			continue
+		}
+		d, err := p.document(ctx, a.SKU)
+		if err != nil {
+			return err
+		}
+		if *a, err = p.answer(ctx, prices, d, a.SKU, i, nil); err != nil {
+			return err
+		}
+		s.note(a, token)
+	}
+	return nil
+}
+
+// note keeps how far values are ahead of what the logs have, which is everything up to a token.
+func (s *allSKUs) note(a *Availability, token uint64) {
+	if a.Position > token {
+		s.ahead = max(s.ahead, a.Position)
+	}
+}
+
+// scanAgain goes back to the documents, after a token.
+func (s *allSKUs) scanAgain(after uint64) {
+	s.hub.mu.RLock()
+	defer s.hub.mu.RUnlock()
+	s.changes, s.token = s.changes[:0], after
+	s.scan()
 }
 
 // scanChunk is how many documents are scanned at once, at most.
@@ -59,6 +106,7 @@ const scanChunk = 250
 func (s *allSKUs) scanOn(ctx context.Context) error {
 	p := s.hub.projection
 	fits := maxChanges / max(1, len(p.prices().channels))
+	token := s.hub.tokenSafe()
 	documents, err := p.Scan(ctx, s.after, max(1, min(scanChunk, fits)))
 	if err != nil {
 		return err
@@ -68,7 +116,7 @@ func (s *allSKUs) scanOn(ctx context.Context) error {
 		return nil
 	}
 	for _, d := range documents {
-		if err := s.addDocument(ctx, d); err != nil {
+		if err := s.addDocument(ctx, d, token); err != nil {
 			return err
 		}
 	}
@@ -76,7 +124,7 @@ func (s *allSKUs) scanOn(ctx context.Context) error {
 	return nil
 }
 
-func (s *allSKUs) addDocument(ctx context.Context, d *Document) error {
+func (s *allSKUs) addDocument(ctx context.Context, d *Document, token uint64) error {
 	for i := range d.prices.channels {
 		if s.channel != "" && s.channel != d.prices.channels[i].id {
 			continue
@@ -86,20 +134,22 @@ func (s *allSKUs) addDocument(ctx context.Context, d *Document) error {
 			return err
 		}
 		if a.Position > s.token {
+			s.note(&a, token)
 			s.changes = append(s.changes, a)
 		}
 	}
 	return nil
 }
 
-// readLogs reads what changed since; false when that is not all in the logs any more, or more than fits.
-func (s *allSKUs) readLogs() bool {
+// readLogs reads what changed since; caughtUp is false when that is not all in the logs any more, or more than fits, and early tells that it may be older than what
+// was handed out.
+func (s *allSKUs) readLogs() (caughtUp, early bool) {
 	h := s.hub
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	if s.restarts != h.restarts || s.lost() {
 		s.scan()
-		return false
+		return false, false
 	}
 	token, newer := h.tokenNow(), s.token
 	for channel, l := range h.logs {
@@ -113,7 +163,7 @@ func (s *allSKUs) readLogs() bool {
 		}
 	}
 	s.seen, s.token = h.seq, max(s.token, token)
-	return len(s.changes) < maxChanges
+	return len(s.changes) < maxChanges, s.ahead > h.token
 }
 
 func (s *allSKUs) cursor(channel string) uint64 {
