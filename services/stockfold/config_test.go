@@ -140,12 +140,16 @@ func TestEverySubcommandHasExamples(t *testing.T) {
 	_, parser := newParser(streams{new(strings.Builder), new(strings.Builder)})
 	for _, command := range parser.Model.Leaves(true) {
 		var out strings.Builder
-		if code := run(context.Background(), []string{command.Name, "--help"}, streams{&out, &out}); code != 0 {
-			t.Errorf("%s --help ends with %d", command.Name, code)
+		name := []string{command.Name}
+		for of := command.Parent; of.Type == kong.CommandNode; of = of.Parent {
+			name = append([]string{of.Name}, name...)
+		}
+		if code := run(context.Background(), append(name, "--help"), streams{&out, &out}); code != 0 {
+			t.Errorf("%q --help ends with %d", name, code)
 		}
 		_, examples, _ := strings.Cut(out.String(), "Examples:")
-		if !strings.Contains(examples, " stockfold "+command.Name) {
-			t.Errorf("%s --help has no examples:\n%s", command.Name, &out)
+		if !strings.Contains(examples, " stockfold "+strings.Join(name, " ")) {
+			t.Errorf("%q --help has no examples:\n%s", name, &out)
 		}
 	}
 }
