@@ -321,7 +321,9 @@ func TestACrashAtAnyStepLeavesNothingHalfMoved(t *testing.T) {
 				c := &crashing{after: after}
 				s := crowd(t, c)
 				c.mu.Lock()
-				c.left = left
+				if c.left = left; left == skus {
+					c.left = -1 // never: a SKU whose promises are decided in two batches takes one append more
+				}
 				c.mu.Unlock()
 				err := s.process.Round(t.Context())
 				if crashed := left < skus; crashed != (err != nil) {
