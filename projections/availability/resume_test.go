@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/adapters/viewtest"
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
 )
@@ -310,5 +311,36 @@ func TestAPolicyChangedAndChangedBackReachesWatchers(t *testing.T) {
 		if a := v.values["web shoe"]; a.ATS != 50 {
 			t.Errorf("has %+v at %d, want ATS 50", a, v.position)
 		}
+	}
+}
+
+// Who watches while many events are caught up with is told what they end with, of SKUs as well that changed only long before the end.
+func TestAWatchThroughALongReplayEndsWithTheLastValues(t *testing.T) {
+	for _, skus := range [][]string{nil, {"0", "1", "17"}} {
+		s, model := shop(t), &lossy{}
+		s.stop()
+		facts := make([]aggregates.Event, 1000)
+		for i := range facts {
+			facts[i] = received("berlin", 1)
+		}
+		for i := range 150 { // more than twice of what is written and published at once while far behind
+			s.SKU(t, fmt.Sprint(min(i, 10+i%10)), facts...)
+		}
+		s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }
+		model.held.Store(true)
+		s.run()
+		for s.Fresh() != nil {
+			time.Sleep(time.Millisecond)
+		}
+		v := s.watch("web", availability.FromStart, skus...)
+		for !v.caughtUp { // with what there was before
+			v.next()
+		}
+		model.held.Store(false)
+		v.settled()
+		if got := v.values["web 1"]; got.ATS != 1000 {
+			t.Errorf("the watch of %q has %+v", skus, got)
+		}
+		s.stop()
 	}
 }
