@@ -86,6 +86,7 @@ type Projection struct {
 
 	boundaries boundaries
 	risks      risks
+	survey     survey
 }
 
 // New makes a projection. Reads work at once, from what the read model holds; they follow the store while Run runs.
@@ -96,7 +97,8 @@ func New(c Config) *Projection {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = DefaultHeartbeat
 	}
-	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).Size)}
+	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).Size),
+		survey: survey{turn: make(chan struct{}, 1)}}
 	p.hub = newHub(p, c.Heartbeat)
 	f := newFold(p)
 	c.Policies.OnChange(f.policyChanged)

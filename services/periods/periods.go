@@ -36,7 +36,7 @@ type Directory interface{ Tables() *policies.Tables }
 // scanned.
 type View interface {
 	Passed(now aggregates.Instant, limit int) []string
-	Scan(ctx context.Context, after string, limit int) ([]*availability.Document, error)
+	Survey(ctx context.Context) error
 }
 
 // Config says what the process works with. All of it must be set, Log apart.
@@ -72,30 +72,14 @@ func New(c Config) *Process {
 func (p *Process) Run(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for after, scanned := "", false; ; {
-		var err error
-		if !scanned {
-			after, scanned, err = p.scan(ctx, after)
-		}
-		p.report(ctx, errors.Join(err, p.Round(ctx)))
+	for {
+		p.report(ctx, errors.Join(p.View.Survey(ctx), p.Round(ctx)))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
-}
-
-// scan looks through the SKUs, so that those are known which have not changed since this process began.
-func (p *Process) scan(ctx context.Context, after string) (reached string, done bool, err error) {
-	for ctx.Err() == nil {
-		found, err := p.View.Scan(ctx, after, availability.MaxScan)
-		if err != nil || len(found) == 0 {
-			return after, err == nil, err
-		}
-		after = found[len(found)-1].SKU
-	}
-	return after, false, nil
 }
 
 // Round records what has come by now. What it could not record it finds again.

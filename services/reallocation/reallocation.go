@@ -48,7 +48,7 @@ type Directory interface{ Tables() *policies.Tables }
 type View interface {
 	Risky(after string, limit int) (list []availability.Risky, more bool)
 	Settle(availability.Risky)
-	Scan(ctx context.Context, after string, limit int) ([]*availability.Document, error)
+	Survey(ctx context.Context) error
 }
 
 // Index lists the reservations of a SKU; *reservations.Projection does.
@@ -122,30 +122,14 @@ func (p *Process) Status() Status {
 func (p *Process) Run(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for from, scanned := "", false; ; {
-		var err error
-		if !scanned {
-			from, scanned, err = p.scan(ctx, from)
-		}
-		p.report(ctx, errors.Join(err, p.Round(ctx)))
+	for {
+		p.report(ctx, errors.Join(p.View.Survey(ctx), p.Round(ctx)))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
-}
-
-// scan looks through the SKUs, so that those are known which have not changed since this process began.
-func (p *Process) scan(ctx context.Context, after string) (reached string, done bool, err error) {
-	for ctx.Err() == nil {
-		found, err := p.View.Scan(ctx, after, availability.MaxScan)
-		if err != nil || len(found) == 0 {
-			return after, err == nil, err
-		}
-		after = found[len(found)-1].SKU
-	}
-	return after, false, nil
 }
 
 // Round looks at SKUs that may have promises at risk, and moves those that can be moved: at most batch SKUs, going on where the last round ended. What it

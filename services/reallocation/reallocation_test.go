@@ -81,7 +81,7 @@ func (s *shop) seen() {
 			s.t.Fatal(err)
 		}
 	}
-	if _, err := s.View.Scan(s.t.Context(), "", 1000); err != nil { // as the process does when it begins
+	if err := s.View.Survey(s.t.Context()); err != nil { // as the process does when it begins
 		s.t.Fatal(err)
 	}
 }
