@@ -46,15 +46,20 @@ func (s *State) move(r stock.MoveRule) (int, bool) {
 
 func (s *State) movesWith(e *MoveSet) stock.Moves {
 	i, known := s.move(e.Rule)
-	list := slices.Clone(s.Moves)
+	return settled(s.Moves, i, known, e.Rule, e.Ended)
+}
+
+// settled is a list after a rule was put at its place, where the one that it replaces may be, or was ended. The list itself stays as it is.
+func settled[L ~[]R, R any](list L, i int, known bool, rule R, ended bool) L {
+	list = slices.Clone(list)
 	switch {
-	case e.Ended && known:
+	case ended && known:
 		return slices.Delete(list, i, i+1)
-	case e.Ended:
+	case ended:
 		return list
 	case known:
-		list[i] = e.Rule
+		list[i] = rule
 		return list
 	}
-	return slices.Insert(list, i, e.Rule)
+	return slices.Insert(list, i, rule)
 }

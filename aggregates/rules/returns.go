@@ -87,17 +87,7 @@ func SetReturn(s *State, r ReturnRule, end bool) ([]aggregates.Event, error) {
 
 func (l Returns) with(e *ReturnSet) Returns {
 	i, known := l.find(e.Rule)
-	list := slices.Clone(l)
-	switch {
-	case e.Ended && known:
-		return slices.Delete(list, i, i+1)
-	case e.Ended:
-		return list
-	case known:
-		list[i] = e.Rule
-		return list
-	}
-	return slices.Insert(list, i, e.Rule)
+	return settled(l, i, known, e.Rule, e.Ended)
 }
 
 // ReturnScopeError refuses a rule about a SKU and a category at once.
