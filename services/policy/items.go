@@ -14,20 +14,9 @@ import (
 // GetItem returns what is known of a SKU, also when only movements made it known. It returns *validation.Error,
 // *refusals.UnknownSKU, what tokens.Codec.Await returns, and the errors of the view.
 func (s *Service) GetItem(ctx context.Context, r *pb.GetItemRequest) (*pb.GetItemResponse, error) {
-	var c validation.Checker
-	c.ID("sku", r.Sku)
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.Tokens.Await(ctx, r.Token, s.Items); err != nil {
-		return nil, err
-	}
-	found, err := s.Items.Stock(ctx, r.Sku)
+	found, err := s.document(ctx, r.Sku, r.Token)
 	if err != nil {
 		return nil, err
-	}
-	if found == nil {
-		return nil, &refusals.UnknownSKU{SKU: r.Sku}
 	}
 	return &pb.GetItemResponse{Item: itemOf(found)}, nil
 }
@@ -64,6 +53,24 @@ func (s *Service) scan(ctx context.Context, after string, size int) ([]*availabi
 	}
 	following, err := s.Items.Scan(ctx, found[size-1].SKU, 1)
 	return append(found, following...), err
+}
+
+// document is what is known of a SKU once a token can be read: *validation.Error, *refusals.UnknownSKU, what tokens.Codec.Await returns,
+// and the errors of the view.
+func (s *Service) document(ctx context.Context, sku, token string) (*availability.Document, error) {
+	var c validation.Checker
+	c.ID("sku", sku)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.Tokens.Await(ctx, token, s.Items); err != nil {
+		return nil, err
+	}
+	found, err := s.Items.Stock(ctx, sku)
+	if err == nil && found == nil {
+		err = &refusals.UnknownSKU{SKU: sku}
+	}
+	return found, err
 }
 
 func itemOf(d *availability.Document) *pb.Item {

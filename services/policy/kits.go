@@ -238,20 +238,9 @@ func aboutComponent(sku string, err error) error {
 // GetKit returns what a SKU is made of, and what is made of it. It returns *validation.Error, *refusals.UnknownSKU, what
 // tokens.Codec.Await returns, and the errors of the view.
 func (s *Service) GetKit(ctx context.Context, r *pb.GetKitRequest) (*pb.GetKitResponse, error) {
-	var c validation.Checker
-	c.ID("sku", r.Sku)
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.Tokens.Await(ctx, r.Token, s.Items); err != nil {
-		return nil, err
-	}
-	found, err := s.Items.Stock(ctx, r.Sku)
+	found, err := s.document(ctx, r.Sku, r.Token)
 	if err != nil {
 		return nil, err
-	}
-	if found == nil {
-		return nil, &refusals.UnknownSKU{SKU: r.Sku}
 	}
 	answer := &pb.GetKitResponse{Kit: &pb.Kit{Sku: r.Sku}}
 	if b := found.Balances.Bundle(); b != nil {

@@ -11,7 +11,6 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/tokens"
-	"github.com/stockfold/stockfold/services/validation"
 )
 
 // Bounds of rules.
@@ -59,20 +58,9 @@ func (s *Service) changeRules(ctx context.Context, actor string, in onRules) (to
 // GetItemRules returns a SKU's own rules. It returns *validation.Error, *refusals.UnknownSKU, what tokens.Codec.Await returns, and the
 // errors of the view.
 func (s *Service) GetItemRules(ctx context.Context, r *pb.GetItemRulesRequest) (*pb.GetItemRulesResponse, error) {
-	var c validation.Checker
-	c.ID("sku", r.Sku)
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.Tokens.Await(ctx, r.Token, s.Items); err != nil {
-		return nil, err
-	}
-	d, err := s.Items.Stock(ctx, r.Sku)
+	d, err := s.document(ctx, r.Sku, r.Token)
 	if err != nil {
 		return nil, err
-	}
-	if d == nil {
-		return nil, &refusals.UnknownSKU{SKU: r.Sku}
 	}
 	return itemRules(d), nil
 }
