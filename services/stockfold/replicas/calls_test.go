@@ -25,6 +25,11 @@ func anyReplicaAnswersAnyCall(t *testing.T, list []*replica) {
 		s.policies()
 		s.reservations(s.movements())
 		s.deadLetters()
+		s.rulesOfAnItem()
+		s.sharedRules()
+		s.kit()
+		s.promises()
+		s.ordered()
 	}
 	for _, r := range list {
 		for _, method := range contract() {
@@ -38,7 +43,7 @@ func anyReplicaAnswersAnyCall(t *testing.T, list []*replica) {
 // contract lists every method.
 func contract() (all []string) {
 	for _, file := range []protoreflect.FileDescriptor{pb.File_stockfold_inventory_v1_availability_proto, pb.File_stockfold_inventory_v1_history_proto,
-		pb.File_stockfold_inventory_v1_operations_proto, pb.File_stockfold_inventory_v1_policy_proto,
+		pb.File_stockfold_inventory_v1_operations_proto, pb.File_stockfold_inventory_v1_order_proto, pb.File_stockfold_inventory_v1_policy_proto,
 		pb.File_stockfold_inventory_v1_reservation_proto, pb.File_stockfold_inventory_v1_stock_proto} {
 		for i := range file.Services().Len() {
 			s := file.Services().Get(i)
@@ -214,13 +219,13 @@ func (s *scene) deadLetters() {
 	}
 }
 
-// The list of methods is not empty, and is of the six services.
+// The list of methods is not empty, and is of the seven services.
 func TestTheContractIsListed(t *testing.T) {
 	services := map[string]bool{}
 	for _, m := range contract() {
 		services[strings.Split(m, "/")[1]] = true
 	}
-	if len(services) != 6 {
+	if len(services) != 7 {
 		t.Errorf("got %v", slices.Sorted(maps.Keys(services)))
 	}
 }

@@ -91,7 +91,8 @@ func (c *cluster) prepare(binary string, settings ...string) *replica {
 		data: args[2], called: called, health: grpc_health_v1.NewHealthClient(conn),
 		reservations: pb.NewReservationServiceClient(conn), availability: pb.NewAvailabilityServiceClient(conn),
 		stock: pb.NewStockServiceClient(conn), policy: pb.NewPolicyServiceClient(conn),
-		history: pb.NewHistoryServiceClient(conn), operations: pb.NewOperationsServiceClient(conn)}
+		history: pb.NewHistoryServiceClient(conn), operations: pb.NewOperationsServiceClient(conn),
+		orders: pb.NewOrderServiceClient(conn)}
 }
 
 // replica is one of the processes, and its clients.
@@ -107,6 +108,7 @@ type replica struct {
 	policy              pb.PolicyServiceClient
 	history             pb.HistoryServiceClient
 	operations          pb.OperationsServiceClient
+	orders              pb.OrderServiceClient
 }
 
 // called notes which methods were called with success.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stockfold/stockfold/adapters/kafka"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/ingest"
 )
 
 // takeover is how long it took, from a fault on, until each kind of work was done again.
@@ -79,7 +80,7 @@ func (x *run) awaitShared(ctx context.Context) {
 			}
 			read += len(now.Partitions)
 		}
-		return read == len(topics)*kafka.DefaultPartitions
+		return read == len(ingest.Topics())*kafka.DefaultPartitions
 	})
 }
 
