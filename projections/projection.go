@@ -6,7 +6,8 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 )
 
-// Event is a decoded record. Record.Data is valid only while Fold runs; everything else may be kept.
+// Event is a decoded record. Record.Data is valid only while Fold runs; everything else may be kept, Record.Stream better as
+// a copy: it shares its memory with the names around it.
 type Event struct {
 	Record   aggregates.Record
 	Fact     aggregates.Event

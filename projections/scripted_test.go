@@ -97,7 +97,7 @@ type reading struct {
 	*journal
 	at     uint64
 	prefix string
-	given  []aggregates.Record
+	given  [2][]aggregates.Record // the last two batches
 }
 
 func (r *reading) Close() error {
@@ -108,9 +108,9 @@ func (r *reading) Close() error {
 }
 
 func (r *reading) Next(ctx context.Context) (Batch, error) {
-	for i := range r.given { // what was handed out is no longer valid
-		clear(r.given[i].Data)
-		r.given[i] = aggregates.Record{}
+	for i := range r.given[0] { // what was handed out before the last batch is no longer valid
+		clear(r.given[0][i].Data)
+		r.given[0][i] = aggregates.Record{}
 	}
 	for {
 		r.mu.Lock()
@@ -141,7 +141,9 @@ func (r *reading) take() (b Batch, err error) {
 			b.Records = append(b.Records, x)
 		}
 	}
-	r.given = b.Records
+	if b.Through > 0 {
+		r.given = [2][]aggregates.Record{r.given[1], b.Records}
+	}
 	r.handed += len(b.Records)
 	return b, nil
 }

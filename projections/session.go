@@ -14,7 +14,7 @@ import (
 // of a SKU end in one write; folding waits when twice as much is unwritten. A projection that is up to date
 // writes at once.
 const (
-	catchUpEvents      = 1 << 16
+	catchUpEvents      = 1 << 18
 	catchUpBytes       = 32 << 20
 	maxUnwrittenEvents = 2 * catchUpEvents
 	maxUnwrittenBytes  = 2 * catchUpBytes
@@ -95,12 +95,19 @@ func cancelOn(cancel context.CancelCauseFunc, err error) {
 	}
 }
 
-// read folds batch after batch.
+// read folds batch after batch. While the projection is behind, the next one is read while one is folded.
 func (s *session) read(ctx context.Context, sub Subscription) error {
+	ctx, stop := context.WithCancel(ctx)
+	r := reader{sub: sub}
+	defer r.wait()
+	defer stop()
 	for {
-		b, err := sub.Next(ctx)
+		b, err := r.next(ctx)
 		if err != nil {
 			return fmt.Errorf("read events: %w", err)
+		}
+		if b.Through < s.end {
+			r.readAhead(ctx)
 		}
 		halted := s.cutAtUnreadable(&b)
 		if err := s.fold(ctx, b); err != nil {

@@ -17,8 +17,9 @@ type Store interface {
 }
 
 // Subscription hands out events in batches. Next blocks until there is something to hand out or ctx ends; a
-// batch may have no records and only move Through on. The batch and what it points to are valid until the
-// next call of Next. One goroutine at a time may use it.
+// batch may have no records and only move Through on. The batch and what it points to are valid until the next
+// call of Next but one, so that one can be folded while the next one is read; names of streams may be kept for as
+// long as one likes, but hold those of their whole batch in memory. One goroutine at a time may use it.
 type Subscription interface {
 	Next(ctx context.Context) (Batch, error)
 	Close() error

@@ -60,11 +60,10 @@ const (
 	maxTailRecords = 1 << 16 // newest records kept in memory for live subscriptions
 	maxTailBytes   = 16 << 20
 
-	batchRecords     = 1024    // records that a subscription hands out at once
-	batchBytes       = 1 << 20 // and their bytes
-	scanRecords      = 1 << 14 // records that it passes over before it reports its progress
-	maxInternedNames = 1 << 16 // stream names that a subscription keeps to share
-	checkEvery       = 256     // records between looks at a context
+	batchRecords = 1024    // records that a subscription hands out at once
+	batchBytes   = 1 << 20 // and their bytes
+	scanRecords  = 1 << 14 // records that it passes over before it reports its progress
+	checkEvery   = 256     // records between looks at a context
 )
 
 func (o *Options) setDefaults() {

@@ -60,34 +60,41 @@ func (s *Store) lastRun(stream string) (last run, err error) {
 // streamReader goes through a stream's runs and, within each, through its events.
 type streamReader struct {
 	ctx     context.Context
+	store   *Store
 	stream  string
 	visible uint64
 	each    func(aggregates.Record) bool
-	kinds   *interned
 	lower   []byte
 	runs    *pebbledb.Iterator
-	events  *pebbledb.Iterator
+	events  *pebbledb.Iterator // nil until there is an event to read
 	key     []byte
 	read    int
 	stopped bool
 }
 
 func (s *Store) newStreamReader(ctx context.Context, stream string, visible uint64, each func(aggregates.Record) bool) (*streamReader, error) {
-	r := &streamReader{ctx: ctx, stream: stream, visible: visible, each: each, kinds: &s.kinds}
+	r := &streamReader{ctx: ctx, store: s, stream: stream, visible: visible, each: each}
 	lower, upper := streamBounds(stream)
 	r.lower = lower
 	var err error
-	if r.runs, err = s.db.NewIter(&pebbledb.IterOptions{LowerBound: lower, UpperBound: upper}); err != nil {
-		return nil, err
+	r.runs, err = s.db.NewIter(&pebbledb.IterOptions{LowerBound: lower, UpperBound: upper})
+	return r, err
+}
+
+// needEvents makes the iterator of events, unless there is one: most reads find a stream that has nothing new.
+func (r *streamReader) needEvents() (err error) {
+	if r.events == nil {
+		r.events, err = r.store.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceEvent}, UpperBound: keyUpper(spaceEvent)})
 	}
-	if r.events, err = s.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceEvent}, UpperBound: keyUpper(spaceEvent)}); err != nil {
-		return nil, firstError(err, r.runs.Close())
-	}
-	return r, nil
+	return err
 }
 
 func (r *streamReader) close(err error) error {
-	return firstError(err, r.runs.Close(), r.events.Close())
+	err = firstError(err, r.runs.Close())
+	if r.events != nil {
+		err = firstError(err, r.events.Close())
+	}
+	return err
 }
 
 // seek moves to the run that holds a revision, or to the last one before it.
@@ -100,7 +107,7 @@ func (r *streamReader) seek(revision uint64) bool {
 }
 
 func (r *streamReader) forwards(from uint64) error {
-	for ok := r.seek(from) || r.runs.First(); ok && !r.stopped; ok = r.runs.Next() {
+	for ok := from > 0 && r.seek(from) || r.runs.First(); ok && !r.stopped; ok = r.runs.Next() {
 		x, err := parseRun(r.runs.Key(), r.runs.Value())
 		if err != nil {
 			return err
@@ -121,6 +128,9 @@ func (r *streamReader) forwards(from uint64) error {
 
 // run hands out the events of a run from one position to another.
 func (r *streamReader) run(x run, first, last uint64) error {
+	if err := r.needEvents(); err != nil {
+		return err
+	}
 	r.key = appendEventKey(r.key[:0], first)
 	position := first
 	for ok := r.events.SeekGE(r.key); ok && position <= last; ok = r.events.Next() {
@@ -156,6 +166,9 @@ func (r *streamReader) backwards(from uint64) error {
 }
 
 func (r *streamReader) runBackwards(x run, last uint64) error {
+	if err := r.needEvents(); err != nil {
+		return err
+	}
 	r.key = appendEventKey(r.key[:0], last+1)
 	position := last
 	for ok := r.events.SeekLT(r.key); ok && position >= x.position; ok = r.events.Prev() {
@@ -193,7 +206,7 @@ func (r *streamReader) hand(x run, position uint64) error {
 		return misplaced(position, r.stream, f)
 	}
 	r.stopped = !r.each(aggregates.Record{
-		NewEvent: aggregates.NewEvent{ID: f.id, Type: r.kinds.get(f.kind), Data: f.data},
+		NewEvent: aggregates.NewEvent{ID: f.id, Type: r.store.kinds.get(f.kind), Data: f.data},
 		Stream:   r.stream, Revision: f.revision, Position: position,
 	})
 	return nil

@@ -19,7 +19,7 @@ func (s *Store) Subscribe(ctx context.Context, after uint64, prefixes ...string)
 		return nil, err
 	}
 	defer s.gate.leave()
-	return &subscription{store: s, at: after, prefixes: slices.Clone(prefixes), names: make(map[string]string)}, nil
+	return &subscription{store: s, at: after, prefixes: slices.Clone(prefixes)}, nil
 }
 
 // End is projections.Store's.
@@ -37,18 +37,32 @@ type subscription struct {
 	prefixes []string
 	closed   bool
 
-	// the batch handed out last
+	batch        // being gathered, or handed out last
+	before batch // the one before that, which is still in use
+}
+
+// batch is the memory of what is handed out at once.
+type batch struct {
 	records []aggregates.Record
 	data    []byte
+	names   []byte // of the streams of records, one after the other, while a scan gathers them
+	ends    []int  // of each of them
 	bytes   int
 	passed  int
+}
 
-	names map[string]string
+// clear makes room for another batch.
+func (b *batch) clear() {
+	clear(b.records)
+	b.records, b.data, b.names, b.ends, b.bytes, b.passed = b.records[:0], b.data[:0], b.names[:0], b.ends[:0], 0, 0
+	if cap(b.data) > 2*batchBytes {
+		b.data = nil
+	}
 }
 
 func (n *subscription) Close() error {
 	n.closed = true
-	n.records, n.data, n.names = nil, nil, nil
+	n.batch, n.before = batch{}, batch{}
 	return nil
 }
 
@@ -67,11 +81,8 @@ func (n *subscription) Next(ctx context.Context) (b projections.Batch, err error
 	if err := n.await(ctx); err != nil {
 		return b, err
 	}
-	clear(n.records)
-	n.records, n.data, n.bytes, n.passed = n.records[:0], n.data[:0], 0, 0
-	if cap(n.data) > 2*batchBytes {
-		n.data = nil
-	}
+	n.batch, n.before = n.before, n.batch
+	n.clear()
 	if !s.tail.read(n.at+1, n.takeShared) {
 		if err := n.scan(ctx, s.tail.end.Load()); err != nil {
 			return b, err
@@ -166,6 +177,7 @@ func (n *subscription) collect(it *pebbledb.Iterator) error {
 			n.take(&f, position)
 		}
 	}
+	n.nameRecords()
 	return nil
 }
 
@@ -181,26 +193,24 @@ func (n *subscription) wantsBytes(stream []byte) bool {
 	return false
 }
 
-// take copies a record of the database.
+// take copies a record of the database, all but the name of its stream.
 func (n *subscription) take(f *frame, position uint64) {
 	at := len(n.data)
 	n.data = append(n.data, f.data...)
 	n.bytes += len(f.data)
+	n.names = append(n.names, f.stream...)
+	n.ends = append(n.ends, len(n.names))
 	n.records = append(n.records, aggregates.Record{
 		NewEvent: aggregates.NewEvent{ID: f.id, Type: n.store.kinds.get(f.kind), Data: n.data[at:len(n.data):len(n.data)]},
-		Stream:   n.name(f.stream), Revision: f.revision, Position: position,
+		Revision: f.revision, Position: position,
 	})
 }
 
-// name shares the names of streams, so that most records cost no allocation.
-func (n *subscription) name(b []byte) string {
-	if name, ok := n.names[string(b)]; ok {
-		return name
+// nameRecords gives the records of a scan the names of their streams, in one piece of memory.
+func (b *batch) nameRecords() {
+	all, at := string(b.names), 0
+	for i, end := range b.ends {
+		b.records[i].Stream = all[at:end]
+		at = end
 	}
-	if len(n.names) >= maxInternedNames {
-		clear(n.names)
-	}
-	name := string(b)
-	n.names[name] = name
-	return name
 }

@@ -100,17 +100,18 @@ func (f *fold) Fold(ctx context.Context, worker int, e *projections.Event) error
 	s, sku := &f.shards[worker], e.Record.Stream[len(aggregates.SKUPrefix):]
 	d, ok := s.drafts[sku]
 	if !ok {
+		sku = strings.Clone(sku)
 		before, err := f.latest(ctx, s, sku)
 		if err != nil {
 			return err
 		}
-		d = s.begin(strings.Clone(sku), before)
+		d = s.begin(sku, before)
 	}
 	if e.Record.Position <= d.Position {
 		// The document includes it already: this process was ended before it published that, or another one that shares the
 		// read model was faster. What the watchers here have heard of is not known.
 		d.before = nil
-		s.drafts[sku] = d
+		s.drafts[d.SKU] = d
 		return nil
 	}
 	d.Balances.Evolve(e.Fact)

@@ -12,7 +12,7 @@ import (
 )
 
 // run serves a mailbox until nothing waits in it.
-func (x *Streams[S]) run(sh *shard[S], b *mailbox[S], p *patience) {
+func (x *Streams[S]) run(sh *shard[S], b *mailbox[S]) {
 	defer x.running.Done()
 	for {
 		batch := sh.take(x, b)
@@ -22,7 +22,7 @@ func (x *Streams[S]) run(sh *shard[S], b *mailbox[S], p *patience) {
 		x.stats.batches.Add(1)
 		x.stats.commands.Add(uint64(len(batch)))
 		for rest := batch; len(rest) > 0; {
-			n := x.serve(b, rest, p)
+			n := x.serve(b, rest)
 			x.answer(b, rest[:n])
 			rest = rest[n:]
 		}
@@ -34,13 +34,13 @@ func (x *Streams[S]) run(sh *shard[S], b *mailbox[S], p *patience) {
 
 // serve decides a batch, or the first part of it, makes it durable and says how many tasks it settled. Every one
 // of those has its result or error then.
-func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S], p *patience) int {
+func (x *Streams[S]) serve(b *mailbox[S], tasks []*task[S]) int {
 	fresh := b.state == nil
 	for range maxAttempts {
 		if err := x.load(b); err != nil {
 			return fail(tasks, fmt.Errorf("load %s: %w", b.stream, err))
 		}
-		settled, again := x.settle(p.begin(), b, tasks, fresh)
+		settled, again := x.settle(x.runners.patience.begin(), b, tasks, fresh)
 		if !again {
 			return settled
 		}

@@ -7,25 +7,23 @@ import (
 	"time"
 )
 
-// maxResident is how many goroutines that run mailboxes are kept for the next ones. A new goroutine would have to grow
-// its stack first, each time, through the same deep calls.
-const maxResident = 64
+// maxResident is how many goroutines that run mailboxes are kept for the next ones: as many as wait for one group of the
+// store under load. A new goroutine would have to grow its stack first, each time, through the same deep calls.
+const maxResident = 512
 
 // runners run mailboxes, on goroutines that stay where that is possible.
 type runners struct {
-	jobs     chan job
+	patience patience
+	jobs     chan func()
 	stop     chan struct{}
 	resident atomic.Int64
 	all      sync.WaitGroup
 }
 
-// job runs a mailbox until nothing waits in it.
-type job func(*patience)
+func (r *runners) init() { r.jobs, r.stop = make(chan func()), make(chan struct{}) }
 
-func (r *runners) init() { r.jobs, r.stop = make(chan job), make(chan struct{}) }
-
-// start runs a job: at once, and never blocks.
-func (r *runners) start(do job) {
+// start runs a mailbox until nothing waits in it: at once, and never blocks.
+func (r *runners) start(do func()) {
 	select {
 	case r.jobs <- do:
 		return
@@ -33,18 +31,12 @@ func (r *runners) start(do job) {
 	}
 	if r.resident.Add(1) > maxResident {
 		r.resident.Add(-1)
-		go func() {
-			var p patience
-			defer p.end()
-			do(&p)
-		}()
+		go do()
 		return
 	}
 	r.all.Go(func() {
-		var p patience
-		defer p.end()
 		for {
-			do(&p)
+			do()
 			select {
 			case do = <-r.jobs:
 			case <-r.stop:
@@ -58,11 +50,15 @@ func (r *runners) start(do job) {
 func (r *runners) close() {
 	close(r.stop)
 	r.all.Wait()
+	r.patience.end()
 }
 
-// patience bounds how long a goroutine waits for the store: one context serves many appends, since a timer for each would
-// cost more than deciding.
-type patience struct {
+// patience bounds how long mailboxes wait for the store: one context serves many appends, since a timer for each would
+// cost more than deciding. It is safe for concurrent use.
+type patience struct{ term atomic.Pointer[term] }
+
+// term is a context that ends by itself, for those who have it, and early when the mailboxes are closed.
+type term struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	until  time.Time
@@ -70,16 +66,17 @@ type patience struct {
 
 // begin returns a context that ends between appendTimeout and twice as long from now.
 func (p *patience) begin() context.Context {
-	if time.Until(p.until) < appendTimeout {
-		p.end()
-		p.until = time.Now().Add(2 * appendTimeout)
-		p.ctx, p.cancel = context.WithDeadline(context.Background(), p.until)
+	t := p.term.Load()
+	if t == nil || time.Until(t.until) < appendTimeout {
+		t = &term{until: time.Now().Add(2 * appendTimeout)}
+		t.ctx, t.cancel = context.WithDeadline(context.Background(), t.until)
+		p.term.Store(t)
 	}
-	return p.ctx
+	return t.ctx
 }
 
 func (p *patience) end() {
-	if p.cancel != nil {
-		p.cancel()
+	if t := p.term.Load(); t != nil {
+		t.cancel()
 	}
 }

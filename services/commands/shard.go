@@ -59,7 +59,7 @@ func (sh *shard[S]) enqueue(x *Streams[S], id string, t *task[S]) error {
 			b.place = nil
 		}
 		x.running.Add(1)
-		x.runners.start(func(p *patience) { x.run(sh, b, p) })
+		x.runners.start(func() { x.run(sh, b) })
 	}
 	return nil
 }
