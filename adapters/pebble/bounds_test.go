@@ -84,7 +84,7 @@ func TestTailIsBounded(t *testing.T) {
 }
 
 func TestHeadsAreBoundedAndKeepWhatIsUsed(t *testing.T) {
-	h := newHeads()
+	var h heads
 	h.put("hot", head{next: 7})
 	for n := range 2 * maxHeads {
 		h.put(fmt.Sprint(n), head{next: uint64(n)})
@@ -380,5 +380,27 @@ func TestDamageIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// What a reader found of a stream is kept only when nobody can have written to it since.
+func TestHeadsAreLearnedUnlessTheStreamMayHaveBeenWritten(t *testing.T) {
+	var h heads
+	generation := h.now()
+	h.learn(generation, "read", 3)
+	if got, ok := h.get("read"); !ok || got.next != 3 {
+		t.Errorf("learned %v, %v", got, ok)
+	}
+	h.put("written", head{next: 7, group: 1})
+	h.learn(generation, "written", 6)
+	if got, _ := h.get("written"); got.next != 7 {
+		t.Errorf("what was read before took the place of what was written: %v", got)
+	}
+	for i := range maxHeads { // what was written meanwhile may have been let go
+		h.put(fmt.Sprint("other-", i), head{next: 1})
+	}
+	h.learn(generation, "late", 2)
+	if got, ok := h.get("late"); ok {
+		t.Errorf("learned %v from an old reading", got)
 	}
 }

@@ -36,7 +36,6 @@ func (g *group) reset() {
 // committer orders all writes. Everything here belongs to its one goroutine.
 type committer struct {
 	*Store
-	heads   heads
 	last    uint64   // position of the last event given to Pebble
 	groups  uint64   // number of the group being gathered
 	carried *request // for the next group
@@ -194,7 +193,7 @@ func (c *committer) settle(r *request, actual uint64) (uint64, error) {
 	var position uint64
 	same := 0
 	if actual >= r.next+uint64(len(r.records)) {
-		err := c.readStream(context.Background(), r.stream, r.next, math.MaxUint64, func(e aggregates.Record) bool {
+		_, _, err := c.readStream(context.Background(), r.stream, r.next, math.MaxUint64, func(e aggregates.Record) bool {
 			if e.ID != r.records[same].ID {
 				return false
 			}

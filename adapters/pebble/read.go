@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
@@ -16,7 +17,12 @@ func (s *Store) ReadStream(ctx context.Context, stream string, from uint64, each
 	}
 	defer s.gate.leave()
 	defer s.failure.rescue(&err)
-	return s.readStream(ctx, stream, from, s.tail.end.Load(), each)
+	generation := s.heads.now()
+	next, whole, err := s.readStream(ctx, stream, from, s.tail.end.Load(), each)
+	if whole && err == nil {
+		s.heads.learn(generation, stream, next)
+	}
+	return err
 }
 
 // ReadStreamBackwards calls each for the events of a stream from revision from down, in descending order, until
@@ -35,13 +41,15 @@ func (s *Store) ReadStreamBackwards(ctx context.Context, stream string, from uin
 	return r.close(r.backwards(from))
 }
 
-// readStream reads a stream up to the position visible.
-func (s *Store) readStream(ctx context.Context, stream string, from, visible uint64, each func(aggregates.Record) bool) error {
+// readStream reads a stream up to the position visible. whole tells that it came to the stream's end, and that nothing is on its way to it;
+// next is how many events the stream has then.
+func (s *Store) readStream(ctx context.Context, stream string, from, visible uint64, each func(aggregates.Record) bool) (next uint64, whole bool, err error) {
 	r, err := s.newStreamReader(ctx, stream, visible, each)
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	return r.close(r.forwards(from))
+	err = r.close(r.forwards(from))
+	return r.next, !r.stopped && !r.hidden, err
 }
 
 // lastRun returns a stream's last run, durable or not; a run of no events when the stream has none.
@@ -69,7 +77,10 @@ type streamReader struct {
 	events  *pebbledb.Iterator // nil until there is an event to read
 	key     []byte
 	read    int
+	gets    int
+	next    uint64 // events up to the last run seen
 	stopped bool
+	hidden  bool // a run is not visible yet
 }
 
 func (s *Store) newStreamReader(ctx context.Context, stream string, visible uint64, each func(aggregates.Record) bool) (*streamReader, error) {
@@ -113,9 +124,10 @@ func (r *streamReader) forwards(from uint64) error {
 			return err
 		}
 		if x.lastPosition() > r.visible {
+			r.hidden = true
 			break
 		}
-		if from >= x.next() {
+		if r.next = x.next(); from >= x.next() {
 			continue
 		}
 		first := x.position + max(from, x.revision) - x.revision
@@ -126,8 +138,33 @@ func (r *streamReader) forwards(from uint64) error {
 	return r.runs.Error()
 }
 
+// maxGets is how many events of a stream are looked up one by one: for so few an iterator costs more than it saves.
+const maxGets = 8
+
+// get hands out the events of a short run, one by one.
+func (r *streamReader) get(x run, first, last uint64) error {
+	for position := first; position <= last && !r.stopped; position++ {
+		r.gets++
+		r.key = appendEventKey(r.key[:0], position)
+		value, closer, err := r.store.db.Get(r.key)
+		if errors.Is(err, pebbledb.ErrNotFound) {
+			return missing(position)
+		}
+		if err != nil {
+			return err
+		}
+		if err := firstError(r.handValue(x, position, value), closer.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run hands out the events of a run from one position to another.
 func (r *streamReader) run(x run, first, last uint64) error {
+	if r.events == nil && r.gets+int(min(last-first, maxGets)) < maxGets {
+		return r.get(x, first, last)
+	}
 	if err := r.needEvents(); err != nil {
 		return err
 	}
@@ -188,15 +225,19 @@ func (r *streamReader) runBackwards(x run, last uint64) error {
 
 // hand gives the event under the iterator, which must be the one at position, to the caller.
 func (r *streamReader) hand(x run, position uint64) error {
-	if r.read++; r.read%checkEvery == 0 && r.ctx.Err() != nil {
-		return r.ctx.Err()
-	}
 	if eventPosition(r.events.Key()) != position {
 		return missing(position)
 	}
 	value, err := r.events.ValueAndErr()
 	if err != nil {
 		return err
+	}
+	return r.handValue(x, position, value)
+}
+
+func (r *streamReader) handValue(x run, position uint64, value []byte) error {
+	if r.read++; r.read%checkEvery == 0 && r.ctx.Err() != nil {
+		return r.ctx.Err()
 	}
 	var f frame
 	if err := f.parse(position, value); err != nil {

@@ -40,6 +40,7 @@ type Store struct {
 	gate    gate
 	stats   counters
 	kinds   interned
+	heads   heads
 	tail    tail
 	letters DeadLetters
 
@@ -66,7 +67,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err := s.open(dir, opts); err != nil {
 		return nil, fmt.Errorf("open the event store in %s: %w", dir, err)
 	}
-	c := &committer{Store: s, heads: newHeads(), last: s.tail.end.Load()}
+	c := &committer{Store: s, last: s.tail.end.Load()}
 	s.owned.Go(c.run)
 	s.owned.Go(s.publish)
 	return s, nil
