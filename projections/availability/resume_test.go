@@ -323,7 +323,7 @@ func TestAWatchThroughALongReplayEndsWithTheLastValues(t *testing.T) {
 		for i := range facts {
 			facts[i] = received("berlin", 1)
 		}
-		for i := range 150 { // more than twice of what is written and published at once while far behind
+		for i := range 350 { // more than is written and published at once, and farBehind more
 			s.SKU(t, fmt.Sprint(min(i, 10+i%10)), facts...)
 		}
 		s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }

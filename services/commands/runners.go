@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// maxResident is how many goroutines that run mailboxes are kept for the next ones: as many as wait for one group of the
-// store under load. A new goroutine would have to grow its stack first, each time, through the same deep calls.
+// maxResident is how many goroutines that run mailboxes are kept for the next ones. A new goroutine would have to grow its stack first, each time, through the same deep calls.
 const maxResident = 512
 
 // runners run mailboxes, on goroutines that stay where that is possible.
