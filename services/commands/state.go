@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/proto/codec"
@@ -11,7 +13,7 @@ import (
 
 const (
 	snapshotEvery = 64  // events between snapshots, at least
-	snapshotLast  = 8   // events since the last snapshot that make one worth while when the service stops
+	snapshotLast  = 2   // events since the last snapshot that make one worth while when the service stops
 	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
 	boxSize       = 512 // estimated bytes of a mailbox beside its state
 )
@@ -119,17 +121,30 @@ func (x *Streams[S]) snapshot(ctx context.Context, b *mailbox[S], events int) {
 	x.save(ctx, b)
 }
 
-// saveAll saves the warm states, so that the next start finds them at one look each. It stops when ctx ends.
+// saveAll saves the warm states, so that the next start finds them at one look each: many at once, which the store puts
+// together. It takes at most half of what ctx leaves, because others stop after this.
 func (x *Streams[S]) saveAll(ctx context.Context) {
 	if x.kind.Schema == "" {
 		return
 	}
+	if end, ok := ctx.Deadline(); ok {
+		half, cancel := context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+		ctx = half
+	}
+	var savers sync.WaitGroup
 	for i := range x.shards {
-		for e := x.shards[i].idle.Back(); e != nil && ctx.Err() == nil; e = e.Prev() {
-			if b := e.Value.(*mailbox[S]); b.unsaved >= snapshotLast {
-				x.save(ctx, b)
+		savers.Go(func() {
+			for e := x.shards[i].idle.Back(); e != nil && ctx.Err() == nil; e = e.Prev() {
+				if b := e.Value.(*mailbox[S]); b.unsaved >= snapshotLast {
+					x.save(ctx, b)
+				}
 			}
-		}
+		})
+	}
+	savers.Wait()
+	if err := ctx.Err(); err != nil {
+		slog.Info("stopping before every state is saved, the next start reads their events", "kind", x.kind.Schema, "err", err)
 	}
 }
 
@@ -141,7 +156,9 @@ func (x *Streams[S]) save(ctx context.Context, b *mailbox[S]) {
 		err = x.store.SaveSnapshot(ctx, b.stream, x.kind.Schema, Snapshot{Next: b.next, Position: b.position, Data: data})
 	}
 	if err != nil {
-		slog.Warn("snapshot not saved", "stream", b.stream, "err", err)
+		if ctx.Err() == nil {
+			slog.Warn("snapshot not saved", "stream", b.stream, "err", err)
+		}
 		return
 	}
 	x.stats.snapshots.Add(1)

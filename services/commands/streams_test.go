@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -475,4 +476,53 @@ func TestFaultsAtRandomLoseAndDoubleNothing(t *testing.T) {
 			t.Fatalf("seed %d: taken %d of 40", seed, n)
 		}
 	}
+}
+
+func TestAStopSavesWhatChangedForTheNextStart(t *testing.T) {
+	s := openStore(t)
+	x := commands.NewStreams(s, kind(), commands.Options{})
+	for i := range 200 {
+		for n := range 2 {
+			if _, err := x.Do(t.Context(), fmt.Sprint("sku", i), key("%d", n), &take{units: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := x.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.read.Store(0)
+	for i := range 200 {
+		if n := taken(t, s, fmt.Sprint("sku", i)); n != 2 {
+			t.Errorf("sku%d: taken %d", i, n)
+		}
+	}
+	if n := s.read.Load(); n != 0 {
+		t.Errorf("%d events were read again", n)
+	}
+}
+
+func TestAStopThatCannotSaveLeavesTimeForOthers(t *testing.T) {
+	s := openStore(t)
+	x := commands.NewStreams(stuck{s}, kind(), commands.Options{})
+	for i := range 100 {
+		for n := range 2 {
+			if _, err := x.Do(t.Context(), fmt.Sprint("sku", i), key("%d", n), &take{units: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := x.Close(ctx); err != nil || ctx.Err() != nil {
+		t.Errorf("closed with %v, the time that is left: %v", err, ctx.Err())
+	}
+}
+
+// stuck is a store that never finishes saving a snapshot.
+type stuck struct{ commands.Store }
+
+func (stuck) SaveSnapshot(ctx context.Context, _, _ string, _ commands.Snapshot) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
