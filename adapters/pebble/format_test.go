@@ -40,6 +40,7 @@ func TestStoredBytesStay(t *testing.T) {
 		"letter":       {letter, "010202060a013110031a094d414c464f524d45444a060a016b1201765201ff5a05080110e8076802"},
 		"progress":     {encodeProgress(ingest.Progress{Next: 300, Epoch: 2, LogID: "log", SavedAt: 5, AppliedBelow: 1, AppliedBefore: 4}), "01d804040a02086c6f67"},
 		"identity":     {identityKey, "6d6964"},
+		"heads key":    {headsKey, "6d6865616473"},
 	} {
 		if got := hex.EncodeToString(x.got); got != x.want {
 			t.Errorf("%s is stored as %s, want %s", name, got, x.want)

@@ -57,6 +57,7 @@ const (
 	maxInFlight    = 2       // batches handed to the log and not yet synced
 
 	maxHeads       = 1 << 18 // stream lengths kept in memory
+	maxSavedHeads  = 8 << 20 // bytes of them kept when a store is closed
 	maxTailRecords = 1 << 16 // newest records kept in memory for live subscriptions
 	maxTailBytes   = 16 << 20
 

@@ -17,6 +17,12 @@ func (s *Store) ReadStream(ctx context.Context, stream string, from uint64, each
 	}
 	defer s.gate.leave()
 	defer s.failure.rescue(&err)
+	if h, ok := s.heads.get(stream); ok && h.next <= from {
+		return nil
+	}
+	if h, ok := s.heads.get(stream); ok && h.next <= from {
+		return nil
+	}
 	generation := s.heads.now()
 	next, whole, err := s.readStream(ctx, stream, from, s.tail.end.Load(), each)
 	if whole && err == nil {

@@ -102,7 +102,7 @@ func inUse(err error) bool {
 	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "lock held by current process")
 }
 
-// load reads what is kept in memory: identity, end and the number of open dead letters.
+// load reads what is kept in memory: identity, end, the number of open dead letters and the heads of streams.
 func (s *Store) load() error {
 	end, err := s.lastPosition()
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Store) load() error {
 		return err
 	}
 	s.letters.store = s
-	return s.letters.load()
+	return firstError(s.letters.load(), s.heads.load(s.db, end))
 }
 
 func (s *Store) lastPosition() (position uint64, err error) {
@@ -208,6 +208,11 @@ func (s *Store) closeDatabase() (err error) {
 		return err
 	}
 	defer s.failure.rescue(&err)
+	if s.disk.check() == nil {
+		if err := s.heads.save(s.db, s.tail.end.Load()); err != nil {
+			s.log.Warn("the ends of streams are not kept for the next start", "error", err)
+		}
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close the event store: %w", err)
 	}

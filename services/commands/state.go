@@ -13,7 +13,6 @@ import (
 
 const (
 	snapshotEvery = 64  // events between snapshots, at least
-	snapshotLast  = 2   // events since the last snapshot that make one worth while when the service stops
 	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
 	boxSize       = 512 // estimated bytes of a mailbox beside its state
 )
@@ -136,7 +135,7 @@ func (x *Streams[S]) saveAll(ctx context.Context) {
 	for i := range x.shards {
 		savers.Go(func() {
 			for e := x.shards[i].idle.Back(); e != nil && ctx.Err() == nil; e = e.Prev() {
-				if b := e.Value.(*mailbox[S]); b.unsaved >= snapshotLast {
+				if b := e.Value.(*mailbox[S]); b.unsaved > 0 {
 					x.save(ctx, b)
 				}
 			}
