@@ -89,6 +89,7 @@ type (
 		Quantity  int64
 		Absorbed  AbsorbedBy
 		Supply    []SupplyChange // what the document of the event brought, and is no longer open
+		Cost      *Cost          // nil when its source did not say
 	}
 
 	// StockSold says that sellable units left to a customer. Quantity 0 keeps a voided line on record.

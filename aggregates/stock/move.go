@@ -22,6 +22,7 @@ const (
 	KindSupplyExpected
 	KindSupplyRescheduled
 	KindSupplyCancelled
+	KindCostCorrected
 )
 
 // Movement is one physical fact. When it occurred is in the metadata that its events carry.
@@ -46,6 +47,8 @@ type Movement struct {
 	Replayed      bool               // comes from the dead letters, so its offset was never applied, however old it is
 	History       *History
 	Owner         *Owner // systems of record of what it is about; nil: every source is believed
+	Cost          *Cost  // of a receipt, or its correction; nil when nobody said. Its value is resolved here
+	InsteadOf     int64  // what had been said that a unit cost, when it is corrected
 }
 
 // Moved is the result of a movement.
@@ -62,7 +65,7 @@ type Moved struct {
 
 // Move decides what a physical fact changes. It is never refused for want of stock. A SKU that nobody knows is
 // registered by default. What is wrong with the request itself is an error: *QuantityError, *NumberError,
-// *DecimalsError, *OverflowError, *KeyReusedError, *KitError, *SupplyError, *TooManySupplyError, ErrUnknownKind, ErrUnknownCondition;
+// *DecimalsError, *OverflowError, *KeyReusedError, *KitError, *SupplyError, *TooManySupplyError, *CostError, ErrUnknownKind, ErrUnknownCondition;
 // *NeedHistory asks for more. What the facts leave too little for, at a later date, is recorded as ShortfallDetected.
 func Move(s *State, r Movement, m aggregates.Metadata, now aggregates.Instant) (Moved, []aggregates.Event, error) {
 	first, err := s.recall(&m)
@@ -137,7 +140,10 @@ func (r *Movement) fact(q *inquiry, quantity int64, at aggregates.Instant) (aggr
 	absorbed := func(c Condition) AbsorbedBy { return q.absorber(r.Location, c, at) }
 	switch r.Kind {
 	case KindReceived:
-		return &StockReceived{Location: r.Location, Condition: r.Condition, Quantity: quantity, Absorbed: absorbed(r.Condition)}, nil
+		cost, err := costed(r.Cost, quantity, &q.s.Item)
+		return &StockReceived{
+			Location: r.Location, Condition: r.Condition, Quantity: quantity, Absorbed: absorbed(r.Condition), Cost: cost,
+		}, err
 	case KindReturned:
 		return &StockReturned{
 			Location: r.Location, Condition: r.Condition, Quantity: quantity, Absorbed: absorbed(r.Condition), Channel: r.Channel,
@@ -163,6 +169,9 @@ func (r *Movement) fact(q *inquiry, quantity int64, at aggregates.Instant) (aggr
 			Location: r.Location, Origin: r.Other, Quantity: quantity, TransferID: r.TransferID, Condition: r.Condition,
 			Absorbed: absorbed(r.Condition),
 		}, nil
+	}
+	if r.Kind == KindCostCorrected {
+		return r.corrected(quantity, &q.s.Item)
 	}
 	return r.supplied(quantity)
 }

@@ -131,7 +131,7 @@ func TestMovementOutOfBounds(t *testing.T) {
 			&QuantityError{Quantity: -MaxQuantity - 1, Min: -MaxQuantity, Max: MaxQuantity},
 		},
 		{"no kind", Movement{Quantity: 1}, ErrUnknownKind},
-		{"kind of tomorrow", Movement{Kind: KindSupplyCancelled + 1, Quantity: 1}, ErrUnknownKind},
+		{"kind of tomorrow", Movement{Kind: KindCostCorrected + 1, Quantity: 1}, ErrUnknownKind},
 		{"condition", Movement{Kind: KindReceived, Condition: conditions}, ErrUnknownCondition},
 		{"other condition", Movement{Kind: KindConditionChanged, To: conditions}, ErrUnknownCondition},
 	}

@@ -72,6 +72,8 @@ func (k Kind) EventType() string {
 		return TypeSupplyRescheduled
 	case KindSupplyCancelled:
 		return TypeSupplyCancelled
+	case KindCostCorrected:
+		return TypeReceiptCostCorrected
 	}
 	return ""
 }

@@ -76,7 +76,7 @@ func (f *fold) restart(newest aggregates.Instant) {
 // ignored are the events of a SKU that are not about reservations. An event of a type not known here is not ignored: it
 // might be.
 var ignored = map[string]bool{
-	stock.TypeItemRegistered: true, stock.TypeStockCounted: true, stock.TypeStockReceived: true,
+	stock.TypeItemRegistered: true, stock.TypeStockCounted: true, stock.TypeStockReceived: true, stock.TypeReceiptCostCorrected: true,
 	stock.TypeStockSold: true, stock.TypeStockReturned: true, stock.TypeStockAdjusted: true,
 	stock.TypeStockConditionChanged: true, stock.TypeTransferShipped: true, stock.TypeTransferReceived: true,
 	stock.TypeOversoldDetected: true, stock.TypeSafetyStockSet: true, stock.TypeSupplyExpected: true,

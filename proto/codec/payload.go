@@ -18,9 +18,9 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 			Condition: toCondition(e.Condition), Counted: e.Counted, Delta: e.Delta, AbsorbedBy: toAbsorbed(e.Absorbed),
 			SupersededBy: toSuperseded(e.Superseded)}}
 	case *stock.StockReceived:
-		p.Payload = &pb.Event_StockReceived{StockReceived: &pb.StockReceived{Location: e.Location,
-			Condition: toCondition(e.Condition), Quantity: e.Quantity, AbsorbedBy: toAbsorbed(e.Absorbed),
-			Supply: toSupplyChanges(e.Supply)}}
+		p.Payload = &pb.Event_StockReceived{StockReceived: toReceived(e)}
+	case *stock.ReceiptCostCorrected:
+		p.Payload = &pb.Event_ReceiptCostCorrected{ReceiptCostCorrected: toCorrected(e)}
 	case *stock.StockSold:
 		p.Payload = &pb.Event_StockSold{StockSold: &pb.StockSold{Location: e.Location, Quantity: e.Quantity,
 			AbsorbedBy: toAbsorbed(e.Absorbed), Channel: e.Channel, ReservationId: e.ReservationID}}
@@ -105,9 +105,9 @@ func payload(p *pb.Event) aggregates.Event {
 		return &stock.StockCounted{Location: v.Location, Condition: fromCondition(v.Condition), Counted: v.Counted,
 			Delta: v.Delta, Absorbed: fromAbsorbed(v.AbsorbedBy), Superseded: fromSuperseded(v.SupersededBy)}
 	case *pb.Event_StockReceived:
-		v := x.StockReceived
-		return &stock.StockReceived{Location: v.Location, Condition: fromCondition(v.Condition), Quantity: v.Quantity,
-			Absorbed: fromAbsorbed(v.AbsorbedBy), Supply: fromSupplyChanges(v.Supply)}
+		return fromReceived(x.StockReceived)
+	case *pb.Event_ReceiptCostCorrected:
+		return fromCorrected(x.ReceiptCostCorrected)
 	case *pb.Event_StockSold:
 		v := x.StockSold
 		return &stock.StockSold{Location: v.Location, Quantity: v.Quantity, Absorbed: fromAbsorbed(v.AbsorbedBy),

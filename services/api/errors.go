@@ -184,6 +184,8 @@ func badRequest(err error) (problem, bool) {
 		return invalid("promise_at", ReasonInvalidFields, err), true
 	case *stock.SupplyError:
 		return invalid(e.Field, ReasonInvalidFields, err), true
+	case *stock.CostError:
+		return invalid("unit_cost", ReasonInvalidFields, err), true
 	case *stock.PeriodError:
 		return invalid("until", ReasonInvalidFields, err), true
 	case *rules.ScopeError, *rules.ReturnScopeError:

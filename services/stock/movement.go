@@ -32,6 +32,7 @@ func checkKind(c *validation.Checker, m *pb.Movement) {
 	switch k := m.Kind.(type) {
 	case *pb.Movement_Received_:
 		checkCondition(c, "received.condition", k.Received.GetCondition())
+		checkCost(c, "received.", k.Received.GetUnitCost(), k.Received.GetCurrency())
 	case *pb.Movement_Sold_:
 		c.Text("sold.channel", k.Sold.GetChannel(), validation.MaxID)
 		c.Text("sold.reservation_id", k.Sold.GetReservationId(), validation.MaxID)
@@ -62,9 +63,11 @@ func checkKind(c *validation.Checker, m *pb.Movement) {
 		checkCondition(c, "transfer_received.condition", k.TransferReceived.GetCondition())
 	case *pb.Movement_SupplyExpected, *pb.Movement_SupplyRescheduled, *pb.Movement_SupplyCancelled:
 		checkSupply(c, m)
+	case *pb.Movement_CostCorrected_:
+		checkCorrection(c, k.CostCorrected)
 	default:
 		c.Fail("kind", "must be given: one of received, sold, returned, adjusted, counted, condition_changed, "+
-			"transfer_shipped, transfer_received, supply_expected, supply_rescheduled, supply_cancelled")
+			"transfer_shipped, transfer_received, supply_expected, supply_rescheduled, supply_cancelled, cost_corrected")
 	}
 }
 
@@ -74,6 +77,10 @@ func movementOf(m *pb.Movement) domain.Movement {
 	switch k := m.Kind.(type) {
 	case *pb.Movement_Received_:
 		d.Kind, d.Condition = domain.KindReceived, condition(k.Received.GetCondition())
+		d.Cost = costOf(k.Received.GetUnitCost(), k.Received.GetCurrency())
+	case *pb.Movement_CostCorrected_:
+		d.Kind, d.InsteadOf = domain.KindCostCorrected, k.CostCorrected.GetInsteadOf()
+		d.Cost = costOf(k.CostCorrected.GetUnitCost(), k.CostCorrected.GetCurrency())
 	case *pb.Movement_Sold_:
 		d.Kind, d.Channel, d.ReservationID = domain.KindSold, k.Sold.GetChannel(), k.Sold.GetReservationId()
 	case *pb.Movement_Returned_:
@@ -119,6 +126,10 @@ func fingerprint(f *Fact) uint64 {
 	if d.Order != "" {
 		return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity), d.Decimal,
 			d.Document, d.Line, timeText(d.DueAt), quantityText(int64(d.Supply)), d.Order, d.OrderLine)
+	}
+	if d.Cost != nil {
+		return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity),
+			d.Decimal, f.Metadata.Source.Document, f.Metadata.Source.Line, quantityText(d.Cost.Unit), d.Cost.Currency, quantityText(d.InsteadOf))
 	}
 	if d.DueAt != 0 || d.Supply != 0 {
 		return aggregates.Fingerprint(f.SKU, d.Location, timeText(f.Metadata.OccurredAt), string(kinds[:]), quantityText(d.Quantity),

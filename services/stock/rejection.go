@@ -45,6 +45,7 @@ func Reject(err error) *Rejection {
 		supply    *domain.SupplyError
 		lines     *domain.TooManySupplyError
 		kit       *domain.KitError
+		cost      *domain.CostError
 	)
 	switch {
 	case err == nil:
@@ -64,7 +65,7 @@ func Reject(err error) *Rejection {
 		return &Rejection{Reason: ReasonKitHoldsNoStock, Message: kit.Error()}
 	case errors.As(err, &lines):
 		return &Rejection{Reason: ReasonTooMuchSupply, Message: lines.Error()}
-	case errors.As(err, &invalid), errors.As(err, &quantity), errors.As(err, &number), errors.As(err, &supply),
+	case errors.As(err, &invalid), errors.As(err, &quantity), errors.As(err, &number), errors.As(err, &supply), errors.As(err, &cost),
 		errors.Is(err, domain.ErrUnknownKind), errors.Is(err, domain.ErrUnknownCondition):
 		return &Rejection{Reason: ReasonInvalid, Message: err.Error()}
 	}

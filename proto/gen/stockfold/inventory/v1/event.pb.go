@@ -329,6 +329,7 @@ type Event struct {
 	//	*Event_ReservationChanged
 	//	*Event_ReservationBarred
 	//	*Event_ReservationOrdered
+	//	*Event_ReceiptCostCorrected
 	//	*Event_OwnerAssigned
 	//	*Event_ObservationRecorded
 	//	*Event_BufferSet
@@ -959,6 +960,15 @@ func (x *Event) GetReservationOrdered() *ReservationOrdered {
 	return nil
 }
 
+func (x *Event) GetReceiptCostCorrected() *ReceiptCostCorrected {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReceiptCostCorrected); ok {
+			return x.ReceiptCostCorrected
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetOwnerAssigned() *OwnerAssigned {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_OwnerAssigned); ok {
@@ -1292,6 +1302,10 @@ type Event_ReservationOrdered struct {
 	ReservationOrdered *ReservationOrdered `protobuf:"bytes,89,opt,name=reservation_ordered,json=reservationOrdered,proto3,oneof"`
 }
 
+type Event_ReceiptCostCorrected struct {
+	ReceiptCostCorrected *ReceiptCostCorrected `protobuf:"bytes,100,opt,name=receipt_cost_corrected,json=receiptCostCorrected,proto3,oneof"`
+}
+
 type Event_OwnerAssigned struct {
 	OwnerAssigned *OwnerAssigned `protobuf:"bytes,63,opt,name=owner_assigned,json=ownerAssigned,proto3,oneof"`
 }
@@ -1449,6 +1463,8 @@ func (*Event_ReservationChanged) isEvent_Payload() {}
 func (*Event_ReservationBarred) isEvent_Payload() {}
 
 func (*Event_ReservationOrdered) isEvent_Payload() {}
+
+func (*Event_ReceiptCostCorrected) isEvent_Payload() {}
 
 func (*Event_OwnerAssigned) isEvent_Payload() {}
 
@@ -1887,7 +1903,13 @@ type StockReceived struct {
 	Quantity   int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	AbsorbedBy *AbsorbedBy            `protobuf:"bytes,4,opt,name=absorbed_by,json=absorbedBy,proto3" json:"absorbed_by,omitempty"`
 	// What the document of the event brought, and is no longer open.
-	Supply        []*SupplyChange `protobuf:"bytes,20,rep,name=supply,proto3" json:"supply,omitempty"`
+	Supply []*SupplyChange `protobuf:"bytes,20,rep,name=supply,proto3" json:"supply,omitempty"`
+	// What one unit of the item cost (1 kg, not 1 g of it), in minor units of the currency. Only with a currency.
+	UnitCost int64 `protobuf:"varint,30,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
+	// ISO 4217, e.g. "EUR"; empty when nobody said what the units cost.
+	Currency string `protobuf:"bytes,31,opt,name=currency,proto3" json:"currency,omitempty"`
+	// What all of them cost: unit_cost times quantity, rounded half away from zero to a minor unit, once.
+	Value         int64 `protobuf:"varint,32,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1957,6 +1979,115 @@ func (x *StockReceived) GetSupply() []*SupplyChange {
 	return nil
 }
 
+func (x *StockReceived) GetUnitCost() int64 {
+	if x != nil {
+		return x.UnitCost
+	}
+	return 0
+}
+
+func (x *StockReceived) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *StockReceived) GetValue() int64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// ReceiptCostCorrected says that units which were received, at the event's occurred_at, cost something else than was said.
+type ReceiptCostCorrected struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Location string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	// Units that it is about.
+	Quantity int64 `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// What one unit cost, and what had been said.
+	UnitCost  int64  `protobuf:"varint,3,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
+	InsteadOf int64  `protobuf:"varint,4,opt,name=instead_of,json=insteadOf,proto3" json:"instead_of,omitempty"`
+	Currency  string `protobuf:"bytes,5,opt,name=currency,proto3" json:"currency,omitempty"`
+	// By how much that changes what all of them cost, signed.
+	Value         int64 `protobuf:"varint,6,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReceiptCostCorrected) Reset() {
+	*x = ReceiptCostCorrected{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReceiptCostCorrected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReceiptCostCorrected) ProtoMessage() {}
+
+func (x *ReceiptCostCorrected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReceiptCostCorrected.ProtoReflect.Descriptor instead.
+func (*ReceiptCostCorrected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReceiptCostCorrected) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ReceiptCostCorrected) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *ReceiptCostCorrected) GetUnitCost() int64 {
+	if x != nil {
+		return x.UnitCost
+	}
+	return 0
+}
+
+func (x *ReceiptCostCorrected) GetInsteadOf() int64 {
+	if x != nil {
+		return x.InsteadOf
+	}
+	return 0
+}
+
+func (x *ReceiptCostCorrected) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *ReceiptCostCorrected) GetValue() int64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
 type StockSold struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Location string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -1973,7 +2104,7 @@ type StockSold struct {
 
 func (x *StockSold) Reset() {
 	*x = StockSold{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2116,7 @@ func (x *StockSold) String() string {
 func (*StockSold) ProtoMessage() {}
 
 func (x *StockSold) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2129,7 @@ func (x *StockSold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockSold.ProtoReflect.Descriptor instead.
 func (*StockSold) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StockSold) GetLocation() string {
@@ -2049,7 +2180,7 @@ type StockReturned struct {
 
 func (x *StockReturned) Reset() {
 	*x = StockReturned{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2192,7 @@ func (x *StockReturned) String() string {
 func (*StockReturned) ProtoMessage() {}
 
 func (x *StockReturned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2205,7 @@ func (x *StockReturned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockReturned.ProtoReflect.Descriptor instead.
 func (*StockReturned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StockReturned) GetLocation() string {
@@ -2126,7 +2257,7 @@ type StockAdjusted struct {
 
 func (x *StockAdjusted) Reset() {
 	*x = StockAdjusted{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2269,7 @@ func (x *StockAdjusted) String() string {
 func (*StockAdjusted) ProtoMessage() {}
 
 func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[9]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2282,7 @@ func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockAdjusted.ProtoReflect.Descriptor instead.
 func (*StockAdjusted) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StockAdjusted) GetLocation() string {
@@ -2205,7 +2336,7 @@ type StockConditionChanged struct {
 
 func (x *StockConditionChanged) Reset() {
 	*x = StockConditionChanged{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2348,7 @@ func (x *StockConditionChanged) String() string {
 func (*StockConditionChanged) ProtoMessage() {}
 
 func (x *StockConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2361,7 @@ func (x *StockConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockConditionChanged.ProtoReflect.Descriptor instead.
 func (*StockConditionChanged) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StockConditionChanged) GetLocation() string {
@@ -2300,7 +2431,7 @@ type TransferShipped struct {
 
 func (x *TransferShipped) Reset() {
 	*x = TransferShipped{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2443,7 @@ func (x *TransferShipped) String() string {
 func (*TransferShipped) ProtoMessage() {}
 
 func (x *TransferShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2456,7 @@ func (x *TransferShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferShipped.ProtoReflect.Descriptor instead.
 func (*TransferShipped) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TransferShipped) GetLocation() string {
@@ -2394,7 +2525,7 @@ type TransferReceived struct {
 
 func (x *TransferReceived) Reset() {
 	*x = TransferReceived{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2537,7 @@ func (x *TransferReceived) String() string {
 func (*TransferReceived) ProtoMessage() {}
 
 func (x *TransferReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2550,7 @@ func (x *TransferReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferReceived.ProtoReflect.Descriptor instead.
 func (*TransferReceived) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TransferReceived) GetLocation() string {
@@ -2497,7 +2628,7 @@ type ReservationPlaced struct {
 
 func (x *ReservationPlaced) Reset() {
 	*x = ReservationPlaced{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2640,7 @@ func (x *ReservationPlaced) String() string {
 func (*ReservationPlaced) ProtoMessage() {}
 
 func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2653,7 @@ func (x *ReservationPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationPlaced.ProtoReflect.Descriptor instead.
 func (*ReservationPlaced) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReservationPlaced) GetReservationId() string {
@@ -2610,7 +2741,7 @@ type ReservationConfirmed struct {
 
 func (x *ReservationConfirmed) Reset() {
 	*x = ReservationConfirmed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2753,7 @@ func (x *ReservationConfirmed) String() string {
 func (*ReservationConfirmed) ProtoMessage() {}
 
 func (x *ReservationConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2635,7 +2766,7 @@ func (x *ReservationConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationConfirmed.ProtoReflect.Descriptor instead.
 func (*ReservationConfirmed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReservationConfirmed) GetReservationId() string {
@@ -2687,7 +2818,7 @@ type ReservationExtended struct {
 
 func (x *ReservationExtended) Reset() {
 	*x = ReservationExtended{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[15]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2699,7 +2830,7 @@ func (x *ReservationExtended) String() string {
 func (*ReservationExtended) ProtoMessage() {}
 
 func (x *ReservationExtended) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[15]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2712,7 +2843,7 @@ func (x *ReservationExtended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationExtended.ProtoReflect.Descriptor instead.
 func (*ReservationExtended) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReservationExtended) GetReservationId() string {
@@ -2774,7 +2905,7 @@ type ReservationFulfilled struct {
 
 func (x *ReservationFulfilled) Reset() {
 	*x = ReservationFulfilled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[16]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +2917,7 @@ func (x *ReservationFulfilled) String() string {
 func (*ReservationFulfilled) ProtoMessage() {}
 
 func (x *ReservationFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[16]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +2930,7 @@ func (x *ReservationFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationFulfilled.ProtoReflect.Descriptor instead.
 func (*ReservationFulfilled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReservationFulfilled) GetReservationId() string {
@@ -2861,7 +2992,7 @@ type FulfilledSplit struct {
 
 func (x *FulfilledSplit) Reset() {
 	*x = FulfilledSplit{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[17]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +3004,7 @@ func (x *FulfilledSplit) String() string {
 func (*FulfilledSplit) ProtoMessage() {}
 
 func (x *FulfilledSplit) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[17]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +3017,7 @@ func (x *FulfilledSplit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilledSplit.ProtoReflect.Descriptor instead.
 func (*FulfilledSplit) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FulfilledSplit) GetLocation() string {
@@ -2939,7 +3070,7 @@ type ReservationReleased struct {
 
 func (x *ReservationReleased) Reset() {
 	*x = ReservationReleased{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[18]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3082,7 @@ func (x *ReservationReleased) String() string {
 func (*ReservationReleased) ProtoMessage() {}
 
 func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[18]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3095,7 @@ func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReleased.ProtoReflect.Descriptor instead.
 func (*ReservationReleased) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReservationReleased) GetReservationId() string {
@@ -3029,7 +3160,7 @@ type ReservationExpired struct {
 
 func (x *ReservationExpired) Reset() {
 	*x = ReservationExpired{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[19]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3172,7 @@ func (x *ReservationExpired) String() string {
 func (*ReservationExpired) ProtoMessage() {}
 
 func (x *ReservationExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[19]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3185,7 @@ func (x *ReservationExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationExpired.ProtoReflect.Descriptor instead.
 func (*ReservationExpired) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReservationExpired) GetReservationId() string {
@@ -3104,7 +3235,7 @@ type OversoldDetected struct {
 
 func (x *OversoldDetected) Reset() {
 	*x = OversoldDetected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[20]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3116,7 +3247,7 @@ func (x *OversoldDetected) String() string {
 func (*OversoldDetected) ProtoMessage() {}
 
 func (x *OversoldDetected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[20]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3129,7 +3260,7 @@ func (x *OversoldDetected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OversoldDetected.ProtoReflect.Descriptor instead.
 func (*OversoldDetected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OversoldDetected) GetLocation() string {
@@ -3176,7 +3307,7 @@ type SafetyStockSet struct {
 
 func (x *SafetyStockSet) Reset() {
 	*x = SafetyStockSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[21]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3188,7 +3319,7 @@ func (x *SafetyStockSet) String() string {
 func (*SafetyStockSet) ProtoMessage() {}
 
 func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[21]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3201,7 +3332,7 @@ func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafetyStockSet.ProtoReflect.Descriptor instead.
 func (*SafetyStockSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SafetyStockSet) GetLocation() string {
@@ -3281,7 +3412,7 @@ type AllocationSet struct {
 
 func (x *AllocationSet) Reset() {
 	*x = AllocationSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3293,7 +3424,7 @@ func (x *AllocationSet) String() string {
 func (*AllocationSet) ProtoMessage() {}
 
 func (x *AllocationSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[22]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3306,7 +3437,7 @@ func (x *AllocationSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AllocationSet.ProtoReflect.Descriptor instead.
 func (*AllocationSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AllocationSet) GetChannel() string {
@@ -3379,7 +3510,7 @@ type OpeningUse struct {
 
 func (x *OpeningUse) Reset() {
 	*x = OpeningUse{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3391,7 +3522,7 @@ func (x *OpeningUse) String() string {
 func (*OpeningUse) ProtoMessage() {}
 
 func (x *OpeningUse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[23]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3404,7 +3535,7 @@ func (x *OpeningUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpeningUse.ProtoReflect.Descriptor instead.
 func (*OpeningUse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OpeningUse) GetChannel() string {
@@ -3456,7 +3587,7 @@ type SellingRuleSet struct {
 
 func (x *SellingRuleSet) Reset() {
 	*x = SellingRuleSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3468,7 +3599,7 @@ func (x *SellingRuleSet) String() string {
 func (*SellingRuleSet) ProtoMessage() {}
 
 func (x *SellingRuleSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[24]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3481,7 +3612,7 @@ func (x *SellingRuleSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SellingRuleSet.ProtoReflect.Descriptor instead.
 func (*SellingRuleSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SellingRuleSet) GetChannel() string {
@@ -3557,7 +3688,7 @@ type SafetyPeriodPassed struct {
 
 func (x *SafetyPeriodPassed) Reset() {
 	*x = SafetyPeriodPassed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3700,7 @@ func (x *SafetyPeriodPassed) String() string {
 func (*SafetyPeriodPassed) ProtoMessage() {}
 
 func (x *SafetyPeriodPassed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[25]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3713,7 @@ func (x *SafetyPeriodPassed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafetyPeriodPassed.ProtoReflect.Descriptor instead.
 func (*SafetyPeriodPassed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SafetyPeriodPassed) GetAt() *timestamppb.Timestamp {
@@ -3622,7 +3753,7 @@ type ChannelDefined struct {
 
 func (x *ChannelDefined) Reset() {
 	*x = ChannelDefined{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3634,7 +3765,7 @@ func (x *ChannelDefined) String() string {
 func (*ChannelDefined) ProtoMessage() {}
 
 func (x *ChannelDefined) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[26]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3647,7 +3778,7 @@ func (x *ChannelDefined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelDefined.ProtoReflect.Descriptor instead.
 func (*ChannelDefined) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ChannelDefined) GetName() string {
@@ -3751,7 +3882,7 @@ type ChannelRetired struct {
 
 func (x *ChannelRetired) Reset() {
 	*x = ChannelRetired{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3763,7 +3894,7 @@ func (x *ChannelRetired) String() string {
 func (*ChannelRetired) ProtoMessage() {}
 
 func (x *ChannelRetired) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[27]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3776,7 +3907,7 @@ func (x *ChannelRetired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelRetired.ProtoReflect.Descriptor instead.
 func (*ChannelRetired) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ChannelRetired) GetReason() string {
@@ -3804,7 +3935,7 @@ type SharedSafetySet struct {
 
 func (x *SharedSafetySet) Reset() {
 	*x = SharedSafetySet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +3947,7 @@ func (x *SharedSafetySet) String() string {
 func (*SharedSafetySet) ProtoMessage() {}
 
 func (x *SharedSafetySet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[28]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +3960,7 @@ func (x *SharedSafetySet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedSafetySet.ProtoReflect.Descriptor instead.
 func (*SharedSafetySet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SharedSafetySet) GetCategory() string {
@@ -3899,7 +4030,7 @@ type LocationGroupDefined struct {
 
 func (x *LocationGroupDefined) Reset() {
 	*x = LocationGroupDefined{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3911,7 +4042,7 @@ func (x *LocationGroupDefined) String() string {
 func (*LocationGroupDefined) ProtoMessage() {}
 
 func (x *LocationGroupDefined) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[29]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3924,7 +4055,7 @@ func (x *LocationGroupDefined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationGroupDefined.ProtoReflect.Descriptor instead.
 func (*LocationGroupDefined) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LocationGroupDefined) GetGroup() string {
@@ -3956,7 +4087,7 @@ type FulfilmentRuleSet struct {
 
 func (x *FulfilmentRuleSet) Reset() {
 	*x = FulfilmentRuleSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3968,7 +4099,7 @@ func (x *FulfilmentRuleSet) String() string {
 func (*FulfilmentRuleSet) ProtoMessage() {}
 
 func (x *FulfilmentRuleSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[30]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3981,7 +4112,7 @@ func (x *FulfilmentRuleSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentRuleSet.ProtoReflect.Descriptor instead.
 func (*FulfilmentRuleSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{30}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FulfilmentRuleSet) GetMethod() string {
@@ -4022,7 +4153,7 @@ type RulePeriodPassed struct {
 
 func (x *RulePeriodPassed) Reset() {
 	*x = RulePeriodPassed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4034,7 +4165,7 @@ func (x *RulePeriodPassed) String() string {
 func (*RulePeriodPassed) ProtoMessage() {}
 
 func (x *RulePeriodPassed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[31]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4047,7 +4178,7 @@ func (x *RulePeriodPassed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulePeriodPassed.ProtoReflect.Descriptor instead.
 func (*RulePeriodPassed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{31}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RulePeriodPassed) GetAt() *timestamppb.Timestamp {
@@ -4070,7 +4201,7 @@ type LocationDefined struct {
 
 func (x *LocationDefined) Reset() {
 	*x = LocationDefined{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4213,7 @@ func (x *LocationDefined) String() string {
 func (*LocationDefined) ProtoMessage() {}
 
 func (x *LocationDefined) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[32]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4226,7 @@ func (x *LocationDefined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDefined.ProtoReflect.Descriptor instead.
 func (*LocationDefined) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{32}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LocationDefined) GetName() string {
@@ -4127,7 +4258,7 @@ type LocationEnabled struct {
 
 func (x *LocationEnabled) Reset() {
 	*x = LocationEnabled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4270,7 @@ func (x *LocationEnabled) String() string {
 func (*LocationEnabled) ProtoMessage() {}
 
 func (x *LocationEnabled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[33]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4283,7 @@ func (x *LocationEnabled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationEnabled.ProtoReflect.Descriptor instead.
 func (*LocationEnabled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{33}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{34}
 }
 
 type LocationDisabled struct {
@@ -4164,7 +4295,7 @@ type LocationDisabled struct {
 
 func (x *LocationDisabled) Reset() {
 	*x = LocationDisabled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4176,7 +4307,7 @@ func (x *LocationDisabled) String() string {
 func (*LocationDisabled) ProtoMessage() {}
 
 func (x *LocationDisabled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[34]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4189,7 +4320,7 @@ func (x *LocationDisabled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocationDisabled.ProtoReflect.Descriptor instead.
 func (*LocationDisabled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{34}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LocationDisabled) GetReason() string {
@@ -4215,7 +4346,7 @@ type SupplyChange struct {
 
 func (x *SupplyChange) Reset() {
 	*x = SupplyChange{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4227,7 +4358,7 @@ func (x *SupplyChange) String() string {
 func (*SupplyChange) ProtoMessage() {}
 
 func (x *SupplyChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[35]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4240,7 +4371,7 @@ func (x *SupplyChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyChange.ProtoReflect.Descriptor instead.
 func (*SupplyChange) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SupplyChange) GetLocation() string {
@@ -4286,7 +4417,7 @@ type SupplyUse struct {
 
 func (x *SupplyUse) Reset() {
 	*x = SupplyUse{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4298,7 +4429,7 @@ func (x *SupplyUse) String() string {
 func (*SupplyUse) ProtoMessage() {}
 
 func (x *SupplyUse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[36]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4311,7 +4442,7 @@ func (x *SupplyUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyUse.ProtoReflect.Descriptor instead.
 func (*SupplyUse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SupplyUse) GetKind() SupplyKind {
@@ -4377,7 +4508,7 @@ type SupplyExpected struct {
 
 func (x *SupplyExpected) Reset() {
 	*x = SupplyExpected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4389,7 +4520,7 @@ func (x *SupplyExpected) String() string {
 func (*SupplyExpected) ProtoMessage() {}
 
 func (x *SupplyExpected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[37]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4402,7 +4533,7 @@ func (x *SupplyExpected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyExpected.ProtoReflect.Descriptor instead.
 func (*SupplyExpected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SupplyExpected) GetKind() SupplyKind {
@@ -4482,7 +4613,7 @@ type SupplyRescheduled struct {
 
 func (x *SupplyRescheduled) Reset() {
 	*x = SupplyRescheduled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4494,7 +4625,7 @@ func (x *SupplyRescheduled) String() string {
 func (*SupplyRescheduled) ProtoMessage() {}
 
 func (x *SupplyRescheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[38]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4507,7 +4638,7 @@ func (x *SupplyRescheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyRescheduled.ProtoReflect.Descriptor instead.
 func (*SupplyRescheduled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SupplyRescheduled) GetKind() SupplyKind {
@@ -4559,7 +4690,7 @@ type SupplyCancelled struct {
 
 func (x *SupplyCancelled) Reset() {
 	*x = SupplyCancelled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4571,7 +4702,7 @@ func (x *SupplyCancelled) String() string {
 func (*SupplyCancelled) ProtoMessage() {}
 
 func (x *SupplyCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[39]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4584,7 +4715,7 @@ func (x *SupplyCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupplyCancelled.ProtoReflect.Descriptor instead.
 func (*SupplyCancelled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SupplyCancelled) GetKind() SupplyKind {
@@ -4640,7 +4771,7 @@ type ShortfallDetected struct {
 
 func (x *ShortfallDetected) Reset() {
 	*x = ShortfallDetected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4652,7 +4783,7 @@ func (x *ShortfallDetected) String() string {
 func (*ShortfallDetected) ProtoMessage() {}
 
 func (x *ShortfallDetected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[40]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4665,7 +4796,7 @@ func (x *ShortfallDetected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortfallDetected.ProtoReflect.Descriptor instead.
 func (*ShortfallDetected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ShortfallDetected) GetLocation() string {
@@ -4715,7 +4846,7 @@ type BrokenPromise struct {
 
 func (x *BrokenPromise) Reset() {
 	*x = BrokenPromise{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4727,7 +4858,7 @@ func (x *BrokenPromise) String() string {
 func (*BrokenPromise) ProtoMessage() {}
 
 func (x *BrokenPromise) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[41]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4740,7 +4871,7 @@ func (x *BrokenPromise) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokenPromise.ProtoReflect.Descriptor instead.
 func (*BrokenPromise) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BrokenPromise) GetReservationId() string {
@@ -4786,7 +4917,7 @@ type ReservationReallocated struct {
 
 func (x *ReservationReallocated) Reset() {
 	*x = ReservationReallocated{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4798,7 +4929,7 @@ func (x *ReservationReallocated) String() string {
 func (*ReservationReallocated) ProtoMessage() {}
 
 func (x *ReservationReallocated) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[42]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4811,7 +4942,7 @@ func (x *ReservationReallocated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReallocated.ProtoReflect.Descriptor instead.
 func (*ReservationReallocated) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReservationReallocated) GetReservationId() string {
@@ -4897,7 +5028,7 @@ type ReservationChanged struct {
 
 func (x *ReservationChanged) Reset() {
 	*x = ReservationChanged{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4909,7 +5040,7 @@ func (x *ReservationChanged) String() string {
 func (*ReservationChanged) ProtoMessage() {}
 
 func (x *ReservationChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[43]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4922,7 +5053,7 @@ func (x *ReservationChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationChanged.ProtoReflect.Descriptor instead.
 func (*ReservationChanged) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReservationChanged) GetReservationId() string {
@@ -4987,7 +5118,7 @@ type ReservationBarred struct {
 
 func (x *ReservationBarred) Reset() {
 	*x = ReservationBarred{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4999,7 +5130,7 @@ func (x *ReservationBarred) String() string {
 func (*ReservationBarred) ProtoMessage() {}
 
 func (x *ReservationBarred) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[44]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5012,7 +5143,7 @@ func (x *ReservationBarred) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationBarred.ProtoReflect.Descriptor instead.
 func (*ReservationBarred) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReservationBarred) GetReservationId() string {
@@ -5049,7 +5180,7 @@ type ReservationOrdered struct {
 
 func (x *ReservationOrdered) Reset() {
 	*x = ReservationOrdered{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5061,7 +5192,7 @@ func (x *ReservationOrdered) String() string {
 func (*ReservationOrdered) ProtoMessage() {}
 
 func (x *ReservationOrdered) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[45]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5074,7 +5205,7 @@ func (x *ReservationOrdered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationOrdered.ProtoReflect.Descriptor instead.
 func (*ReservationOrdered) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReservationOrdered) GetReservationId() string {
@@ -5117,7 +5248,7 @@ type OrderReceived struct {
 
 func (x *OrderReceived) Reset() {
 	*x = OrderReceived{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5129,7 +5260,7 @@ func (x *OrderReceived) String() string {
 func (*OrderReceived) ProtoMessage() {}
 
 func (x *OrderReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[46]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5142,7 +5273,7 @@ func (x *OrderReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReceived.ProtoReflect.Descriptor instead.
 func (*OrderReceived) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{46}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *OrderReceived) GetChannel() string {
@@ -5209,7 +5340,7 @@ type OrderedLine struct {
 
 func (x *OrderedLine) Reset() {
 	*x = OrderedLine{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5221,7 +5352,7 @@ func (x *OrderedLine) String() string {
 func (*OrderedLine) ProtoMessage() {}
 
 func (x *OrderedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[47]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5234,7 +5365,7 @@ func (x *OrderedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderedLine.ProtoReflect.Descriptor instead.
 func (*OrderedLine) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{47}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OrderedLine) GetLine() string {
@@ -5306,7 +5437,7 @@ type OrderShortage struct {
 
 func (x *OrderShortage) Reset() {
 	*x = OrderShortage{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5318,7 +5449,7 @@ func (x *OrderShortage) String() string {
 func (*OrderShortage) ProtoMessage() {}
 
 func (x *OrderShortage) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[48]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5331,7 +5462,7 @@ func (x *OrderShortage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderShortage.ProtoReflect.Descriptor instead.
 func (*OrderShortage) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{48}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OrderShortage) GetLine() string {
@@ -5395,7 +5526,7 @@ type OrderReserved struct {
 
 func (x *OrderReserved) Reset() {
 	*x = OrderReserved{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5407,7 +5538,7 @@ func (x *OrderReserved) String() string {
 func (*OrderReserved) ProtoMessage() {}
 
 func (x *OrderReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[49]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5420,7 +5551,7 @@ func (x *OrderReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReserved.ProtoReflect.Descriptor instead.
 func (*OrderReserved) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{49}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OrderReserved) GetShort() []*OrderShortage {
@@ -5447,7 +5578,7 @@ type OrderRejected struct {
 
 func (x *OrderRejected) Reset() {
 	*x = OrderRejected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5459,7 +5590,7 @@ func (x *OrderRejected) String() string {
 func (*OrderRejected) ProtoMessage() {}
 
 func (x *OrderRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[50]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5472,7 +5603,7 @@ func (x *OrderRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
 func (*OrderRejected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{50}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OrderRejected) GetShort() []*OrderShortage {
@@ -5491,7 +5622,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5503,7 +5634,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[51]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5516,7 +5647,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{51}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{52}
 }
 
 // OrderExtended moves the end of the order's holds.
@@ -5529,7 +5660,7 @@ type OrderExtended struct {
 
 func (x *OrderExtended) Reset() {
 	*x = OrderExtended{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5541,7 +5672,7 @@ func (x *OrderExtended) String() string {
 func (*OrderExtended) ProtoMessage() {}
 
 func (x *OrderExtended) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[52]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5554,7 +5685,7 @@ func (x *OrderExtended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExtended.ProtoReflect.Descriptor instead.
 func (*OrderExtended) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{52}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OrderExtended) GetExpiresAt() *timestamppb.Timestamp {
@@ -5578,7 +5709,7 @@ type OrderLineFulfilled struct {
 
 func (x *OrderLineFulfilled) Reset() {
 	*x = OrderLineFulfilled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5590,7 +5721,7 @@ func (x *OrderLineFulfilled) String() string {
 func (*OrderLineFulfilled) ProtoMessage() {}
 
 func (x *OrderLineFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[53]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5603,7 +5734,7 @@ func (x *OrderLineFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineFulfilled.ProtoReflect.Descriptor instead.
 func (*OrderLineFulfilled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{53}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *OrderLineFulfilled) GetLine() string {
@@ -5654,7 +5785,7 @@ type OrderLineDelivered struct {
 
 func (x *OrderLineDelivered) Reset() {
 	*x = OrderLineDelivered{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5666,7 +5797,7 @@ func (x *OrderLineDelivered) String() string {
 func (*OrderLineDelivered) ProtoMessage() {}
 
 func (x *OrderLineDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[54]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5679,7 +5810,7 @@ func (x *OrderLineDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineDelivered.ProtoReflect.Descriptor instead.
 func (*OrderLineDelivered) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{54}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OrderLineDelivered) GetLine() string {
@@ -5726,7 +5857,7 @@ type OrderLineChanged struct {
 
 func (x *OrderLineChanged) Reset() {
 	*x = OrderLineChanged{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5738,7 +5869,7 @@ func (x *OrderLineChanged) String() string {
 func (*OrderLineChanged) ProtoMessage() {}
 
 func (x *OrderLineChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[55]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5751,7 +5882,7 @@ func (x *OrderLineChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineChanged.ProtoReflect.Descriptor instead.
 func (*OrderLineChanged) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{55}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OrderLineChanged) GetLine() string {
@@ -5809,7 +5940,7 @@ type OrderLineCut struct {
 
 func (x *OrderLineCut) Reset() {
 	*x = OrderLineCut{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5821,7 +5952,7 @@ func (x *OrderLineCut) String() string {
 func (*OrderLineCut) ProtoMessage() {}
 
 func (x *OrderLineCut) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[56]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5834,7 +5965,7 @@ func (x *OrderLineCut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineCut.ProtoReflect.Descriptor instead.
 func (*OrderLineCut) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{56}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *OrderLineCut) GetLine() string {
@@ -5876,7 +6007,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5888,7 +6019,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[57]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5901,7 +6032,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{57}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *OrderCancelled) GetOrderVersion() uint64 {
@@ -5937,7 +6068,7 @@ type OrderLineReturned struct {
 
 func (x *OrderLineReturned) Reset() {
 	*x = OrderLineReturned{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5949,7 +6080,7 @@ func (x *OrderLineReturned) String() string {
 func (*OrderLineReturned) ProtoMessage() {}
 
 func (x *OrderLineReturned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[58]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5962,7 +6093,7 @@ func (x *OrderLineReturned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLineReturned.ProtoReflect.Descriptor instead.
 func (*OrderLineReturned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{58}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OrderLineReturned) GetLine() string {
@@ -6036,7 +6167,7 @@ type OrderReturnInspected struct {
 
 func (x *OrderReturnInspected) Reset() {
 	*x = OrderReturnInspected{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[59]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6048,7 +6179,7 @@ func (x *OrderReturnInspected) String() string {
 func (*OrderReturnInspected) ProtoMessage() {}
 
 func (x *OrderReturnInspected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[59]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6061,7 +6192,7 @@ func (x *OrderReturnInspected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReturnInspected.ProtoReflect.Descriptor instead.
 func (*OrderReturnInspected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{59}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *OrderReturnInspected) GetLine() string {
@@ -6116,7 +6247,7 @@ type OrderSettled struct {
 
 func (x *OrderSettled) Reset() {
 	*x = OrderSettled{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[60]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6128,7 +6259,7 @@ func (x *OrderSettled) String() string {
 func (*OrderSettled) ProtoMessage() {}
 
 func (x *OrderSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[60]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6141,7 +6272,7 @@ func (x *OrderSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderSettled.ProtoReflect.Descriptor instead.
 func (*OrderSettled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{60}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *OrderSettled) GetVersion() uint64 {
@@ -6166,7 +6297,7 @@ type OrderOversold struct {
 
 func (x *OrderOversold) Reset() {
 	*x = OrderOversold{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[61]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6178,7 +6309,7 @@ func (x *OrderOversold) String() string {
 func (*OrderOversold) ProtoMessage() {}
 
 func (x *OrderOversold) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[61]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6191,7 +6322,7 @@ func (x *OrderOversold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderOversold.ProtoReflect.Descriptor instead.
 func (*OrderOversold) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{61}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *OrderOversold) GetSku() string {
@@ -6239,7 +6370,7 @@ type PromiseBreak struct {
 
 func (x *PromiseBreak) Reset() {
 	*x = PromiseBreak{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[62]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6251,7 +6382,7 @@ func (x *PromiseBreak) String() string {
 func (*PromiseBreak) ProtoMessage() {}
 
 func (x *PromiseBreak) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[62]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6264,7 +6395,7 @@ func (x *PromiseBreak) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromiseBreak.ProtoReflect.Descriptor instead.
 func (*PromiseBreak) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{62}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *PromiseBreak) GetReservationId() string {
@@ -6292,7 +6423,7 @@ type OrderHoldLost struct {
 
 func (x *OrderHoldLost) Reset() {
 	*x = OrderHoldLost{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[63]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6304,7 +6435,7 @@ func (x *OrderHoldLost) String() string {
 func (*OrderHoldLost) ProtoMessage() {}
 
 func (x *OrderHoldLost) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[63]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6317,7 +6448,7 @@ func (x *OrderHoldLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHoldLost.ProtoReflect.Descriptor instead.
 func (*OrderHoldLost) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{63}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *OrderHoldLost) GetSku() string {
@@ -6350,7 +6481,7 @@ type OrderObserved struct {
 
 func (x *OrderObserved) Reset() {
 	*x = OrderObserved{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6362,7 +6493,7 @@ func (x *OrderObserved) String() string {
 func (*OrderObserved) ProtoMessage() {}
 
 func (x *OrderObserved) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[64]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6375,7 +6506,7 @@ func (x *OrderObserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderObserved.ProtoReflect.Descriptor instead.
 func (*OrderObserved) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{64}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *OrderObserved) GetMessage() string {
@@ -6429,7 +6560,7 @@ type ReallocationRuleSet struct {
 
 func (x *ReallocationRuleSet) Reset() {
 	*x = ReallocationRuleSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6441,7 +6572,7 @@ func (x *ReallocationRuleSet) String() string {
 func (*ReallocationRuleSet) ProtoMessage() {}
 
 func (x *ReallocationRuleSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[65]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6454,7 +6585,7 @@ func (x *ReallocationRuleSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReallocationRuleSet.ProtoReflect.Descriptor instead.
 func (*ReallocationRuleSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{65}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReallocationRuleSet) GetChannel() string {
@@ -6502,7 +6633,7 @@ type ReturnRuleSet struct {
 
 func (x *ReturnRuleSet) Reset() {
 	*x = ReturnRuleSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6514,7 +6645,7 @@ func (x *ReturnRuleSet) String() string {
 func (*ReturnRuleSet) ProtoMessage() {}
 
 func (x *ReturnRuleSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[66]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6527,7 +6658,7 @@ func (x *ReturnRuleSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRuleSet.ProtoReflect.Descriptor instead.
 func (*ReturnRuleSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{66}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReturnRuleSet) GetSku() string {
@@ -6574,7 +6705,7 @@ type OrderClosed struct {
 
 func (x *OrderClosed) Reset() {
 	*x = OrderClosed{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6586,7 +6717,7 @@ func (x *OrderClosed) String() string {
 func (*OrderClosed) ProtoMessage() {}
 
 func (x *OrderClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[67]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6599,7 +6730,7 @@ func (x *OrderClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderClosed.ProtoReflect.Descriptor instead.
 func (*OrderClosed) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{67}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{68}
 }
 
 // SupersededBy names the count of the same source and partition key with a higher sequence, as of no earlier time, that
@@ -6616,7 +6747,7 @@ type SupersededBy struct {
 
 func (x *SupersededBy) Reset() {
 	*x = SupersededBy{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6628,7 +6759,7 @@ func (x *SupersededBy) String() string {
 func (*SupersededBy) ProtoMessage() {}
 
 func (x *SupersededBy) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[68]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6641,7 +6772,7 @@ func (x *SupersededBy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupersededBy.ProtoReflect.Descriptor instead.
 func (*SupersededBy) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{68}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SupersededBy) GetRevision() uint64 {
@@ -6675,7 +6806,7 @@ type OwnerAssigned struct {
 
 func (x *OwnerAssigned) Reset() {
 	*x = OwnerAssigned{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6687,7 +6818,7 @@ func (x *OwnerAssigned) String() string {
 func (*OwnerAssigned) ProtoMessage() {}
 
 func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[69]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6700,7 +6831,7 @@ func (x *OwnerAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnerAssigned.ProtoReflect.Descriptor instead.
 func (*OwnerAssigned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{69}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *OwnerAssigned) GetFact() OwnedFact {
@@ -6761,7 +6892,7 @@ type ObservationRecorded struct {
 
 func (x *ObservationRecorded) Reset() {
 	*x = ObservationRecorded{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6773,7 +6904,7 @@ func (x *ObservationRecorded) String() string {
 func (*ObservationRecorded) ProtoMessage() {}
 
 func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[70]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6786,7 +6917,7 @@ func (x *ObservationRecorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationRecorded.ProtoReflect.Descriptor instead.
 func (*ObservationRecorded) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{70}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ObservationRecorded) GetMovement() string {
@@ -6906,7 +7037,7 @@ type BufferSet struct {
 
 func (x *BufferSet) Reset() {
 	*x = BufferSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[71]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6918,7 +7049,7 @@ func (x *BufferSet) String() string {
 func (*BufferSet) ProtoMessage() {}
 
 func (x *BufferSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[71]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6931,7 +7062,7 @@ func (x *BufferSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BufferSet.ProtoReflect.Descriptor instead.
 func (*BufferSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{71}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *BufferSet) GetChannel() string {
@@ -6993,7 +7124,7 @@ type SharedBufferSet struct {
 
 func (x *SharedBufferSet) Reset() {
 	*x = SharedBufferSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[72]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7005,7 +7136,7 @@ func (x *SharedBufferSet) String() string {
 func (*SharedBufferSet) ProtoMessage() {}
 
 func (x *SharedBufferSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[72]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7018,7 +7149,7 @@ func (x *SharedBufferSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedBufferSet.ProtoReflect.Descriptor instead.
 func (*SharedBufferSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{72}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SharedBufferSet) GetCategory() string {
@@ -7084,7 +7215,7 @@ type PolicyMessageTaken struct {
 
 func (x *PolicyMessageTaken) Reset() {
 	*x = PolicyMessageTaken{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[73]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7096,7 +7227,7 @@ func (x *PolicyMessageTaken) String() string {
 func (*PolicyMessageTaken) ProtoMessage() {}
 
 func (x *PolicyMessageTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[73]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7109,7 +7240,7 @@ func (x *PolicyMessageTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyMessageTaken.ProtoReflect.Descriptor instead.
 func (*PolicyMessageTaken) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{73}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *PolicyMessageTaken) GetAbout() string {
@@ -7137,7 +7268,7 @@ type KitComponent struct {
 
 func (x *KitComponent) Reset() {
 	*x = KitComponent{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[74]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7149,7 +7280,7 @@ func (x *KitComponent) String() string {
 func (*KitComponent) ProtoMessage() {}
 
 func (x *KitComponent) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[74]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7162,7 +7293,7 @@ func (x *KitComponent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KitComponent.ProtoReflect.Descriptor instead.
 func (*KitComponent) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{74}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *KitComponent) GetSku() string {
@@ -7192,7 +7323,7 @@ type KitDefined struct {
 
 func (x *KitDefined) Reset() {
 	*x = KitDefined{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[75]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7204,7 +7335,7 @@ func (x *KitDefined) String() string {
 func (*KitDefined) ProtoMessage() {}
 
 func (x *KitDefined) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[75]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7217,7 +7348,7 @@ func (x *KitDefined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KitDefined.ProtoReflect.Descriptor instead.
 func (*KitDefined) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{75}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *KitDefined) GetComponents() []*KitComponent {
@@ -7247,7 +7378,7 @@ type KitMembershipSet struct {
 
 func (x *KitMembershipSet) Reset() {
 	*x = KitMembershipSet{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[76]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7259,7 +7390,7 @@ func (x *KitMembershipSet) String() string {
 func (*KitMembershipSet) ProtoMessage() {}
 
 func (x *KitMembershipSet) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[76]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7272,7 +7403,7 @@ func (x *KitMembershipSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KitMembershipSet.ProtoReflect.Descriptor instead.
 func (*KitMembershipSet) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{76}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *KitMembershipSet) GetKit() string {
@@ -7309,7 +7440,7 @@ type OrderKitExploded struct {
 
 func (x *OrderKitExploded) Reset() {
 	*x = OrderKitExploded{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[77]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7321,7 +7452,7 @@ func (x *OrderKitExploded) String() string {
 func (*OrderKitExploded) ProtoMessage() {}
 
 func (x *OrderKitExploded) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[77]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7334,7 +7465,7 @@ func (x *OrderKitExploded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderKitExploded.ProtoReflect.Descriptor instead.
 func (*OrderKitExploded) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{77}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *OrderKitExploded) GetSku() string {
@@ -7373,7 +7504,7 @@ type KitReservationPlaced struct {
 
 func (x *KitReservationPlaced) Reset() {
 	*x = KitReservationPlaced{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[78]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7385,7 +7516,7 @@ func (x *KitReservationPlaced) String() string {
 func (*KitReservationPlaced) ProtoMessage() {}
 
 func (x *KitReservationPlaced) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[78]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7398,7 +7529,7 @@ func (x *KitReservationPlaced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KitReservationPlaced.ProtoReflect.Descriptor instead.
 func (*KitReservationPlaced) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{78}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *KitReservationPlaced) GetReservationId() string {
@@ -7442,7 +7573,7 @@ type KitReservationEnded struct {
 
 func (x *KitReservationEnded) Reset() {
 	*x = KitReservationEnded{}
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[79]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7454,7 +7585,7 @@ func (x *KitReservationEnded) String() string {
 func (*KitReservationEnded) ProtoMessage() {}
 
 func (x *KitReservationEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[79]
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7467,7 +7598,7 @@ func (x *KitReservationEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KitReservationEnded.ProtoReflect.Descriptor instead.
 func (*KitReservationEnded) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{79}
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *KitReservationEnded) GetReservationId() string {
@@ -7502,7 +7633,7 @@ var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa71\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d2\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -7574,7 +7705,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x17reservation_reallocated\x18V \x01(\v2..stockfold.inventory.v1.ReservationReallocatedH\x00R\x16reservationReallocated\x12]\n" +
 	"\x13reservation_changed\x18W \x01(\v2*.stockfold.inventory.v1.ReservationChangedH\x00R\x12reservationChanged\x12Z\n" +
 	"\x12reservation_barred\x18X \x01(\v2).stockfold.inventory.v1.ReservationBarredH\x00R\x11reservationBarred\x12]\n" +
-	"\x13reservation_ordered\x18Y \x01(\v2*.stockfold.inventory.v1.ReservationOrderedH\x00R\x12reservationOrdered\x12N\n" +
+	"\x13reservation_ordered\x18Y \x01(\v2*.stockfold.inventory.v1.ReservationOrderedH\x00R\x12reservationOrdered\x12d\n" +
+	"\x16receipt_cost_corrected\x18d \x01(\v2,.stockfold.inventory.v1.ReceiptCostCorrectedH\x00R\x14receiptCostCorrected\x12N\n" +
 	"\x0eowner_assigned\x18? \x01(\v2%.stockfold.inventory.v1.OwnerAssignedH\x00R\rownerAssigned\x12`\n" +
 	"\x14observation_recorded\x18@ \x01(\v2+.stockfold.inventory.v1.ObservationRecordedH\x00R\x13observationRecorded\x12B\n" +
 	"\n" +
@@ -7624,14 +7756,25 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x05delta\x18\x04 \x01(\x03R\x05delta\x12C\n" +
 	"\vabsorbed_by\x18\x05 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
 	"absorbedBy\x12I\n" +
-	"\rsuperseded_by\x18\x06 \x01(\v2$.stockfold.inventory.v1.SupersededByR\fsupersededBy\"\x8b\x02\n" +
+	"\rsuperseded_by\x18\x06 \x01(\v2$.stockfold.inventory.v1.SupersededByR\fsupersededBy\"\xda\x02\n" +
 	"\rStockReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12?\n" +
 	"\tcondition\x18\x02 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12C\n" +
 	"\vabsorbed_by\x18\x04 \x01(\v2\".stockfold.inventory.v1.AbsorbedByR\n" +
 	"absorbedBy\x12<\n" +
-	"\x06supply\x18\x14 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\"\xc9\x01\n" +
+	"\x06supply\x18\x14 \x03(\v2$.stockfold.inventory.v1.SupplyChangeR\x06supply\x12\x1b\n" +
+	"\tunit_cost\x18\x1e \x01(\x03R\bunitCost\x12\x1a\n" +
+	"\bcurrency\x18\x1f \x01(\tR\bcurrency\x12\x14\n" +
+	"\x05value\x18  \x01(\x03R\x05value\"\xbc\x01\n" +
+	"\x14ReceiptCostCorrected\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1b\n" +
+	"\tunit_cost\x18\x03 \x01(\x03R\bunitCost\x12\x1d\n" +
+	"\n" +
+	"instead_of\x18\x04 \x01(\x03R\tinsteadOf\x12\x1a\n" +
+	"\bcurrency\x18\x05 \x01(\tR\bcurrency\x12\x14\n" +
+	"\x05value\x18\x06 \x01(\x03R\x05value\"\xc9\x01\n" +
 	"\tStockSold\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12C\n" +
@@ -8129,7 +8272,7 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
@@ -8142,258 +8285,260 @@ var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(*ItemRegistered)(nil),         // 8: stockfold.inventory.v1.ItemRegistered
 	(*StockCounted)(nil),           // 9: stockfold.inventory.v1.StockCounted
 	(*StockReceived)(nil),          // 10: stockfold.inventory.v1.StockReceived
-	(*StockSold)(nil),              // 11: stockfold.inventory.v1.StockSold
-	(*StockReturned)(nil),          // 12: stockfold.inventory.v1.StockReturned
-	(*StockAdjusted)(nil),          // 13: stockfold.inventory.v1.StockAdjusted
-	(*StockConditionChanged)(nil),  // 14: stockfold.inventory.v1.StockConditionChanged
-	(*TransferShipped)(nil),        // 15: stockfold.inventory.v1.TransferShipped
-	(*TransferReceived)(nil),       // 16: stockfold.inventory.v1.TransferReceived
-	(*ReservationPlaced)(nil),      // 17: stockfold.inventory.v1.ReservationPlaced
-	(*ReservationConfirmed)(nil),   // 18: stockfold.inventory.v1.ReservationConfirmed
-	(*ReservationExtended)(nil),    // 19: stockfold.inventory.v1.ReservationExtended
-	(*ReservationFulfilled)(nil),   // 20: stockfold.inventory.v1.ReservationFulfilled
-	(*FulfilledSplit)(nil),         // 21: stockfold.inventory.v1.FulfilledSplit
-	(*ReservationReleased)(nil),    // 22: stockfold.inventory.v1.ReservationReleased
-	(*ReservationExpired)(nil),     // 23: stockfold.inventory.v1.ReservationExpired
-	(*OversoldDetected)(nil),       // 24: stockfold.inventory.v1.OversoldDetected
-	(*SafetyStockSet)(nil),         // 25: stockfold.inventory.v1.SafetyStockSet
-	(*AllocationSet)(nil),          // 26: stockfold.inventory.v1.AllocationSet
-	(*OpeningUse)(nil),             // 27: stockfold.inventory.v1.OpeningUse
-	(*SellingRuleSet)(nil),         // 28: stockfold.inventory.v1.SellingRuleSet
-	(*SafetyPeriodPassed)(nil),     // 29: stockfold.inventory.v1.SafetyPeriodPassed
-	(*ChannelDefined)(nil),         // 30: stockfold.inventory.v1.ChannelDefined
-	(*ChannelRetired)(nil),         // 31: stockfold.inventory.v1.ChannelRetired
-	(*SharedSafetySet)(nil),        // 32: stockfold.inventory.v1.SharedSafetySet
-	(*LocationGroupDefined)(nil),   // 33: stockfold.inventory.v1.LocationGroupDefined
-	(*FulfilmentRuleSet)(nil),      // 34: stockfold.inventory.v1.FulfilmentRuleSet
-	(*RulePeriodPassed)(nil),       // 35: stockfold.inventory.v1.RulePeriodPassed
-	(*LocationDefined)(nil),        // 36: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),        // 37: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),       // 38: stockfold.inventory.v1.LocationDisabled
-	(*SupplyChange)(nil),           // 39: stockfold.inventory.v1.SupplyChange
-	(*SupplyUse)(nil),              // 40: stockfold.inventory.v1.SupplyUse
-	(*SupplyExpected)(nil),         // 41: stockfold.inventory.v1.SupplyExpected
-	(*SupplyRescheduled)(nil),      // 42: stockfold.inventory.v1.SupplyRescheduled
-	(*SupplyCancelled)(nil),        // 43: stockfold.inventory.v1.SupplyCancelled
-	(*ShortfallDetected)(nil),      // 44: stockfold.inventory.v1.ShortfallDetected
-	(*BrokenPromise)(nil),          // 45: stockfold.inventory.v1.BrokenPromise
-	(*ReservationReallocated)(nil), // 46: stockfold.inventory.v1.ReservationReallocated
-	(*ReservationChanged)(nil),     // 47: stockfold.inventory.v1.ReservationChanged
-	(*ReservationBarred)(nil),      // 48: stockfold.inventory.v1.ReservationBarred
-	(*ReservationOrdered)(nil),     // 49: stockfold.inventory.v1.ReservationOrdered
-	(*OrderReceived)(nil),          // 50: stockfold.inventory.v1.OrderReceived
-	(*OrderedLine)(nil),            // 51: stockfold.inventory.v1.OrderedLine
-	(*OrderShortage)(nil),          // 52: stockfold.inventory.v1.OrderShortage
-	(*OrderReserved)(nil),          // 53: stockfold.inventory.v1.OrderReserved
-	(*OrderRejected)(nil),          // 54: stockfold.inventory.v1.OrderRejected
-	(*OrderConfirmed)(nil),         // 55: stockfold.inventory.v1.OrderConfirmed
-	(*OrderExtended)(nil),          // 56: stockfold.inventory.v1.OrderExtended
-	(*OrderLineFulfilled)(nil),     // 57: stockfold.inventory.v1.OrderLineFulfilled
-	(*OrderLineDelivered)(nil),     // 58: stockfold.inventory.v1.OrderLineDelivered
-	(*OrderLineChanged)(nil),       // 59: stockfold.inventory.v1.OrderLineChanged
-	(*OrderLineCut)(nil),           // 60: stockfold.inventory.v1.OrderLineCut
-	(*OrderCancelled)(nil),         // 61: stockfold.inventory.v1.OrderCancelled
-	(*OrderLineReturned)(nil),      // 62: stockfold.inventory.v1.OrderLineReturned
-	(*OrderReturnInspected)(nil),   // 63: stockfold.inventory.v1.OrderReturnInspected
-	(*OrderSettled)(nil),           // 64: stockfold.inventory.v1.OrderSettled
-	(*OrderOversold)(nil),          // 65: stockfold.inventory.v1.OrderOversold
-	(*PromiseBreak)(nil),           // 66: stockfold.inventory.v1.PromiseBreak
-	(*OrderHoldLost)(nil),          // 67: stockfold.inventory.v1.OrderHoldLost
-	(*OrderObserved)(nil),          // 68: stockfold.inventory.v1.OrderObserved
-	(*ReallocationRuleSet)(nil),    // 69: stockfold.inventory.v1.ReallocationRuleSet
-	(*ReturnRuleSet)(nil),          // 70: stockfold.inventory.v1.ReturnRuleSet
-	(*OrderClosed)(nil),            // 71: stockfold.inventory.v1.OrderClosed
-	(*SupersededBy)(nil),           // 72: stockfold.inventory.v1.SupersededBy
-	(*OwnerAssigned)(nil),          // 73: stockfold.inventory.v1.OwnerAssigned
-	(*ObservationRecorded)(nil),    // 74: stockfold.inventory.v1.ObservationRecorded
-	(*BufferSet)(nil),              // 75: stockfold.inventory.v1.BufferSet
-	(*SharedBufferSet)(nil),        // 76: stockfold.inventory.v1.SharedBufferSet
-	(*PolicyMessageTaken)(nil),     // 77: stockfold.inventory.v1.PolicyMessageTaken
-	(*KitComponent)(nil),           // 78: stockfold.inventory.v1.KitComponent
-	(*KitDefined)(nil),             // 79: stockfold.inventory.v1.KitDefined
-	(*KitMembershipSet)(nil),       // 80: stockfold.inventory.v1.KitMembershipSet
-	(*OrderKitExploded)(nil),       // 81: stockfold.inventory.v1.OrderKitExploded
-	(*KitReservationPlaced)(nil),   // 82: stockfold.inventory.v1.KitReservationPlaced
-	(*KitReservationEnded)(nil),    // 83: stockfold.inventory.v1.KitReservationEnded
-	(*timestamppb.Timestamp)(nil),  // 84: google.protobuf.Timestamp
+	(*ReceiptCostCorrected)(nil),   // 11: stockfold.inventory.v1.ReceiptCostCorrected
+	(*StockSold)(nil),              // 12: stockfold.inventory.v1.StockSold
+	(*StockReturned)(nil),          // 13: stockfold.inventory.v1.StockReturned
+	(*StockAdjusted)(nil),          // 14: stockfold.inventory.v1.StockAdjusted
+	(*StockConditionChanged)(nil),  // 15: stockfold.inventory.v1.StockConditionChanged
+	(*TransferShipped)(nil),        // 16: stockfold.inventory.v1.TransferShipped
+	(*TransferReceived)(nil),       // 17: stockfold.inventory.v1.TransferReceived
+	(*ReservationPlaced)(nil),      // 18: stockfold.inventory.v1.ReservationPlaced
+	(*ReservationConfirmed)(nil),   // 19: stockfold.inventory.v1.ReservationConfirmed
+	(*ReservationExtended)(nil),    // 20: stockfold.inventory.v1.ReservationExtended
+	(*ReservationFulfilled)(nil),   // 21: stockfold.inventory.v1.ReservationFulfilled
+	(*FulfilledSplit)(nil),         // 22: stockfold.inventory.v1.FulfilledSplit
+	(*ReservationReleased)(nil),    // 23: stockfold.inventory.v1.ReservationReleased
+	(*ReservationExpired)(nil),     // 24: stockfold.inventory.v1.ReservationExpired
+	(*OversoldDetected)(nil),       // 25: stockfold.inventory.v1.OversoldDetected
+	(*SafetyStockSet)(nil),         // 26: stockfold.inventory.v1.SafetyStockSet
+	(*AllocationSet)(nil),          // 27: stockfold.inventory.v1.AllocationSet
+	(*OpeningUse)(nil),             // 28: stockfold.inventory.v1.OpeningUse
+	(*SellingRuleSet)(nil),         // 29: stockfold.inventory.v1.SellingRuleSet
+	(*SafetyPeriodPassed)(nil),     // 30: stockfold.inventory.v1.SafetyPeriodPassed
+	(*ChannelDefined)(nil),         // 31: stockfold.inventory.v1.ChannelDefined
+	(*ChannelRetired)(nil),         // 32: stockfold.inventory.v1.ChannelRetired
+	(*SharedSafetySet)(nil),        // 33: stockfold.inventory.v1.SharedSafetySet
+	(*LocationGroupDefined)(nil),   // 34: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),      // 35: stockfold.inventory.v1.FulfilmentRuleSet
+	(*RulePeriodPassed)(nil),       // 36: stockfold.inventory.v1.RulePeriodPassed
+	(*LocationDefined)(nil),        // 37: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),        // 38: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),       // 39: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),           // 40: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),              // 41: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),         // 42: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),      // 43: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),        // 44: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),      // 45: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),          // 46: stockfold.inventory.v1.BrokenPromise
+	(*ReservationReallocated)(nil), // 47: stockfold.inventory.v1.ReservationReallocated
+	(*ReservationChanged)(nil),     // 48: stockfold.inventory.v1.ReservationChanged
+	(*ReservationBarred)(nil),      // 49: stockfold.inventory.v1.ReservationBarred
+	(*ReservationOrdered)(nil),     // 50: stockfold.inventory.v1.ReservationOrdered
+	(*OrderReceived)(nil),          // 51: stockfold.inventory.v1.OrderReceived
+	(*OrderedLine)(nil),            // 52: stockfold.inventory.v1.OrderedLine
+	(*OrderShortage)(nil),          // 53: stockfold.inventory.v1.OrderShortage
+	(*OrderReserved)(nil),          // 54: stockfold.inventory.v1.OrderReserved
+	(*OrderRejected)(nil),          // 55: stockfold.inventory.v1.OrderRejected
+	(*OrderConfirmed)(nil),         // 56: stockfold.inventory.v1.OrderConfirmed
+	(*OrderExtended)(nil),          // 57: stockfold.inventory.v1.OrderExtended
+	(*OrderLineFulfilled)(nil),     // 58: stockfold.inventory.v1.OrderLineFulfilled
+	(*OrderLineDelivered)(nil),     // 59: stockfold.inventory.v1.OrderLineDelivered
+	(*OrderLineChanged)(nil),       // 60: stockfold.inventory.v1.OrderLineChanged
+	(*OrderLineCut)(nil),           // 61: stockfold.inventory.v1.OrderLineCut
+	(*OrderCancelled)(nil),         // 62: stockfold.inventory.v1.OrderCancelled
+	(*OrderLineReturned)(nil),      // 63: stockfold.inventory.v1.OrderLineReturned
+	(*OrderReturnInspected)(nil),   // 64: stockfold.inventory.v1.OrderReturnInspected
+	(*OrderSettled)(nil),           // 65: stockfold.inventory.v1.OrderSettled
+	(*OrderOversold)(nil),          // 66: stockfold.inventory.v1.OrderOversold
+	(*PromiseBreak)(nil),           // 67: stockfold.inventory.v1.PromiseBreak
+	(*OrderHoldLost)(nil),          // 68: stockfold.inventory.v1.OrderHoldLost
+	(*OrderObserved)(nil),          // 69: stockfold.inventory.v1.OrderObserved
+	(*ReallocationRuleSet)(nil),    // 70: stockfold.inventory.v1.ReallocationRuleSet
+	(*ReturnRuleSet)(nil),          // 71: stockfold.inventory.v1.ReturnRuleSet
+	(*OrderClosed)(nil),            // 72: stockfold.inventory.v1.OrderClosed
+	(*SupersededBy)(nil),           // 73: stockfold.inventory.v1.SupersededBy
+	(*OwnerAssigned)(nil),          // 74: stockfold.inventory.v1.OwnerAssigned
+	(*ObservationRecorded)(nil),    // 75: stockfold.inventory.v1.ObservationRecorded
+	(*BufferSet)(nil),              // 76: stockfold.inventory.v1.BufferSet
+	(*SharedBufferSet)(nil),        // 77: stockfold.inventory.v1.SharedBufferSet
+	(*PolicyMessageTaken)(nil),     // 78: stockfold.inventory.v1.PolicyMessageTaken
+	(*KitComponent)(nil),           // 79: stockfold.inventory.v1.KitComponent
+	(*KitDefined)(nil),             // 80: stockfold.inventory.v1.KitDefined
+	(*KitMembershipSet)(nil),       // 81: stockfold.inventory.v1.KitMembershipSet
+	(*OrderKitExploded)(nil),       // 82: stockfold.inventory.v1.OrderKitExploded
+	(*KitReservationPlaced)(nil),   // 83: stockfold.inventory.v1.KitReservationPlaced
+	(*KitReservationEnded)(nil),    // 84: stockfold.inventory.v1.KitReservationEnded
+	(*timestamppb.Timestamp)(nil),  // 85: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	84,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	84,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	85,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	85,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	5,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
 	8,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
 	9,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
 	10,  // 5: stockfold.inventory.v1.Event.stock_received:type_name -> stockfold.inventory.v1.StockReceived
-	11,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
-	12,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
-	13,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
-	14,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
-	15,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
-	16,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
-	17,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
-	18,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
-	19,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
-	20,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
-	22,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
-	23,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
-	24,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
-	25,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
-	41,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
-	42,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
-	43,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
-	44,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
-	26,  // 24: stockfold.inventory.v1.Event.allocation_set:type_name -> stockfold.inventory.v1.AllocationSet
-	28,  // 25: stockfold.inventory.v1.Event.selling_rule_set:type_name -> stockfold.inventory.v1.SellingRuleSet
-	29,  // 26: stockfold.inventory.v1.Event.safety_period_passed:type_name -> stockfold.inventory.v1.SafetyPeriodPassed
-	30,  // 27: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
-	31,  // 28: stockfold.inventory.v1.Event.channel_retired:type_name -> stockfold.inventory.v1.ChannelRetired
-	32,  // 29: stockfold.inventory.v1.Event.shared_safety_set:type_name -> stockfold.inventory.v1.SharedSafetySet
-	33,  // 30: stockfold.inventory.v1.Event.location_group_defined:type_name -> stockfold.inventory.v1.LocationGroupDefined
-	34,  // 31: stockfold.inventory.v1.Event.fulfilment_rule_set:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
-	35,  // 32: stockfold.inventory.v1.Event.rule_period_passed:type_name -> stockfold.inventory.v1.RulePeriodPassed
-	36,  // 33: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
-	37,  // 34: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
-	38,  // 35: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
-	50,  // 36: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
-	53,  // 37: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
-	54,  // 38: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
-	55,  // 39: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
-	57,  // 40: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
-	61,  // 41: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
-	71,  // 42: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
-	59,  // 43: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
-	60,  // 44: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
-	62,  // 45: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
-	63,  // 46: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
-	58,  // 47: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
-	64,  // 48: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
-	65,  // 49: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
-	67,  // 50: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
-	56,  // 51: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
-	46,  // 52: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
-	47,  // 53: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
-	48,  // 54: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
-	49,  // 55: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
-	73,  // 56: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
-	74,  // 57: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
-	75,  // 58: stockfold.inventory.v1.Event.buffer_set:type_name -> stockfold.inventory.v1.BufferSet
-	76,  // 59: stockfold.inventory.v1.Event.shared_buffer_set:type_name -> stockfold.inventory.v1.SharedBufferSet
-	77,  // 60: stockfold.inventory.v1.Event.policy_message_taken:type_name -> stockfold.inventory.v1.PolicyMessageTaken
-	68,  // 61: stockfold.inventory.v1.Event.order_observed:type_name -> stockfold.inventory.v1.OrderObserved
-	69,  // 62: stockfold.inventory.v1.Event.reallocation_rule_set:type_name -> stockfold.inventory.v1.ReallocationRuleSet
-	70,  // 63: stockfold.inventory.v1.Event.return_rule_set:type_name -> stockfold.inventory.v1.ReturnRuleSet
-	79,  // 64: stockfold.inventory.v1.Event.kit_defined:type_name -> stockfold.inventory.v1.KitDefined
-	80,  // 65: stockfold.inventory.v1.Event.kit_membership_set:type_name -> stockfold.inventory.v1.KitMembershipSet
-	81,  // 66: stockfold.inventory.v1.Event.order_kit_exploded:type_name -> stockfold.inventory.v1.OrderKitExploded
-	82,  // 67: stockfold.inventory.v1.Event.kit_reservation_placed:type_name -> stockfold.inventory.v1.KitReservationPlaced
-	83,  // 68: stockfold.inventory.v1.Event.kit_reservation_ended:type_name -> stockfold.inventory.v1.KitReservationEnded
-	84,  // 69: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 70: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 71: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	72,  // 72: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 73: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 74: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	39,  // 75: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 76: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 77: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 78: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 79: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 80: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 81: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 82: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	6,   // 83: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 84: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 85: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	84,  // 86: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	39,  // 87: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 88: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 89: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	39,  // 90: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	7,   // 91: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	84,  // 92: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	84,  // 93: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	40,  // 94: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	84,  // 95: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	7,   // 96: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	84,  // 97: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	84,  // 98: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	84,  // 99: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	7,   // 100: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	84,  // 101: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	21,  // 102: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	84,  // 103: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	84,  // 104: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 105: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	7,   // 106: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	84,  // 107: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	84,  // 108: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 109: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	84,  // 110: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	84,  // 111: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	84,  // 112: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	84,  // 113: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	27,  // 114: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	84,  // 115: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	84,  // 116: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	27,  // 117: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	84,  // 118: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	84,  // 119: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	84,  // 120: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	84,  // 121: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	84,  // 122: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	84,  // 123: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	84,  // 124: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 125: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	84,  // 126: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 127: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	84,  // 128: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	39,  // 129: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 130: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	84,  // 131: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	39,  // 132: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 133: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	39,  // 134: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	84,  // 135: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	45,  // 136: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	84,  // 137: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 138: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	7,   // 139: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	84,  // 140: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	84,  // 141: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	2,   // 142: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
-	7,   // 143: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	7,   // 144: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	84,  // 145: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	84,  // 146: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	51,  // 147: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	84,  // 148: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	52,  // 149: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	52,  // 150: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	84,  // 151: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 152: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 153: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	66,  // 154: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	51,  // 155: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	84,  // 156: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
-	0,   // 157: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
-	3,   // 158: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	84,  // 159: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 160: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 161: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	84,  // 162: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 163: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	84,  // 164: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	84,  // 165: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
-	84,  // 166: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
-	84,  // 167: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
-	84,  // 168: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
-	78,  // 169: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
-	78,  // 170: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
-	171, // [171:171] is the sub-list for method output_type
-	171, // [171:171] is the sub-list for method input_type
-	171, // [171:171] is the sub-list for extension type_name
-	171, // [171:171] is the sub-list for extension extendee
-	0,   // [0:171] is the sub-list for field type_name
+	12,  // 6: stockfold.inventory.v1.Event.stock_sold:type_name -> stockfold.inventory.v1.StockSold
+	13,  // 7: stockfold.inventory.v1.Event.stock_returned:type_name -> stockfold.inventory.v1.StockReturned
+	14,  // 8: stockfold.inventory.v1.Event.stock_adjusted:type_name -> stockfold.inventory.v1.StockAdjusted
+	15,  // 9: stockfold.inventory.v1.Event.stock_condition_changed:type_name -> stockfold.inventory.v1.StockConditionChanged
+	16,  // 10: stockfold.inventory.v1.Event.transfer_shipped:type_name -> stockfold.inventory.v1.TransferShipped
+	17,  // 11: stockfold.inventory.v1.Event.transfer_received:type_name -> stockfold.inventory.v1.TransferReceived
+	18,  // 12: stockfold.inventory.v1.Event.reservation_placed:type_name -> stockfold.inventory.v1.ReservationPlaced
+	19,  // 13: stockfold.inventory.v1.Event.reservation_confirmed:type_name -> stockfold.inventory.v1.ReservationConfirmed
+	20,  // 14: stockfold.inventory.v1.Event.reservation_extended:type_name -> stockfold.inventory.v1.ReservationExtended
+	21,  // 15: stockfold.inventory.v1.Event.reservation_fulfilled:type_name -> stockfold.inventory.v1.ReservationFulfilled
+	23,  // 16: stockfold.inventory.v1.Event.reservation_released:type_name -> stockfold.inventory.v1.ReservationReleased
+	24,  // 17: stockfold.inventory.v1.Event.reservation_expired:type_name -> stockfold.inventory.v1.ReservationExpired
+	25,  // 18: stockfold.inventory.v1.Event.oversold_detected:type_name -> stockfold.inventory.v1.OversoldDetected
+	26,  // 19: stockfold.inventory.v1.Event.safety_stock_set:type_name -> stockfold.inventory.v1.SafetyStockSet
+	42,  // 20: stockfold.inventory.v1.Event.supply_expected:type_name -> stockfold.inventory.v1.SupplyExpected
+	43,  // 21: stockfold.inventory.v1.Event.supply_rescheduled:type_name -> stockfold.inventory.v1.SupplyRescheduled
+	44,  // 22: stockfold.inventory.v1.Event.supply_cancelled:type_name -> stockfold.inventory.v1.SupplyCancelled
+	45,  // 23: stockfold.inventory.v1.Event.shortfall_detected:type_name -> stockfold.inventory.v1.ShortfallDetected
+	27,  // 24: stockfold.inventory.v1.Event.allocation_set:type_name -> stockfold.inventory.v1.AllocationSet
+	29,  // 25: stockfold.inventory.v1.Event.selling_rule_set:type_name -> stockfold.inventory.v1.SellingRuleSet
+	30,  // 26: stockfold.inventory.v1.Event.safety_period_passed:type_name -> stockfold.inventory.v1.SafetyPeriodPassed
+	31,  // 27: stockfold.inventory.v1.Event.channel_defined:type_name -> stockfold.inventory.v1.ChannelDefined
+	32,  // 28: stockfold.inventory.v1.Event.channel_retired:type_name -> stockfold.inventory.v1.ChannelRetired
+	33,  // 29: stockfold.inventory.v1.Event.shared_safety_set:type_name -> stockfold.inventory.v1.SharedSafetySet
+	34,  // 30: stockfold.inventory.v1.Event.location_group_defined:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	35,  // 31: stockfold.inventory.v1.Event.fulfilment_rule_set:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	36,  // 32: stockfold.inventory.v1.Event.rule_period_passed:type_name -> stockfold.inventory.v1.RulePeriodPassed
+	37,  // 33: stockfold.inventory.v1.Event.location_defined:type_name -> stockfold.inventory.v1.LocationDefined
+	38,  // 34: stockfold.inventory.v1.Event.location_enabled:type_name -> stockfold.inventory.v1.LocationEnabled
+	39,  // 35: stockfold.inventory.v1.Event.location_disabled:type_name -> stockfold.inventory.v1.LocationDisabled
+	51,  // 36: stockfold.inventory.v1.Event.order_received:type_name -> stockfold.inventory.v1.OrderReceived
+	54,  // 37: stockfold.inventory.v1.Event.order_reserved:type_name -> stockfold.inventory.v1.OrderReserved
+	55,  // 38: stockfold.inventory.v1.Event.order_rejected:type_name -> stockfold.inventory.v1.OrderRejected
+	56,  // 39: stockfold.inventory.v1.Event.order_confirmed:type_name -> stockfold.inventory.v1.OrderConfirmed
+	58,  // 40: stockfold.inventory.v1.Event.order_line_fulfilled:type_name -> stockfold.inventory.v1.OrderLineFulfilled
+	62,  // 41: stockfold.inventory.v1.Event.order_cancelled:type_name -> stockfold.inventory.v1.OrderCancelled
+	72,  // 42: stockfold.inventory.v1.Event.order_closed:type_name -> stockfold.inventory.v1.OrderClosed
+	60,  // 43: stockfold.inventory.v1.Event.order_line_changed:type_name -> stockfold.inventory.v1.OrderLineChanged
+	61,  // 44: stockfold.inventory.v1.Event.order_line_cut:type_name -> stockfold.inventory.v1.OrderLineCut
+	63,  // 45: stockfold.inventory.v1.Event.order_line_returned:type_name -> stockfold.inventory.v1.OrderLineReturned
+	64,  // 46: stockfold.inventory.v1.Event.order_return_inspected:type_name -> stockfold.inventory.v1.OrderReturnInspected
+	59,  // 47: stockfold.inventory.v1.Event.order_line_delivered:type_name -> stockfold.inventory.v1.OrderLineDelivered
+	65,  // 48: stockfold.inventory.v1.Event.order_settled:type_name -> stockfold.inventory.v1.OrderSettled
+	66,  // 49: stockfold.inventory.v1.Event.order_oversold:type_name -> stockfold.inventory.v1.OrderOversold
+	68,  // 50: stockfold.inventory.v1.Event.order_hold_lost:type_name -> stockfold.inventory.v1.OrderHoldLost
+	57,  // 51: stockfold.inventory.v1.Event.order_extended:type_name -> stockfold.inventory.v1.OrderExtended
+	47,  // 52: stockfold.inventory.v1.Event.reservation_reallocated:type_name -> stockfold.inventory.v1.ReservationReallocated
+	48,  // 53: stockfold.inventory.v1.Event.reservation_changed:type_name -> stockfold.inventory.v1.ReservationChanged
+	49,  // 54: stockfold.inventory.v1.Event.reservation_barred:type_name -> stockfold.inventory.v1.ReservationBarred
+	50,  // 55: stockfold.inventory.v1.Event.reservation_ordered:type_name -> stockfold.inventory.v1.ReservationOrdered
+	11,  // 56: stockfold.inventory.v1.Event.receipt_cost_corrected:type_name -> stockfold.inventory.v1.ReceiptCostCorrected
+	74,  // 57: stockfold.inventory.v1.Event.owner_assigned:type_name -> stockfold.inventory.v1.OwnerAssigned
+	75,  // 58: stockfold.inventory.v1.Event.observation_recorded:type_name -> stockfold.inventory.v1.ObservationRecorded
+	76,  // 59: stockfold.inventory.v1.Event.buffer_set:type_name -> stockfold.inventory.v1.BufferSet
+	77,  // 60: stockfold.inventory.v1.Event.shared_buffer_set:type_name -> stockfold.inventory.v1.SharedBufferSet
+	78,  // 61: stockfold.inventory.v1.Event.policy_message_taken:type_name -> stockfold.inventory.v1.PolicyMessageTaken
+	69,  // 62: stockfold.inventory.v1.Event.order_observed:type_name -> stockfold.inventory.v1.OrderObserved
+	70,  // 63: stockfold.inventory.v1.Event.reallocation_rule_set:type_name -> stockfold.inventory.v1.ReallocationRuleSet
+	71,  // 64: stockfold.inventory.v1.Event.return_rule_set:type_name -> stockfold.inventory.v1.ReturnRuleSet
+	80,  // 65: stockfold.inventory.v1.Event.kit_defined:type_name -> stockfold.inventory.v1.KitDefined
+	81,  // 66: stockfold.inventory.v1.Event.kit_membership_set:type_name -> stockfold.inventory.v1.KitMembershipSet
+	82,  // 67: stockfold.inventory.v1.Event.order_kit_exploded:type_name -> stockfold.inventory.v1.OrderKitExploded
+	83,  // 68: stockfold.inventory.v1.Event.kit_reservation_placed:type_name -> stockfold.inventory.v1.KitReservationPlaced
+	84,  // 69: stockfold.inventory.v1.Event.kit_reservation_ended:type_name -> stockfold.inventory.v1.KitReservationEnded
+	85,  // 70: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 71: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 72: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	73,  // 73: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 74: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 75: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 76: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 77: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 78: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 79: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 80: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 81: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 82: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 83: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	6,   // 84: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 85: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 86: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	85,  // 87: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 88: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 89: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 90: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 91: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	7,   // 92: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	85,  // 93: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	85,  // 94: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	41,  // 95: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	85,  // 96: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	7,   // 97: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	85,  // 98: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	85,  // 99: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	85,  // 100: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	7,   // 101: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	85,  // 102: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	22,  // 103: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	85,  // 104: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	85,  // 105: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 106: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	7,   // 107: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	85,  // 108: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	85,  // 109: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 110: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	85,  // 111: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	85,  // 112: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	85,  // 113: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	85,  // 114: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	28,  // 115: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	85,  // 116: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	85,  // 117: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	28,  // 118: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	85,  // 119: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	85,  // 120: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	85,  // 121: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	85,  // 122: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	85,  // 123: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	85,  // 124: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	85,  // 125: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 126: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	85,  // 127: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 128: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	85,  // 129: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 130: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 131: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	85,  // 132: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 133: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 134: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	40,  // 135: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	85,  // 136: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	46,  // 137: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	85,  // 138: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 139: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	7,   // 140: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	85,  // 141: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	85,  // 142: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	2,   // 143: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
+	7,   // 144: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	7,   // 145: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	85,  // 146: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	85,  // 147: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	52,  // 148: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	85,  // 149: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	53,  // 150: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	53,  // 151: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	85,  // 152: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 153: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 154: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	67,  // 155: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	52,  // 156: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	85,  // 157: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
+	0,   // 158: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
+	3,   // 159: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	85,  // 160: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 161: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 162: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	85,  // 163: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 164: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	85,  // 165: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	85,  // 166: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	85,  // 167: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	85,  // 168: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	85,  // 169: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	79,  // 170: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
+	79,  // 171: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
+	172, // [172:172] is the sub-list for method output_type
+	172, // [172:172] is the sub-list for method input_type
+	172, // [172:172] is the sub-list for extension type_name
+	172, // [172:172] is the sub-list for extension extendee
+	0,   // [0:172] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -8455,6 +8600,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_ReservationChanged)(nil),
 		(*Event_ReservationBarred)(nil),
 		(*Event_ReservationOrdered)(nil),
+		(*Event_ReceiptCostCorrected)(nil),
 		(*Event_OwnerAssigned)(nil),
 		(*Event_ObservationRecorded)(nil),
 		(*Event_BufferSet)(nil),
@@ -8475,7 +8621,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   80,
+			NumMessages:   81,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

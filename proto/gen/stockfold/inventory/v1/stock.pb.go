@@ -22,6 +22,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// TimeAxis says which past is asked about.
+type TimeAxis int32
+
+const (
+	// Read as TIME_AXIS_OCCURRED.
+	TimeAxis_TIME_AXIS_UNSPECIFIED TimeAxis = 0
+	// What was true, as far as it is known now, or was known at a position.
+	TimeAxis_TIME_AXIS_OCCURRED TimeAxis = 1
+	// What was known then.
+	TimeAxis_TIME_AXIS_RECORDED TimeAxis = 2
+)
+
+// Enum value maps for TimeAxis.
+var (
+	TimeAxis_name = map[int32]string{
+		0: "TIME_AXIS_UNSPECIFIED",
+		1: "TIME_AXIS_OCCURRED",
+		2: "TIME_AXIS_RECORDED",
+	}
+	TimeAxis_value = map[string]int32{
+		"TIME_AXIS_UNSPECIFIED": 0,
+		"TIME_AXIS_OCCURRED":    1,
+		"TIME_AXIS_RECORDED":    2,
+	}
+)
+
+func (x TimeAxis) Enum() *TimeAxis {
+	p := new(TimeAxis)
+	*p = x
+	return p
+}
+
+func (x TimeAxis) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TimeAxis) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_stock_proto_enumTypes[0].Descriptor()
+}
+
+func (TimeAxis) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_stock_proto_enumTypes[0]
+}
+
+func (x TimeAxis) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TimeAxis.Descriptor instead.
+func (TimeAxis) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0}
+}
+
 type MovementResult_Status int32
 
 const (
@@ -65,11 +118,11 @@ func (x MovementResult_Status) String() string {
 }
 
 func (MovementResult_Status) Descriptor() protoreflect.EnumDescriptor {
-	return file_stockfold_inventory_v1_stock_proto_enumTypes[0].Descriptor()
+	return file_stockfold_inventory_v1_stock_proto_enumTypes[1].Descriptor()
 }
 
 func (MovementResult_Status) Type() protoreflect.EnumType {
-	return &file_stockfold_inventory_v1_stock_proto_enumTypes[0]
+	return &file_stockfold_inventory_v1_stock_proto_enumTypes[1]
 }
 
 func (x MovementResult_Status) Number() protoreflect.EnumNumber {
@@ -120,6 +173,7 @@ type Movement struct {
 	//	*Movement_SupplyExpected
 	//	*Movement_SupplyRescheduled
 	//	*Movement_SupplyCancelled
+	//	*Movement_CostCorrected_
 	Kind          isMovement_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -338,6 +392,15 @@ func (x *Movement) GetSupplyCancelled() *Movement_Cancelled {
 	return nil
 }
 
+func (x *Movement) GetCostCorrected() *Movement_CostCorrected {
+	if x != nil {
+		if x, ok := x.Kind.(*Movement_CostCorrected_); ok {
+			return x.CostCorrected
+		}
+	}
+	return nil
+}
+
 type isMovement_Kind interface {
 	isMovement_Kind()
 }
@@ -387,6 +450,11 @@ type Movement_SupplyCancelled struct {
 	SupplyCancelled *Movement_Cancelled `protobuf:"bytes,42,opt,name=supply_cancelled,json=supplyCancelled,proto3,oneof"`
 }
 
+type Movement_CostCorrected_ struct {
+	// Not physical: what units cost that were received at occurred_at. Quantity is how many it is about.
+	CostCorrected *Movement_CostCorrected `protobuf:"bytes,43,opt,name=cost_corrected,json=costCorrected,proto3,oneof"`
+}
+
 func (*Movement_Received_) isMovement_Kind() {}
 
 func (*Movement_Sold_) isMovement_Kind() {}
@@ -408,6 +476,8 @@ func (*Movement_SupplyExpected) isMovement_Kind() {}
 func (*Movement_SupplyRescheduled) isMovement_Kind() {}
 
 func (*Movement_SupplyCancelled) isMovement_Kind() {}
+
+func (*Movement_CostCorrected_) isMovement_Kind() {}
 
 // Sale is one POS transaction, the data of a CloudEvent on the topic stockfold.sales.v1: its id, source and
 // time are the transaction's. It is applied as a whole or kept whole as a dead letter.
@@ -766,9 +836,15 @@ func (x *MovementResult) GetShort() bool {
 }
 
 type GetStockRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Sku   string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Token string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// A past instant; now when unset. Safety stock and promises for later dates are not told of the past, and read 0.
+	At *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=at,proto3" json:"at,omitempty"`
+	// Only with at.
+	Axis TimeAxis `protobuf:"varint,21,opt,name=axis,proto3,enum=stockfold.inventory.v1.TimeAxis" json:"axis,omitempty"`
+	// As known at this position of the store; everything when 0. Only with at.
+	AtPosition    uint64 `protobuf:"varint,22,opt,name=at_position,json=atPosition,proto3" json:"at_position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -815,6 +891,27 @@ func (x *GetStockRequest) GetToken() string {
 		return x.Token
 	}
 	return ""
+}
+
+func (x *GetStockRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *GetStockRequest) GetAxis() TimeAxis {
+	if x != nil {
+		return x.Axis
+	}
+	return TimeAxis_TIME_AXIS_UNSPECIFIED
+}
+
+func (x *GetStockRequest) GetAtPosition() uint64 {
+	if x != nil {
+		return x.AtPosition
+	}
+	return 0
 }
 
 type GetStockResponse struct {
@@ -1092,8 +1189,12 @@ func (x *StockAtLocation) GetPromisedLater() int64 {
 }
 
 type Movement_Received struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Condition     Condition              `protobuf:"varint,1,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Condition Condition              `protobuf:"varint,1,opt,name=condition,proto3,enum=stockfold.inventory.v1.Condition" json:"condition,omitempty"`
+	// What one unit of the item cost (1 kg, not 1 g of it), in minor units of the currency, 0 to 1e12. Only with a currency.
+	UnitCost int64 `protobuf:"varint,30,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
+	// ISO 4217, three capital letters, e.g. "EUR"; empty when the cost is not known.
+	Currency      string `protobuf:"bytes,31,opt,name=currency,proto3" json:"currency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1135,6 +1236,82 @@ func (x *Movement_Received) GetCondition() Condition {
 	return Condition_CONDITION_UNSPECIFIED
 }
 
+func (x *Movement_Received) GetUnitCost() int64 {
+	if x != nil {
+		return x.UnitCost
+	}
+	return 0
+}
+
+func (x *Movement_Received) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+// CostCorrected says that a receipt cost something else than was said. Values of the past follow on the axis of occurred time.
+type Movement_CostCorrected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What one unit cost, and what had been said.
+	UnitCost      int64  `protobuf:"varint,1,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
+	InsteadOf     int64  `protobuf:"varint,2,opt,name=instead_of,json=insteadOf,proto3" json:"instead_of,omitempty"`
+	Currency      string `protobuf:"bytes,3,opt,name=currency,proto3" json:"currency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Movement_CostCorrected) Reset() {
+	*x = Movement_CostCorrected{}
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Movement_CostCorrected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Movement_CostCorrected) ProtoMessage() {}
+
+func (x *Movement_CostCorrected) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Movement_CostCorrected.ProtoReflect.Descriptor instead.
+func (*Movement_CostCorrected) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 1}
+}
+
+func (x *Movement_CostCorrected) GetUnitCost() int64 {
+	if x != nil {
+		return x.UnitCost
+	}
+	return 0
+}
+
+func (x *Movement_CostCorrected) GetInsteadOf() int64 {
+	if x != nil {
+		return x.InsteadOf
+	}
+	return 0
+}
+
+func (x *Movement_CostCorrected) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
 // Sold covers every departure to a customer: a till sale, a shipment, a hand-over.
 type Movement_Sold struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1147,7 +1324,7 @@ type Movement_Sold struct {
 
 func (x *Movement_Sold) Reset() {
 	*x = Movement_Sold{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1336,7 @@ func (x *Movement_Sold) String() string {
 func (*Movement_Sold) ProtoMessage() {}
 
 func (x *Movement_Sold) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1349,7 @@ func (x *Movement_Sold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Sold.ProtoReflect.Descriptor instead.
 func (*Movement_Sold) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 1}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 2}
 }
 
 func (x *Movement_Sold) GetChannel() string {
@@ -1199,7 +1376,7 @@ type Movement_Returned struct {
 
 func (x *Movement_Returned) Reset() {
 	*x = Movement_Returned{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1388,7 @@ func (x *Movement_Returned) String() string {
 func (*Movement_Returned) ProtoMessage() {}
 
 func (x *Movement_Returned) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1401,7 @@ func (x *Movement_Returned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Returned.ProtoReflect.Descriptor instead.
 func (*Movement_Returned) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 2}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 3}
 }
 
 func (x *Movement_Returned) GetCondition() Condition {
@@ -1252,7 +1429,7 @@ type Movement_Adjusted struct {
 
 func (x *Movement_Adjusted) Reset() {
 	*x = Movement_Adjusted{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1264,7 +1441,7 @@ func (x *Movement_Adjusted) String() string {
 func (*Movement_Adjusted) ProtoMessage() {}
 
 func (x *Movement_Adjusted) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1277,7 +1454,7 @@ func (x *Movement_Adjusted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Adjusted.ProtoReflect.Descriptor instead.
 func (*Movement_Adjusted) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 3}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 4}
 }
 
 func (x *Movement_Adjusted) GetCondition() Condition {
@@ -1303,7 +1480,7 @@ type Movement_Counted struct {
 
 func (x *Movement_Counted) Reset() {
 	*x = Movement_Counted{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1492,7 @@ func (x *Movement_Counted) String() string {
 func (*Movement_Counted) ProtoMessage() {}
 
 func (x *Movement_Counted) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[14]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1505,7 @@ func (x *Movement_Counted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Counted.ProtoReflect.Descriptor instead.
 func (*Movement_Counted) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 4}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 5}
 }
 
 func (x *Movement_Counted) GetCondition() Condition {
@@ -1349,7 +1526,7 @@ type Movement_ConditionChanged struct {
 
 func (x *Movement_ConditionChanged) Reset() {
 	*x = Movement_ConditionChanged{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[15]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1538,7 @@ func (x *Movement_ConditionChanged) String() string {
 func (*Movement_ConditionChanged) ProtoMessage() {}
 
 func (x *Movement_ConditionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[15]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1551,7 @@ func (x *Movement_ConditionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_ConditionChanged.ProtoReflect.Descriptor instead.
 func (*Movement_ConditionChanged) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 5}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 6}
 }
 
 func (x *Movement_ConditionChanged) GetFrom() Condition {
@@ -1410,7 +1587,7 @@ type Movement_TransferOut struct {
 
 func (x *Movement_TransferOut) Reset() {
 	*x = Movement_TransferOut{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[16]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1599,7 @@ func (x *Movement_TransferOut) String() string {
 func (*Movement_TransferOut) ProtoMessage() {}
 
 func (x *Movement_TransferOut) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[16]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1612,7 @@ func (x *Movement_TransferOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_TransferOut.ProtoReflect.Descriptor instead.
 func (*Movement_TransferOut) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 6}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 7}
 }
 
 func (x *Movement_TransferOut) GetDestination() string {
@@ -1470,7 +1647,7 @@ type Movement_TransferIn struct {
 
 func (x *Movement_TransferIn) Reset() {
 	*x = Movement_TransferIn{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[17]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1659,7 @@ func (x *Movement_TransferIn) String() string {
 func (*Movement_TransferIn) ProtoMessage() {}
 
 func (x *Movement_TransferIn) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[17]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1672,7 @@ func (x *Movement_TransferIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_TransferIn.ProtoReflect.Descriptor instead.
 func (*Movement_TransferIn) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 7}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 8}
 }
 
 func (x *Movement_TransferIn) GetOrigin() string {
@@ -1536,7 +1713,7 @@ type Movement_Expected struct {
 
 func (x *Movement_Expected) Reset() {
 	*x = Movement_Expected{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[18]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1725,7 @@ func (x *Movement_Expected) String() string {
 func (*Movement_Expected) ProtoMessage() {}
 
 func (x *Movement_Expected) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[18]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1738,7 @@ func (x *Movement_Expected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Expected.ProtoReflect.Descriptor instead.
 func (*Movement_Expected) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 8}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 9}
 }
 
 func (x *Movement_Expected) GetKind() SupplyKind {
@@ -1604,7 +1781,7 @@ type Movement_Rescheduled struct {
 
 func (x *Movement_Rescheduled) Reset() {
 	*x = Movement_Rescheduled{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[19]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1793,7 @@ func (x *Movement_Rescheduled) String() string {
 func (*Movement_Rescheduled) ProtoMessage() {}
 
 func (x *Movement_Rescheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[19]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1806,7 @@ func (x *Movement_Rescheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Rescheduled.ProtoReflect.Descriptor instead.
 func (*Movement_Rescheduled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 9}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 10}
 }
 
 func (x *Movement_Rescheduled) GetKind() SupplyKind {
@@ -1659,7 +1836,7 @@ type Movement_Cancelled struct {
 
 func (x *Movement_Cancelled) Reset() {
 	*x = Movement_Cancelled{}
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[20]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1848,7 @@ func (x *Movement_Cancelled) String() string {
 func (*Movement_Cancelled) ProtoMessage() {}
 
 func (x *Movement_Cancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[20]
+	mi := &file_stockfold_inventory_v1_stock_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1861,7 @@ func (x *Movement_Cancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Movement_Cancelled.ProtoReflect.Descriptor instead.
 func (*Movement_Cancelled) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 10}
+	return file_stockfold_inventory_v1_stock_proto_rawDescGZIP(), []int{0, 11}
 }
 
 func (x *Movement_Cancelled) GetKind() SupplyKind {
@@ -1705,7 +1882,7 @@ var File_stockfold_inventory_v1_stock_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/stock.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xc7\x13\n" +
+	"\"stockfold/inventory/v1/stock.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xc3\x15\n" +
 	"\bMovement\x12\x1f\n" +
 	"\vmovement_id\x18\x01 \x01(\tR\n" +
 	"movementId\x12\x16\n" +
@@ -1731,9 +1908,17 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\x11transfer_received\x18\x1b \x01(\v2+.stockfold.inventory.v1.Movement.TransferInH\x00R\x10transferReceived\x12T\n" +
 	"\x0fsupply_expected\x18( \x01(\v2).stockfold.inventory.v1.Movement.ExpectedH\x00R\x0esupplyExpected\x12]\n" +
 	"\x12supply_rescheduled\x18) \x01(\v2,.stockfold.inventory.v1.Movement.RescheduledH\x00R\x11supplyRescheduled\x12W\n" +
-	"\x10supply_cancelled\x18* \x01(\v2*.stockfold.inventory.v1.Movement.CancelledH\x00R\x0fsupplyCancelled\x1aK\n" +
+	"\x10supply_cancelled\x18* \x01(\v2*.stockfold.inventory.v1.Movement.CancelledH\x00R\x0fsupplyCancelled\x12W\n" +
+	"\x0ecost_corrected\x18+ \x01(\v2..stockfold.inventory.v1.Movement.CostCorrectedH\x00R\rcostCorrected\x1a\x84\x01\n" +
 	"\bReceived\x12?\n" +
-	"\tcondition\x18\x01 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x1aG\n" +
+	"\tcondition\x18\x01 \x01(\x0e2!.stockfold.inventory.v1.ConditionR\tcondition\x12\x1b\n" +
+	"\tunit_cost\x18\x1e \x01(\x03R\bunitCost\x12\x1a\n" +
+	"\bcurrency\x18\x1f \x01(\tR\bcurrency\x1ag\n" +
+	"\rCostCorrected\x12\x1b\n" +
+	"\tunit_cost\x18\x01 \x01(\x03R\bunitCost\x12\x1d\n" +
+	"\n" +
+	"instead_of\x18\x02 \x01(\x03R\tinsteadOf\x12\x1a\n" +
+	"\bcurrency\x18\x03 \x01(\tR\bcurrency\x1aG\n" +
 	"\x04Sold\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x12%\n" +
 	"\x0ereservation_id\x18\x02 \x01(\tR\rreservationId\x1ae\n" +
@@ -1803,10 +1988,14 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"\x0fSTATUS_RECORDED\x10\x01\x12\x14\n" +
 	"\x10STATUS_DUPLICATE\x10\x02\x12\x18\n" +
 	"\x14STATUS_DEAD_LETTERED\x10\x03\x12\x13\n" +
-	"\x0fSTATUS_OBSERVED\x10\x04\"9\n" +
+	"\x0fSTATUS_OBSERVED\x10\x04\"\xbc\x01\n" +
 	"\x0fGetStockRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token\"G\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\x12*\n" +
+	"\x02at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x124\n" +
+	"\x04axis\x18\x15 \x01(\x0e2 .stockfold.inventory.v1.TimeAxisR\x04axis\x12\x1f\n" +
+	"\vat_position\x18\x16 \x01(\x04R\n" +
+	"atPosition\"G\n" +
 	"\x10GetStockResponse\x123\n" +
 	"\x05stock\x18\x01 \x01(\v2\x1d.stockfold.inventory.v1.StockR\x05stock\"\x8d\x02\n" +
 	"\x05Stock\x12\x10\n" +
@@ -1832,7 +2021,11 @@ const file_stockfold_inventory_v1_stock_proto_rawDesc = "" +
 	"in_transit\x18\b \x01(\x03R\tinTransit\x12\x1a\n" +
 	"\boversold\x18\t \x01(\bR\boversold\x12\x1a\n" +
 	"\bincoming\x18\x14 \x01(\x03R\bincoming\x12%\n" +
-	"\x0epromised_later\x18\x15 \x01(\x03R\rpromisedLater2\xe1\x01\n" +
+	"\x0epromised_later\x18\x15 \x01(\x03R\rpromisedLater*U\n" +
+	"\bTimeAxis\x12\x19\n" +
+	"\x15TIME_AXIS_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12TIME_AXIS_OCCURRED\x10\x01\x12\x16\n" +
+	"\x12TIME_AXIS_RECORDED\x10\x022\xe1\x01\n" +
 	"\fStockService\x12r\n" +
 	"\x0fRecordMovements\x12..stockfold.inventory.v1.RecordMovementsRequest\x1a/.stockfold.inventory.v1.RecordMovementsResponse\x12]\n" +
 	"\bGetStock\x12'.stockfold.inventory.v1.GetStockRequest\x1a(.stockfold.inventory.v1.GetStockResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
@@ -1849,77 +2042,82 @@ func file_stockfold_inventory_v1_stock_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_stock_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_stock_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_stock_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_stockfold_inventory_v1_stock_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_stockfold_inventory_v1_stock_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_stockfold_inventory_v1_stock_proto_goTypes = []any{
-	(MovementResult_Status)(0),        // 0: stockfold.inventory.v1.MovementResult.Status
-	(*Movement)(nil),                  // 1: stockfold.inventory.v1.Movement
-	(*Sale)(nil),                      // 2: stockfold.inventory.v1.Sale
-	(*SaleLine)(nil),                  // 3: stockfold.inventory.v1.SaleLine
-	(*RecordMovementsRequest)(nil),    // 4: stockfold.inventory.v1.RecordMovementsRequest
-	(*RecordMovementsResponse)(nil),   // 5: stockfold.inventory.v1.RecordMovementsResponse
-	(*MovementResult)(nil),            // 6: stockfold.inventory.v1.MovementResult
-	(*GetStockRequest)(nil),           // 7: stockfold.inventory.v1.GetStockRequest
-	(*GetStockResponse)(nil),          // 8: stockfold.inventory.v1.GetStockResponse
-	(*Stock)(nil),                     // 9: stockfold.inventory.v1.Stock
-	(*StockAtLocation)(nil),           // 10: stockfold.inventory.v1.StockAtLocation
-	(*Movement_Received)(nil),         // 11: stockfold.inventory.v1.Movement.Received
-	(*Movement_Sold)(nil),             // 12: stockfold.inventory.v1.Movement.Sold
-	(*Movement_Returned)(nil),         // 13: stockfold.inventory.v1.Movement.Returned
-	(*Movement_Adjusted)(nil),         // 14: stockfold.inventory.v1.Movement.Adjusted
-	(*Movement_Counted)(nil),          // 15: stockfold.inventory.v1.Movement.Counted
-	(*Movement_ConditionChanged)(nil), // 16: stockfold.inventory.v1.Movement.ConditionChanged
-	(*Movement_TransferOut)(nil),      // 17: stockfold.inventory.v1.Movement.TransferOut
-	(*Movement_TransferIn)(nil),       // 18: stockfold.inventory.v1.Movement.TransferIn
-	(*Movement_Expected)(nil),         // 19: stockfold.inventory.v1.Movement.Expected
-	(*Movement_Rescheduled)(nil),      // 20: stockfold.inventory.v1.Movement.Rescheduled
-	(*Movement_Cancelled)(nil),        // 21: stockfold.inventory.v1.Movement.Cancelled
-	(*timestamppb.Timestamp)(nil),     // 22: google.protobuf.Timestamp
-	(Condition)(0),                    // 23: stockfold.inventory.v1.Condition
-	(SupplyKind)(0),                   // 24: stockfold.inventory.v1.SupplyKind
+	(TimeAxis)(0),                     // 0: stockfold.inventory.v1.TimeAxis
+	(MovementResult_Status)(0),        // 1: stockfold.inventory.v1.MovementResult.Status
+	(*Movement)(nil),                  // 2: stockfold.inventory.v1.Movement
+	(*Sale)(nil),                      // 3: stockfold.inventory.v1.Sale
+	(*SaleLine)(nil),                  // 4: stockfold.inventory.v1.SaleLine
+	(*RecordMovementsRequest)(nil),    // 5: stockfold.inventory.v1.RecordMovementsRequest
+	(*RecordMovementsResponse)(nil),   // 6: stockfold.inventory.v1.RecordMovementsResponse
+	(*MovementResult)(nil),            // 7: stockfold.inventory.v1.MovementResult
+	(*GetStockRequest)(nil),           // 8: stockfold.inventory.v1.GetStockRequest
+	(*GetStockResponse)(nil),          // 9: stockfold.inventory.v1.GetStockResponse
+	(*Stock)(nil),                     // 10: stockfold.inventory.v1.Stock
+	(*StockAtLocation)(nil),           // 11: stockfold.inventory.v1.StockAtLocation
+	(*Movement_Received)(nil),         // 12: stockfold.inventory.v1.Movement.Received
+	(*Movement_CostCorrected)(nil),    // 13: stockfold.inventory.v1.Movement.CostCorrected
+	(*Movement_Sold)(nil),             // 14: stockfold.inventory.v1.Movement.Sold
+	(*Movement_Returned)(nil),         // 15: stockfold.inventory.v1.Movement.Returned
+	(*Movement_Adjusted)(nil),         // 16: stockfold.inventory.v1.Movement.Adjusted
+	(*Movement_Counted)(nil),          // 17: stockfold.inventory.v1.Movement.Counted
+	(*Movement_ConditionChanged)(nil), // 18: stockfold.inventory.v1.Movement.ConditionChanged
+	(*Movement_TransferOut)(nil),      // 19: stockfold.inventory.v1.Movement.TransferOut
+	(*Movement_TransferIn)(nil),       // 20: stockfold.inventory.v1.Movement.TransferIn
+	(*Movement_Expected)(nil),         // 21: stockfold.inventory.v1.Movement.Expected
+	(*Movement_Rescheduled)(nil),      // 22: stockfold.inventory.v1.Movement.Rescheduled
+	(*Movement_Cancelled)(nil),        // 23: stockfold.inventory.v1.Movement.Cancelled
+	(*timestamppb.Timestamp)(nil),     // 24: google.protobuf.Timestamp
+	(Condition)(0),                    // 25: stockfold.inventory.v1.Condition
+	(SupplyKind)(0),                   // 26: stockfold.inventory.v1.SupplyKind
 }
 var file_stockfold_inventory_v1_stock_proto_depIdxs = []int32{
-	22, // 0: stockfold.inventory.v1.Movement.occurred_at:type_name -> google.protobuf.Timestamp
-	11, // 1: stockfold.inventory.v1.Movement.received:type_name -> stockfold.inventory.v1.Movement.Received
-	12, // 2: stockfold.inventory.v1.Movement.sold:type_name -> stockfold.inventory.v1.Movement.Sold
-	13, // 3: stockfold.inventory.v1.Movement.returned:type_name -> stockfold.inventory.v1.Movement.Returned
-	14, // 4: stockfold.inventory.v1.Movement.adjusted:type_name -> stockfold.inventory.v1.Movement.Adjusted
-	15, // 5: stockfold.inventory.v1.Movement.counted:type_name -> stockfold.inventory.v1.Movement.Counted
-	16, // 6: stockfold.inventory.v1.Movement.condition_changed:type_name -> stockfold.inventory.v1.Movement.ConditionChanged
-	17, // 7: stockfold.inventory.v1.Movement.transfer_shipped:type_name -> stockfold.inventory.v1.Movement.TransferOut
-	18, // 8: stockfold.inventory.v1.Movement.transfer_received:type_name -> stockfold.inventory.v1.Movement.TransferIn
-	19, // 9: stockfold.inventory.v1.Movement.supply_expected:type_name -> stockfold.inventory.v1.Movement.Expected
-	20, // 10: stockfold.inventory.v1.Movement.supply_rescheduled:type_name -> stockfold.inventory.v1.Movement.Rescheduled
-	21, // 11: stockfold.inventory.v1.Movement.supply_cancelled:type_name -> stockfold.inventory.v1.Movement.Cancelled
-	3,  // 12: stockfold.inventory.v1.Sale.lines:type_name -> stockfold.inventory.v1.SaleLine
-	1,  // 13: stockfold.inventory.v1.RecordMovementsRequest.movements:type_name -> stockfold.inventory.v1.Movement
-	6,  // 14: stockfold.inventory.v1.RecordMovementsResponse.results:type_name -> stockfold.inventory.v1.MovementResult
-	0,  // 15: stockfold.inventory.v1.MovementResult.status:type_name -> stockfold.inventory.v1.MovementResult.Status
-	9,  // 16: stockfold.inventory.v1.GetStockResponse.stock:type_name -> stockfold.inventory.v1.Stock
-	10, // 17: stockfold.inventory.v1.Stock.locations:type_name -> stockfold.inventory.v1.StockAtLocation
-	22, // 18: stockfold.inventory.v1.Stock.as_of:type_name -> google.protobuf.Timestamp
-	23, // 19: stockfold.inventory.v1.Movement.Received.condition:type_name -> stockfold.inventory.v1.Condition
-	23, // 20: stockfold.inventory.v1.Movement.Returned.condition:type_name -> stockfold.inventory.v1.Condition
-	23, // 21: stockfold.inventory.v1.Movement.Adjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	23, // 22: stockfold.inventory.v1.Movement.Counted.condition:type_name -> stockfold.inventory.v1.Condition
-	23, // 23: stockfold.inventory.v1.Movement.ConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	23, // 24: stockfold.inventory.v1.Movement.ConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	22, // 25: stockfold.inventory.v1.Movement.TransferOut.due_at:type_name -> google.protobuf.Timestamp
-	23, // 26: stockfold.inventory.v1.Movement.TransferIn.condition:type_name -> stockfold.inventory.v1.Condition
-	24, // 27: stockfold.inventory.v1.Movement.Expected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	22, // 28: stockfold.inventory.v1.Movement.Expected.due_at:type_name -> google.protobuf.Timestamp
-	24, // 29: stockfold.inventory.v1.Movement.Rescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	22, // 30: stockfold.inventory.v1.Movement.Rescheduled.due_at:type_name -> google.protobuf.Timestamp
-	24, // 31: stockfold.inventory.v1.Movement.Cancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	4,  // 32: stockfold.inventory.v1.StockService.RecordMovements:input_type -> stockfold.inventory.v1.RecordMovementsRequest
-	7,  // 33: stockfold.inventory.v1.StockService.GetStock:input_type -> stockfold.inventory.v1.GetStockRequest
-	5,  // 34: stockfold.inventory.v1.StockService.RecordMovements:output_type -> stockfold.inventory.v1.RecordMovementsResponse
-	8,  // 35: stockfold.inventory.v1.StockService.GetStock:output_type -> stockfold.inventory.v1.GetStockResponse
-	34, // [34:36] is the sub-list for method output_type
-	32, // [32:34] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	24, // 0: stockfold.inventory.v1.Movement.occurred_at:type_name -> google.protobuf.Timestamp
+	12, // 1: stockfold.inventory.v1.Movement.received:type_name -> stockfold.inventory.v1.Movement.Received
+	14, // 2: stockfold.inventory.v1.Movement.sold:type_name -> stockfold.inventory.v1.Movement.Sold
+	15, // 3: stockfold.inventory.v1.Movement.returned:type_name -> stockfold.inventory.v1.Movement.Returned
+	16, // 4: stockfold.inventory.v1.Movement.adjusted:type_name -> stockfold.inventory.v1.Movement.Adjusted
+	17, // 5: stockfold.inventory.v1.Movement.counted:type_name -> stockfold.inventory.v1.Movement.Counted
+	18, // 6: stockfold.inventory.v1.Movement.condition_changed:type_name -> stockfold.inventory.v1.Movement.ConditionChanged
+	19, // 7: stockfold.inventory.v1.Movement.transfer_shipped:type_name -> stockfold.inventory.v1.Movement.TransferOut
+	20, // 8: stockfold.inventory.v1.Movement.transfer_received:type_name -> stockfold.inventory.v1.Movement.TransferIn
+	21, // 9: stockfold.inventory.v1.Movement.supply_expected:type_name -> stockfold.inventory.v1.Movement.Expected
+	22, // 10: stockfold.inventory.v1.Movement.supply_rescheduled:type_name -> stockfold.inventory.v1.Movement.Rescheduled
+	23, // 11: stockfold.inventory.v1.Movement.supply_cancelled:type_name -> stockfold.inventory.v1.Movement.Cancelled
+	13, // 12: stockfold.inventory.v1.Movement.cost_corrected:type_name -> stockfold.inventory.v1.Movement.CostCorrected
+	4,  // 13: stockfold.inventory.v1.Sale.lines:type_name -> stockfold.inventory.v1.SaleLine
+	2,  // 14: stockfold.inventory.v1.RecordMovementsRequest.movements:type_name -> stockfold.inventory.v1.Movement
+	7,  // 15: stockfold.inventory.v1.RecordMovementsResponse.results:type_name -> stockfold.inventory.v1.MovementResult
+	1,  // 16: stockfold.inventory.v1.MovementResult.status:type_name -> stockfold.inventory.v1.MovementResult.Status
+	24, // 17: stockfold.inventory.v1.GetStockRequest.at:type_name -> google.protobuf.Timestamp
+	0,  // 18: stockfold.inventory.v1.GetStockRequest.axis:type_name -> stockfold.inventory.v1.TimeAxis
+	10, // 19: stockfold.inventory.v1.GetStockResponse.stock:type_name -> stockfold.inventory.v1.Stock
+	11, // 20: stockfold.inventory.v1.Stock.locations:type_name -> stockfold.inventory.v1.StockAtLocation
+	24, // 21: stockfold.inventory.v1.Stock.as_of:type_name -> google.protobuf.Timestamp
+	25, // 22: stockfold.inventory.v1.Movement.Received.condition:type_name -> stockfold.inventory.v1.Condition
+	25, // 23: stockfold.inventory.v1.Movement.Returned.condition:type_name -> stockfold.inventory.v1.Condition
+	25, // 24: stockfold.inventory.v1.Movement.Adjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	25, // 25: stockfold.inventory.v1.Movement.Counted.condition:type_name -> stockfold.inventory.v1.Condition
+	25, // 26: stockfold.inventory.v1.Movement.ConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	25, // 27: stockfold.inventory.v1.Movement.ConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	24, // 28: stockfold.inventory.v1.Movement.TransferOut.due_at:type_name -> google.protobuf.Timestamp
+	25, // 29: stockfold.inventory.v1.Movement.TransferIn.condition:type_name -> stockfold.inventory.v1.Condition
+	26, // 30: stockfold.inventory.v1.Movement.Expected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	24, // 31: stockfold.inventory.v1.Movement.Expected.due_at:type_name -> google.protobuf.Timestamp
+	26, // 32: stockfold.inventory.v1.Movement.Rescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	24, // 33: stockfold.inventory.v1.Movement.Rescheduled.due_at:type_name -> google.protobuf.Timestamp
+	26, // 34: stockfold.inventory.v1.Movement.Cancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	5,  // 35: stockfold.inventory.v1.StockService.RecordMovements:input_type -> stockfold.inventory.v1.RecordMovementsRequest
+	8,  // 36: stockfold.inventory.v1.StockService.GetStock:input_type -> stockfold.inventory.v1.GetStockRequest
+	6,  // 37: stockfold.inventory.v1.StockService.RecordMovements:output_type -> stockfold.inventory.v1.RecordMovementsResponse
+	9,  // 38: stockfold.inventory.v1.StockService.GetStock:output_type -> stockfold.inventory.v1.GetStockResponse
+	37, // [37:39] is the sub-list for method output_type
+	35, // [35:37] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_stock_proto_init() }
@@ -1940,14 +2138,15 @@ func file_stockfold_inventory_v1_stock_proto_init() {
 		(*Movement_SupplyExpected)(nil),
 		(*Movement_SupplyRescheduled)(nil),
 		(*Movement_SupplyCancelled)(nil),
+		(*Movement_CostCorrected_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_stock_proto_rawDesc), len(file_stockfold_inventory_v1_stock_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   21,
+			NumEnums:      2,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

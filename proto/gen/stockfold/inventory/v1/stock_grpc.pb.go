@@ -33,7 +33,8 @@ type StockServiceClient interface {
 	// (INVALID_ARGUMENT; CLOCK_SKEW for a fact more than 5 minutes ahead). After that each movement has its
 	// own result: physical facts are never refused, what cannot be applied is kept as a dead letter.
 	RecordMovements(ctx context.Context, in *RecordMovementsRequest, opts ...grpc.CallOption) (*RecordMovementsResponse, error)
-	// GetStock tells the stock of one SKU by location and condition.
+	// GetStock tells the stock of one SKU by location and condition, now or at a past instant. Of the past it needs a replica
+	// with the ledger: FAILED_PRECONDITION, NO_LEDGER elsewhere.
 	GetStock(ctx context.Context, in *GetStockRequest, opts ...grpc.CallOption) (*GetStockResponse, error)
 }
 
@@ -75,7 +76,8 @@ type StockServiceServer interface {
 	// (INVALID_ARGUMENT; CLOCK_SKEW for a fact more than 5 minutes ahead). After that each movement has its
 	// own result: physical facts are never refused, what cannot be applied is kept as a dead letter.
 	RecordMovements(context.Context, *RecordMovementsRequest) (*RecordMovementsResponse, error)
-	// GetStock tells the stock of one SKU by location and condition.
+	// GetStock tells the stock of one SKU by location and condition, now or at a past instant. Of the past it needs a replica
+	// with the ledger: FAILED_PRECONDITION, NO_LEDGER elsewhere.
 	GetStock(context.Context, *GetStockRequest) (*GetStockResponse, error)
 	mustEmbedUnimplementedStockServiceServer()
 }
