@@ -32,6 +32,11 @@ const (
 	spaceOrdersByPlace  byte = 0x52 // position of the first event, id
 	spaceOrdersToWork   byte = 0x53 // id; those pending, or with holds that end
 	spaceOrdersAreBelow byte = 0x54
+
+	spaceLedger        byte = 0x60 // progress
+	spaceLedgerGroups  byte = 0x61 // group
+	spaceLedgerBlocks  byte = 0x62 // group, axis, start
+	spaceLedgerIsBelow byte = 0x63
 )
 
 // byPrefix orders keys bytewise, and has filters know the records of a reservation by its id.

@@ -1,0 +1,4 @@
+package ledger
+
+// SetBlockEntries makes blocks small.
+func SetBlockEntries(n int) { entriesPerBlock = n }
