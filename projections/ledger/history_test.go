@@ -17,6 +17,7 @@ import (
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/ledger"
 	"github.com/stockfold/stockfold/proto/codec"
 )
@@ -193,11 +194,26 @@ func (h *history) change(sku string) {
 
 // open runs a ledger over the history until stop is called.
 func (h *history) open(fs vfs.FS, interval int) (l *ledger.Ledger, stop func()) {
+	db := h.views(fs)
+	l, end := h.run(db.Ledger(), interval)
+	return l, sync.OnceFunc(func() {
+		end()
+		if err := db.Close(); err != nil {
+			panic(fmt.Sprint("close: ", err))
+		}
+	})
+}
+
+func (h *history) views(fs vfs.FS) *views.DB {
 	db, err := views.Open("views", views.Options{FS: fs, StoreID: h.store.ID(), MemTableBytes: 64 << 10, Log: quiet})
 	if err != nil {
 		h.Fatal(err)
 	}
-	l = ledger.New(ledger.Config{Store: h.store, Model: db.Ledger(), Interval: interval, Log: quiet})
+	return db
+}
+
+func (h *history) run(m ledger.ReadModel, interval int) (l *ledger.Ledger, stop func()) {
+	l = ledger.New(ledger.Config{Store: h.store, Model: m, Interval: interval, Log: quiet})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -208,10 +224,56 @@ func (h *history) open(fs vfs.FS, interval int) (l *ledger.Ledger, stop func()) 
 	return l, sync.OnceFunc(func() {
 		cancel()
 		running.Wait()
-		if err := db.Close(); err != nil {
-			panic(fmt.Sprint("close: ", err))
-		}
 	})
+}
+
+// failing is a read model that takes some writes, and none after them: what a crash leaves.
+type failing struct {
+	ledger.ReadModel
+	left   int
+	once   sync.Once
+	failed chan struct{}
+}
+
+var errCrashed = errors.New("crashed")
+
+func (m *failing) Write(ctx context.Context, group int, w ledger.Written) error {
+	if err := m.fail(); err != nil {
+		return err
+	}
+	return m.ReadModel.Write(ctx, group, w)
+}
+
+func (m *failing) Save(ctx context.Context, p projections.Progress) error {
+	if err := m.fail(); err != nil {
+		return err
+	}
+	return m.ReadModel.Save(ctx, p)
+}
+
+func (m *failing) fail() error {
+	if m.left--; m.left >= 0 {
+		return nil
+	}
+	m.once.Do(func() { close(m.failed) })
+	return errCrashed
+}
+
+// crash waits until the model takes nothing any more, or has taken everything.
+func (m *failing) crash(l *ledger.Ledger) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.WaitForEnd(ctx) // or until the crash
+	}()
+	select {
+	case <-m.failed:
+	case <-done:
+	}
+	cancel()
+	<-done
 }
 
 // await waits until a ledger shows everything.

@@ -197,3 +197,27 @@ func amounts(s *ledger.Snapshot) map[place]ledger.Amount {
 	}
 	return found
 }
+
+// A crash at any time leaves a ledger that goes on: what was stored of a checkpoint that was not finished is not counted twice.
+func TestACrashWhileACheckpointIsWrittenLosesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(t)
+		defer h.store.Close()
+		for range 40 {
+			h.step()
+		}
+		fs, fails := vfs.NewMem(), rapid.IntRange(0, 30).Draw(t, "writes until it crashes")
+		db := h.views(fs)
+		m := &failing{ReadModel: db.Ledger(), left: fails, failed: make(chan struct{})}
+		l, stop := h.run(m, 10)
+		m.crash(l)
+		stop()
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l, end := h.open(fs, 10)
+		defer end()
+		h.await(l)
+		h.compare(l)
+	})
+}

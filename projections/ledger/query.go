@@ -327,3 +327,12 @@ func (l *Ledger) Trace(ctx context.Context, sku string, from aggregates.Instant,
 	})
 	return steps, r, err
 }
+
+// Shows tells whether the answer to a cut is all there, whatever the store holds beyond.
+func (l *Ledger) Shows(c Cut) bool {
+	head := l.head.Load()
+	if c.Position != 0 {
+		return c.Position <= head.position
+	}
+	return c.Axis == Recorded && head.watermark > c.At
+}
