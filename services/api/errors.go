@@ -62,6 +62,8 @@ const (
 	ReasonTooManyReservations = "TOO_MANY_RESERVATIONS"
 	ReasonTooManyWatches      = "TOO_MANY_WATCHES"
 	ReasonTooManyEvents       = "TOO_MANY_EVENTS"
+	ReasonNoLedger            = "NO_LEDGER"
+	ReasonTooManySnapshots    = "TOO_MANY_SNAPSHOTS"
 	ReasonOverloaded          = "OVERLOADED"
 	ReasonContended           = "CONTENDED"
 	ReasonStoreUnavailable    = "STORE_UNAVAILABLE"
@@ -311,6 +313,10 @@ func trouble(err error) (problem, bool) {
 		return again(codes.ResourceExhausted, ReasonOverloaded, retrySoon, "more calls are waiting than the service can take; slow down and try again"), true
 	case availability.ErrTooManyWatches:
 		return again(codes.ResourceExhausted, ReasonTooManyWatches, retryMuch, "too many watches are open; share one among readers, or try again later"), true
+	case refusals.ErrTooManySnapshots:
+		return again(codes.ResourceExhausted, ReasonTooManySnapshots, retryLater, ""), true
+	case refusals.ErrNoLedger:
+		return problem{code: codes.FailedPrecondition, reason: ReasonNoLedger}, true
 	case commands.ErrContended:
 		return again(codes.Aborted, ReasonContended, retrySoon, contendedText), true
 	case commands.ErrFull:

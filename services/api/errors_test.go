@@ -134,6 +134,8 @@ var table = map[string]told{
 	"stock.ErrDamaged":                {stock.ErrDamaged, codes.Internal, "INTERNAL", "", "", false},     // neither does this
 	"order.ErrUnknown":                {order.ErrUnknown, codes.NotFound, "UNKNOWN_ORDER", "", "", false},
 	"stock.CostError":                 {&stock.CostError{Rule: "r"}, codes.InvalidArgument, "INVALID_FIELDS", "", "unit_cost", false},
+	"refusals.ErrNoLedger":            {refusals.ErrNoLedger, codes.FailedPrecondition, "NO_LEDGER", "", "", false},
+	"refusals.ErrTooManySnapshots":    {refusals.ErrTooManySnapshots, codes.ResourceExhausted, "TOO_MANY_SNAPSHOTS", "", "", true},
 	"order.ShortError": {&order.ShortError{Short: []order.Shortage{{Line: "1", SKU: "s", Requested: 5, Available: 3, Reason: order.ShortInsufficient}}},
 		codes.FailedPrecondition, "ORDER_SHORT", "lines=1 short_1=line=1 sku=s requested=5 available=3 reason=INSUFFICIENT_STOCK", "", false},
 	"order.NotLiveError": {&order.NotLiveError{Status: order.StatusRejected}, codes.FailedPrecondition, "ORDER_NOT_LIVE", "status=rejected", "", false},

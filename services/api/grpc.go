@@ -57,6 +57,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	pb.RegisterHistoryServiceServer(g, c.History)
 	pb.RegisterOperationsServiceServer(g, c.Operations)
 	pb.RegisterOrderServiceServer(g, c.Orders)
+	pb.RegisterSnapshotServiceServer(g, c.Snapshots)
 	health.RegisterHealthServer(g, &healthService{server: s})
 	reflection.Register(g)
 	return g

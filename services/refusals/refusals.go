@@ -61,6 +61,12 @@ func (e *TooManyEvents) Error() string {
 		e.Stream, e.Limit)
 }
 
+// ErrNoLedger says that this replica does not keep the past.
+var ErrNoLedger = errors.New("this replica keeps no ledger: ask one that has the role ledger, or give this one the role and restart it")
+
+// ErrTooManySnapshots says that others are being made.
+var ErrTooManySnapshots = errors.New("as many snapshots and roll-forwards as there may be are being made; try again in a moment")
+
 // ErrStopping says that the service is about to stop; another replica, or the same one in a moment, can serve.
 var ErrStopping = errors.New("service is stopping")
 

@@ -26,6 +26,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	view "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/ledger"
 	"github.com/stockfold/stockfold/projections/orders"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
@@ -39,6 +40,7 @@ import (
 	orderservice "github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/snapshots"
 	stockservice "github.com/stockfold/stockfold/services/stock"
 	"github.com/stockfold/stockfold/services/tokens"
 )
@@ -72,6 +74,7 @@ type World struct {
 	View         *view.Projection
 	Reservations *reservations.Projection
 	OrderIndex   *orders.Projection
+	Ledger       *ledger.Ledger
 	Orders       *orderservice.Service
 	Recorder     *stockservice.Recorder
 	Policy       *policy.Service
@@ -132,6 +135,7 @@ func (w *World) open() {
 	w.Locations = commands.NewStreams(written, commands.Locations(), opts)
 	w.OrderStreams = commands.NewStreams(written, commands.Orders(), opts)
 	w.OrderIndex = orders.New(orders.Config{Store: w.Store, Model: db.Orders(), Now: clock, Log: w.Log})
+	w.Ledger = ledger.New(ledger.Config{Store: w.Store, Model: db.Ledger(), Now: clock, Log: w.Log})
 	w.Rules = commands.NewStreams(written, commands.Rules(), opts)
 	w.t.Cleanup(func() { w.close(db) })
 	w.run(w.Policies.Run)
@@ -145,6 +149,7 @@ func (w *World) Follow() {
 	w.run(w.View.Run)
 	w.run(w.Reservations.Run)
 	w.run(w.OrderIndex.Run)
+	w.run(w.Ledger.Run)
 	for {
 		if w.View.Fresh() == nil || w.ctx.Err() != nil {
 			return
@@ -195,12 +200,13 @@ func (w *World) config() api.Config {
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
-		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now}),
+		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now, Ledger: w.Ledger}),
 		Policy:       w.Policy,
 		History:      history.New(w.Store, w.Desk, w.Now),
 		Orders:       w.Orders,
+		Snapshots:    snapshots.New(snapshots.Config{Ledger: w.Ledger, Events: w.Store, Now: w.Now}),
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
-			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex}, Version: "test", StartedAt: w.Now().Time()}),
+			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}
 	if w.Configure != nil {
@@ -277,6 +283,9 @@ func (w *World) OrderClient() pb.OrderServiceClient { return pb.NewOrderServiceC
 
 // HistoryClient calls the service over gRPC.
 func (w *World) HistoryClient() pb.HistoryServiceClient { return pb.NewHistoryServiceClient(w.Conn) }
+
+// SnapshotClient calls the service over gRPC.
+func (w *World) SnapshotClient() pb.SnapshotServiceClient { return pb.NewSnapshotServiceClient(w.Conn) }
 
 // OperationsClient calls the service over gRPC.
 func (w *World) OperationsClient() pb.OperationsServiceClient {

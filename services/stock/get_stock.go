@@ -16,8 +16,12 @@ import (
 // GetStock tells the stock of one SKU by location and condition. Holds that have ended do not count as reserved. It
 // returns *validation.Error, *refusals.UnknownSKU, what tokens.Codec.Await returns, and the view's errors.
 func (s *Service) GetStock(ctx context.Context, r *pb.GetStockRequest) (*pb.GetStockResponse, error) {
+	if r.At != nil {
+		return s.pastStock(ctx, r)
+	}
 	var c validation.Checker
 	c.ID("sku", r.Sku)
+	checkNoPast(&c, r)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}

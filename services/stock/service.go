@@ -5,6 +5,7 @@ import (
 
 	"github.com/stockfold/stockfold/aggregates"
 	projection "github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/ledger"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/tokens"
 )
@@ -24,13 +25,14 @@ type Rejects interface {
 	KeepMovement(ctx context.Context, m *pb.Movement, r *Rejection) (id string, err error)
 }
 
-// Config says what the service works with. All of it must be set.
+// Config says what the service works with. All of it but Ledger must be set.
 type Config struct {
 	Recorder *Recorder
 	View     View
 	Rejects  Rejects
 	Tokens   *tokens.Codec
 	Now      func() aggregates.Instant
+	Ledger   *ledger.Ledger // nil: nothing is told of the past
 }
 
 // Service implements the contract's StockService.

@@ -55,7 +55,7 @@ func TestBenchMeasuresThisProgram(t *testing.T) {
 }
 
 func TestTheServiceUnderTestIsTheDefault(t *testing.T) {
-	for ingest, roles := range map[bool][]string{true: node.Roles, false: {node.RoleAPI, node.RoleProject, node.RoleExpire, node.RolePublish}} {
+	for ingest, roles := range map[bool][]string{true: node.Roles, false: {node.RoleAPI, node.RoleProject, node.RoleExpire, node.RolePublish, node.RoleLedger}} {
 		args := benchServe(bench.ServeSettings{Data: "/d", GRPC: "127.0.0.1:1", REST: "127.0.0.1:2", Broker: "127.0.0.1:3", Metrics: "127.0.0.1:4", Ingest: ingest})
 		c, parser := newParser(streams{})
 		if _, err := parser.Parse(args); err != nil {

@@ -27,16 +27,18 @@ type cli struct {
 	Config configFile `placeholder:"FILE" help:"Read settings from a YAML file, with the names of the flags as keys."`
 	Log    logConfig  `embed:"" prefix:"log-" group:"log"`
 
-	Serve   serveCmd      `cmd:"" help:"Run the service."`
-	Load    loadCmd       `cmd:"" help:"Publish a file of till receipts through Kafka."`
-	Call    callCmd       `cmd:"" help:"Call the service over gRPC with JSON."`
-	Explain explainCmd    `cmd:"" help:"Explain how the availability of a SKU on a channel comes about, now or at a past instant."`
-	Publish publishCmd    `cmd:"" help:"Publish one movement, sale, order message or rule through Kafka."`
-	Policy  policyCmd     `cmd:"" help:"Export all rules as one file, preview a file, or apply it."`
-	Bench   benchCmd      `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`
-	Store   eventStoreCmd `cmd:"" name:"eventstore" help:"Run the embedded event store as a server of its own, with EventStoreDB's protocol."`
-	Broker  brokerCmd     `cmd:"" help:"Run the embedded Kafka broker as a server of its own."`
-	Version versionCmd    `cmd:"" help:"Print the version of the program and of what it writes."`
+	Serve       serveCmd       `cmd:"" help:"Run the service."`
+	Load        loadCmd        `cmd:"" help:"Publish a file of till receipts through Kafka."`
+	Call        callCmd        `cmd:"" help:"Call the service over gRPC with JSON."`
+	Explain     explainCmd     `cmd:"" help:"Explain how the availability of a SKU on a channel comes about, now or at a past instant."`
+	Snapshot    snapshotCmd    `cmd:"" help:"Tell what lay where at an instant, and what it was worth."`
+	RollForward rollForwardCmd `cmd:"" name:"rollforward" help:"Tell what changed between two instants, in units and value."`
+	Publish     publishCmd     `cmd:"" help:"Publish one movement, sale, order message or rule through Kafka."`
+	Policy      policyCmd      `cmd:"" help:"Export all rules as one file, preview a file, or apply it."`
+	Bench       benchCmd       `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`
+	Store       eventStoreCmd  `cmd:"" name:"eventstore" help:"Run the embedded event store as a server of its own, with EventStoreDB's protocol."`
+	Broker      brokerCmd      `cmd:"" help:"Run the embedded Kafka broker as a server of its own."`
+	Version     versionCmd     `cmd:"" help:"Print the version of the program and of what it writes."`
 
 	BenchEcho benchEchoCmd `cmd:"" hidden:"" help:"Serve the echo that bench compares with."`
 }

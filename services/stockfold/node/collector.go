@@ -220,6 +220,9 @@ func (n *Node) projections() []projection {
 	if n.config.has(RoleProject) {
 		list = append(list, n.availability, n.reservations, n.orderIndex)
 	}
+	if n.ledger != nil {
+		list = append(list, n.ledger)
+	}
 	return list
 }
 

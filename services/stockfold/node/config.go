@@ -18,10 +18,11 @@ const (
 	RoleProject = "project" // keeps the read models
 	RoleExpire  = "expire"  // records that holds have ended
 	RolePublish = "publish" // publishes changes of availability
+	RoleLedger  = "ledger"  // keeps the past, for snapshots
 )
 
 // Roles lists every role.
-var Roles = []string{RoleAPI, RoleIngest, RoleProject, RoleExpire, RolePublish}
+var Roles = []string{RoleAPI, RoleIngest, RoleProject, RoleExpire, RolePublish, RoleLedger}
 
 // Config says where a process listens and keeps its data, and what it does. The tags are those of the command line,
 // whose names are also the names in a settings file and in the environment.
@@ -34,13 +35,14 @@ type Config struct {
 
 	PeerListen string `placeholder:"ADDR" group:"addresses" help:"Other replicas hand calls on to here; needs the certificates of --peer-tls-… unless it is on loopback. By default they use --grpc, which must be on loopback."`
 
-	Roles                  []string `default:"api,ingest,project,expire,publish" enum:"api,ingest,project,expire,publish" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
+	Roles                  []string `default:"api,ingest,project,expire,publish,ledger" enum:"api,ingest,project,expire,publish,ledger" placeholder:"ROLE" group:"work" help:"What this process does (default: ${default})."`
 	KafkaBrokers           []string `placeholder:"ADDR" group:"work" help:"Use these Kafka brokers; without them, the embedded one."`
 	KafkaSecurity          `embed:"" group:"work"`
 	Peers                  []string `placeholder:"ADDR" group:"work" help:"Where all replicas listen for each other (--peer-listen, or --grpc without it), this one included: what concerns one SKU is then decided by one of them. dns:HOST:PORT stands for every address that a name has."`
 	PeerName               string   `placeholder:"ADDR" group:"work" help:"This replica's own address in --peers, when it is not --peer-listen."`
 	PeerSecurity           `embed:"" group:"work"`
-	AcceptUnknownLocations bool `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
+	Valuation              string `default:"average" enum:"average,fifo" placeholder:"METHOD" group:"work" help:"How the company values its stock: average (moving average) or fifo (default: ${default})."`
+	AcceptUnknownLocations bool   `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
 
 	Version string `kong:"-"` // of the program, for GetStatus
 

@@ -17,6 +17,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
+	"github.com/stockfold/stockfold/projections/ledger"
 	"github.com/stockfold/stockfold/projections/orders"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
@@ -66,6 +67,7 @@ type storage struct {
 	availability *availability.Projection
 	reservations *reservations.Projection
 	orderIndex   *orders.Projection
+	ledger       *ledger.Ledger // nil without the role
 	tokens       *tokens.Codec
 }
 
@@ -161,7 +163,27 @@ func (n *Node) startProjections(ctx context.Context) error {
 		n.parts.loop("projection reservations", n.fail, n.reservations.Run)
 		n.parts.loop("projection orders", n.fail, n.orderIndex.Run)
 	}
+	n.startLedger()
 	return n.policies.WaitForEnd(ctx)
+}
+
+// ledgerPatience is how long the ledger lets availability go first.
+const ledgerPatience = 2 * time.Minute
+
+// startLedger keeps the past. It begins once availability is caught up, which callers wait for.
+func (n *Node) startLedger() {
+	if !n.config.has(RoleLedger) {
+		return
+	}
+	n.ledger = ledger.New(ledger.Config{Store: n.events, Model: n.views.Ledger(), Log: n.log})
+	n.parts.loop("projection ledger", n.fail, func(ctx context.Context) error {
+		limited, cancel := context.WithTimeout(ctx, ledgerPatience)
+		defer cancel()
+		if end, err := n.events.End(limited); err == nil {
+			_ = n.availability.WaitFor(limited, end) // what keeps it from that is not the ledger's business
+		}
+		return n.ledger.Run(ctx)
+	})
 }
 
 // catchUp waits until the read models show everything that the store holds now.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/stockfold/stockfold/aggregates/valuation"
 	"github.com/stockfold/stockfold/services/api"
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/operations"
 	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/snapshots"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -28,11 +30,12 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		History:    history.New(n.events, n.desk, now),
 		Operations: operations.New(n.operations()),
 		Orders:     n.orderService,
+		Snapshots:  snapshots.New(snapshots.Config{Ledger: n.ledger, Events: n.events, Valuation: n.config.valuation(), Now: now}),
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
 	}
 	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Risks: n.availability, Kits: n.orderService, Tokens: n.tokens, Now: now,
 		AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
-		stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now}))
+		stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now, Ledger: n.ledger}))
 	server, err := api.New(config)
 	if err != nil {
 		return err
@@ -47,6 +50,14 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		n.parts.serve("calls that replicas hand on", n.fail, func() error { return server.ServeHanded(ls.peers) }, shutdown)
 	}
 	return nil
+}
+
+// valuation is how the company values its stock.
+func (c *Config) valuation() valuation.Method {
+	if c.Valuation == "fifo" {
+		return valuation.FIFO
+	}
+	return valuation.Average
 }
 
 // callersTimeout is how long a stopping node waits for its callers. What comes after, such as messages under way, needs some
