@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unique"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -213,6 +214,9 @@ func (r *reader) state(g *group, n numbering) {
 			r.b, r.bad = nil, true
 			return
 		}
+		if g != nil && rows > 0 {
+			g.grow(n.sku[i], rows)
+		}
 		for range rows {
 			x := r.row(n)
 			if g != nil && !r.bad {
@@ -256,7 +260,9 @@ func (r *reader) pool() (p valuation.Pool) {
 func (r *reader) entries(list []entry, n numbering) []entry {
 	var at aggregates.Instant
 	var position uint64
-	for range r.length() {
+	count := r.length()
+	list = slices.Grow(list, count)
+	for range count {
 		at += aggregates.Instant(r.varint())
 		position += uint64(r.varint())
 		e := entry{at: at, position: position, sku: r.pick(n.sku), location: r.pick(n.location)}

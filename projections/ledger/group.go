@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/aggregates/valuation"
@@ -100,18 +102,26 @@ func (g *group) entry(p *posting, a Axis) entry {
 
 // row returns that of a SKU at a location, made when there is none. It is valid until the next call.
 func (g *group) row(sku, location int32) *row {
-	for int(sku) >= len(g.skus) {
-		g.skus = append(g.skus, skuState{})
+	if int(sku) >= len(g.skus) {
+		g.grow(sku, 0)
 	}
 	s := &g.skus[sku]
-	for int(location) >= len(s.place) {
-		s.place = append(s.place, 0)
+	if int(location) >= len(s.place) {
+		s.place = append(make([]int32, 0, len(g.location)), s.place...)[:len(g.location)]
 	}
 	if s.place[location] == 0 {
 		s.rows = append(s.rows, row{location: location})
 		s.place[location] = int32(len(s.rows))
 	}
 	return &s.rows[s.place[location]-1]
+}
+
+// grow makes room for rows of a SKU.
+func (g *group) grow(sku int32, rows int) {
+	if int(sku) >= len(g.skus) {
+		g.skus = append(g.skus, make([]skuState, len(g.sku)-len(g.skus))...)
+	}
+	g.skus[sku].rows = slices.Grow(g.skus[sku].rows, rows)
 }
 
 // apply folds one entry; entries come in order.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -56,6 +57,23 @@ func (f *fake) GetStock(_ context.Context, r *pb.GetStockRequest) (*pb.GetStockR
 		stock.Locations = append(stock.Locations, &pb.StockAtLocation{Location: l, Sellable: units, Reserved: f.Reserved[r.Sku][l]})
 	}
 	return &pb.GetStockResponse{Stock: stock}, nil
+}
+
+// TakeSnapshot tells of what lies where now, whatever is asked. A lie is told in every hundredth row.
+func (f *fake) TakeSnapshot(_ *pb.TakeSnapshotRequest, stream grpc.ServerStreamingServer[pb.TakeSnapshotResponse]) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answer := &pb.TakeSnapshotResponse{Trailer: &pb.SnapshotTrailer{Position: f.Events, Events: f.Events, Sha256: "the same"}}
+	for sku, places := range f.OnHand {
+		for l, units := range places {
+			if f.lie == wrongATS && f.hundredth() {
+				units++
+			}
+			answer.Rows = append(answer.Rows, &pb.SnapshotRow{Sku: sku, Location: l, OnHand: units})
+		}
+	}
+	answer.Trailer.Rows = int64(len(answer.Rows))
+	return stream.Send(answer)
 }
 
 // available works availability out; f.mu is held.

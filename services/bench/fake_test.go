@@ -81,6 +81,7 @@ type fake struct {
 	pb.UnimplementedStockServiceServer
 	pb.UnimplementedPolicyServiceServer
 	pb.UnimplementedOperationsServiceServer
+	pb.UnimplementedSnapshotServiceServer
 
 	lie lie
 	mu  sync.Mutex
@@ -124,6 +125,7 @@ func serveFake(ctx context.Context, args []string) error {
 	pb.RegisterStockServiceServer(s, f)
 	pb.RegisterPolicyServiceServer(s, f)
 	pb.RegisterOperationsServiceServer(s, f)
+	pb.RegisterSnapshotServiceServer(s, f)
 	grpc_health_v1.RegisterHealthServer(s, health.NewServer())
 	defer context.AfterFunc(ctx, s.GracefulStop)()
 	err = s.Serve(listener)

@@ -34,6 +34,7 @@ var rows = []Row{
 	readableRow,
 	ingestRow,
 	replayRow,
+	snapshotRow,
 }
 
 // RowNames are what Options.Only may name.

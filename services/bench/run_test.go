@@ -46,7 +46,7 @@ func TestALyingServiceFailsTheRun(t *testing.T) {
 		lie lie
 		row string
 	}{
-		{losesLines, "ingest"}, {deadLetters, "ingest"}, {wrongATS, "replay"},
+		{losesLines, "ingest"}, {deadLetters, "ingest"}, {wrongATS, "replay"}, {wrongATS, "snapshot"},
 	} {
 		t.Run(string(c.lie)+" in "+c.row, func(t *testing.T) {
 			o := small(t, c.row)
