@@ -15,7 +15,7 @@ import (
 func movement(stream string, n int) aggregates.NewEvent {
 	receipt := fmt.Sprintf("%011d", 40_000_000_000+n)
 	at := aggregates.Instant(1_490_000_000_000_000 + int64(n)*1_700_000)
-	data, err := codec.Encode(nil, &stock.StockSold{Location: fmt.Sprintf("store-%03d", n%328), Quantity: int64(1 + n%3), Channel: "pos"},
+	data, err := codec.Encode(codec.AppendSealRoom(nil), &stock.StockSold{Location: fmt.Sprintf("store-%03d", n%328), Quantity: int64(1 + n%3), Channel: "pos"},
 		&aggregates.Metadata{
 			OccurredAt: at, RecordedAt: at + 3_000_000,
 			Source: aggregates.Source{System: "pos-us", Document: receipt, Line: fmt.Sprint(n % 20), MessageID: receipt,
@@ -25,7 +25,9 @@ func movement(stream string, n int) aggregates.NewEvent {
 	if err != nil {
 		panic(err)
 	}
-	return aggregates.NewEvent{ID: aggregates.NewEventID(stream, receipt, n%20, nil), Type: stock.TypeStockSold, Data: data}
+	e := aggregates.NewEvent{ID: aggregates.NewEventID(stream, receipt, n%20, nil), Type: stock.TypeStockSold, Data: data}
+	codec.PutSeal(codec.Seal{}, stream, uint64(n), &e)
+	return e
 }
 
 // TestMovementIsSmallOnDisk: a year of a large retailer fits on one disk.
@@ -52,6 +54,7 @@ func TestMovementIsSmallOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("%.0f bytes per movement", float64(size)/movements)
 	if got := float64(size) / movements; got > limit || got < 20 {
 		t.Errorf("a movement takes %.0f bytes on disk, want at most %d", got, limit)
 	}

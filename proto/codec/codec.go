@@ -52,7 +52,8 @@ func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) 
 	defer x.release()
 	p := &x.message
 	p.OccurredAt, p.RecordedAt, p.Source = &x.occurred, &x.recorded, &x.source
-	if err := p.UnmarshalVT(r.Data); err != nil {
+	_, canonical, _ := CutSeal(r.Data)
+	if err := p.UnmarshalVT(canonical); err != nil {
 		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
 	}
 	e := payload(p)

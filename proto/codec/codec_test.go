@@ -290,8 +290,7 @@ func TestDamagedBytesAreAnError(t *testing.T) {
 }
 
 func TestProtoFillsWhatTheRecordHolds(t *testing.T) {
-	r := record(t, &stock.StockSold{Location: "berlin", Quantity: 2})
-	r.ID = aggregates.NewEventID(r.Stream, "key", 0, nil)
+	r, _ := sealed(t, &stock.StockSold{Location: "berlin", Quantity: 2}, Seal{})
 	p, err := Proto(r)
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,8 @@ var jsonReader = protojson.UnmarshalOptions{DiscardUnknown: true}
 // not canonical, hold fields that this version does not know, or another fact than the type says.
 func JSON(eventType string, data []byte) (body, meta []byte, err error) {
 	var p pb.Event
-	if err := p.UnmarshalVT(data); err != nil {
+	seal, canonical, sealed := CutSeal(data)
+	if err := p.UnmarshalVT(canonical); err != nil {
 		return nil, nil, fmt.Errorf("%w: %v", ErrNoJSON, err)
 	}
 	payload := payloadField(eventType)
@@ -44,8 +45,11 @@ func JSON(eventType string, data []byte) (body, meta []byte, err error) {
 	if payload == nil || !m.Has(payload) || hasUnknown(m) {
 		return nil, nil, fmt.Errorf("%w: not a canonical %s", ErrNoJSON, eventType)
 	}
-	if again, err := p.MarshalVT(); err != nil || !bytes.Equal(again, data) {
+	if again, err := p.MarshalVT(); err != nil || !bytes.Equal(again, canonical) || p.Seal != nil {
 		return nil, nil, fmt.Errorf("%w: %s is not in its canonical form", ErrNoJSON, eventType)
+	}
+	if sealed {
+		p.Seal = seal[:]
 	}
 	if body, err = compact(m.Get(payload).Message()); err != nil {
 		return nil, nil, err
@@ -98,7 +102,7 @@ func FromJSON(eventType string, body, meta []byte) (data []byte, err error) {
 	}
 	payload := payloadField(eventType)
 	if payload == nil {
-		data, err := p.MarshalVT()
+		data, err := stored(&p)
 		return data, errors.Join(fmt.Errorf("%w: type %q", ErrNotOurs, eventType), err)
 	}
 	fact := m.NewField(payload)
@@ -109,7 +113,23 @@ func FromJSON(eventType string, body, meta []byte) (data []byte, err error) {
 		return nil, fmt.Errorf("%w: %s of %s has a value that is not known", ErrNotOurs, name, eventType)
 	}
 	m.Set(payload, fact)
-	return p.MarshalVT()
+	return stored(&p)
+}
+
+// stored gives the bytes of an event as they are stored: the seal first, when it carries one.
+func stored(p *pb.Event) ([]byte, error) {
+	seal := p.Seal
+	p.Seal = nil
+	canonical, err := p.MarshalVT()
+	if err != nil || seal == nil {
+		return canonical, err
+	}
+	if len(seal) != len(Seal{}) {
+		return nil, fmt.Errorf("%w: a seal of %d bytes", ErrNotOurs, len(seal))
+	}
+	data := AppendSealRoom(make([]byte, 0, SealBytes+len(canonical)))
+	copy(data[2:], seal)
+	return append(data, canonical...), nil
 }
 
 var payloads = (&pb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("payload")

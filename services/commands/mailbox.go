@@ -74,7 +74,7 @@ func (x *Streams[S]) settle(ctx context.Context, b *mailbox[S], tasks []*task[S]
 	switch {
 	case err == nil:
 		b.next += uint64(len(events))
-		b.position = appended.Position
+		b.position, b.seal = appended.Position, b.sealing
 		x.stats.events.Add(uint64(len(events)))
 		x.snapshot(ctx, b, len(events))
 		return settled, false
@@ -92,7 +92,8 @@ func (x *Streams[S]) settle(ctx context.Context, b *mailbox[S], tasks []*task[S]
 func (x *Streams[S]) decide(ctx context.Context, b *mailbox[S], tasks []*task[S]) (int, []aggregates.NewEvent, error) {
 	now := x.now(b)
 	events := make([]aggregates.NewEvent, 0, len(tasks)+4)
-	bytes := make([]byte, 0, 160*(len(tasks)+1))
+	bytes := make([]byte, 0, 200*(len(tasks)+1))
+	b.sealing = b.seal
 	for i, t := range tasks {
 		if t.err = nil; t.ctx != nil && t.ctx.Err() != nil {
 			t.recorded, t.err = 0, t.ctx.Err()
@@ -124,13 +125,15 @@ func (x *Streams[S]) decide(ctx context.Context, b *mailbox[S], tasks []*task[S]
 		}
 		for n, e := range decided {
 			at := len(bytes)
-			if bytes, err = codec.Encode(bytes, e, &m); err != nil {
+			if bytes, err = codec.Encode(codec.AppendSealRoom(bytes), e, &m); err != nil {
 				return i + 1, nil, err
 			}
 			data := bytes[at:len(bytes):len(bytes)]
 			events = append(events, aggregates.NewEvent{
-				ID: aggregates.NewEventID(b.stream, m.IdempotencyKey, n, data), Type: e.EventType(), Data: data,
+				ID: aggregates.NewEventID(b.stream, m.IdempotencyKey, n, data[codec.SealBytes:]), Type: e.EventType(), Data: data,
 			})
+			last := len(events) - 1
+			b.sealing = codec.PutSeal(b.sealing, b.stream, b.next+uint64(last), &events[last])
 			x.kind.Evolve(b.state, e, m)
 		}
 		if len(bytes) > maxBatchBytes {

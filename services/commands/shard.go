@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+
+	"github.com/stockfold/stockfold/proto/codec"
 )
 
 // mailbox is one stream's queue and, while it is warm, its state. The queue and running belong to the shard's
@@ -16,11 +18,13 @@ type mailbox[S any] struct {
 	running bool
 	place   *list.Element // in the shard's idle list; nil while running
 
-	state    *S     // nil when cold
-	next     uint64 // events in the stream
-	position uint64 // of the last of them
-	unsaved  int    // events since the last snapshot
-	size     int64  // counted in Streams.memory
+	state    *S         // nil when cold
+	next     uint64     // events in the stream
+	position uint64     // of the last of them
+	seal     codec.Seal // of the last of them; zeros when there is none
+	sealing  codec.Seal // of the last event of the batch under way
+	unsaved  int        // events since the last snapshot
+	size     int64      // counted in Streams.memory
 	spare    []*task[S]
 }
 

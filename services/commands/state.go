@@ -28,7 +28,7 @@ func (x *Streams[S]) load(b *mailbox[S]) error {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	x.stats.loads.Add(1)
-	b.state, b.next, b.position, b.unsaved = new(S), 0, 0, 0
+	b.state, b.next, b.position, b.seal, b.unsaved = new(S), 0, 0, codec.Seal{}, 0
 	if x.kind.Schema != "" {
 		if err := x.restore(ctx, b); err != nil {
 			b.state = nil
@@ -44,17 +44,32 @@ func (x *Streams[S]) load(b *mailbox[S]) error {
 
 // restore begins with the snapshot. One that cannot be read is passed over: it is only a cache.
 func (x *Streams[S]) restore(ctx context.Context, b *mailbox[S]) error {
-	s, ok, err := x.store.LoadSnapshot(ctx, b.stream, x.kind.Schema)
+	s, ok, err := x.store.LoadSnapshot(ctx, b.stream, x.kind.Schema+sealSchema)
 	if err != nil || !ok {
 		return err
 	}
-	if err := x.kind.Unmarshal(b.state, s.Data); err != nil {
+	data, seal, err := cutSeal(s.Data)
+	if err == nil {
+		err = x.kind.Unmarshal(b.state, data)
+	}
+	if err != nil {
 		slog.Warn("snapshot is damaged, folding the whole stream instead", "stream", b.stream, "err", err)
 		b.state = new(S)
 		return nil
 	}
-	b.next, b.position = s.Next, s.Position
+	b.next, b.position, b.seal = s.Next, s.Position, seal
 	return nil
+}
+
+// sealSchema, in the name of a schema, says that the seal of the stream's last event stands behind the state.
+const sealSchema = "+seal/1"
+
+func cutSeal(b []byte) (state []byte, seal codec.Seal, err error) {
+	at := len(b) - len(seal)
+	if at < 0 {
+		return nil, seal, fmt.Errorf("%d bytes hold no seal", len(b))
+	}
+	return b[:at], codec.Seal(b[at:]), nil
 }
 
 // catchUp folds what the stream has beyond the state, and says whether that was anything.
@@ -72,6 +87,7 @@ func (x *Streams[S]) catchUp(ctx context.Context, b *mailbox[S]) (bool, error) {
 			return false
 		}
 		x.kind.Evolve(b.state, e, m)
+		b.seal = codec.FollowSeal(b.seal, &r)
 		b.next, b.position = r.Revision+1, r.Position
 		b.unsaved++
 		return true
@@ -152,7 +168,8 @@ func (x *Streams[S]) save(ctx context.Context, b *mailbox[S]) {
 	b.unsaved = 0
 	data, err := x.kind.Marshal(b.state)
 	if err == nil {
-		err = x.store.SaveSnapshot(ctx, b.stream, x.kind.Schema, Snapshot{Next: b.next, Position: b.position, Data: data})
+		data = append(data, b.seal[:]...)
+		err = x.store.SaveSnapshot(ctx, b.stream, x.kind.Schema+sealSchema, Snapshot{Next: b.next, Position: b.position, Data: data})
 	}
 	if err != nil {
 		if ctx.Err() == nil {

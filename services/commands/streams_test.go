@@ -306,7 +306,7 @@ func TestAColdStreamReadsItsSnapshotAndTheTail(t *testing.T) {
 	if n := taken(t, s, "milk"); n != 1500 || s.read.Load() >= 1000 {
 		t.Errorf("taken %d, read %d events", n, s.read.Load())
 	}
-	if err := s.SaveSnapshot(t.Context(), "sku-milk", "tally.v1", commands.Snapshot{Next: 1000, Data: nil}); err != nil {
+	if err := s.SaveSnapshot(t.Context(), "sku-milk", "tally.v1+seal/1", commands.Snapshot{Next: 1000, Data: nil}); err != nil {
 		t.Fatal(err)
 	}
 	s.read.Store(0)
