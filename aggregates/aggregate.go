@@ -154,7 +154,17 @@ const (
 	LocationPrefix = "location-"
 	OrderPrefix    = "order-"
 	PolicyPrefix   = "policy-"
+	AuditPrefix    = "audit-"
 )
+
+// Prefixes are those of all streams of events. The tree over the whole store holds the events of these streams; a further
+// kind of stream has to be named here before its first event is written.
+func Prefixes() []string {
+	return []string{SKUPrefix, ChannelPrefix, LocationPrefix, OrderPrefix, PolicyPrefix, AuditPrefix}
+}
+
+// TreeHeads is the id of the one stream "audit-…": signed heads of the tree over the whole store.
+const TreeHeads = "heads"
 
 // SharedRules is the id of the one stream "policy-…": rules that are about more than one SKU, location or channel. They are in one
 // stream so that they have one order among themselves, and the store's against everything else.

@@ -16,6 +16,7 @@ const parallelFrom = 64
 // folder spreads the events of a batch over workers: a stream always goes to the same one.
 type folder struct {
 	projection Projection
+	raw        RecordFolder // the projection, when it reads records itself
 	seed       maphash.Seed
 	workers    []worker
 }
@@ -29,7 +30,8 @@ type worker struct {
 }
 
 func newFolder(p Projection, workers int) folder {
-	return folder{projection: p, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
+	raw, _ := p.(RecordFolder)
+	return folder{projection: p, raw: raw, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
 }
 
 // fold applies records; it returns when the newest of them was recorded, as far as they were decoded.
@@ -84,6 +86,11 @@ func (f *folder) foldPart(ctx context.Context, number int, records []aggregates.
 
 func (f *folder) foldOne(ctx context.Context, number int, r *aggregates.Record) error {
 	w := &f.workers[number]
+	if f.raw != nil {
+		recorded, err := f.raw.FoldRecord(ctx, r)
+		w.newest = max(w.newest, recorded)
+		return err
+	}
 	fact, metadata, err := codec.Decode(*r)
 	if err != nil {
 		return &UnreadableError{Stream: strings.Clone(r.Stream), Revision: r.Revision, Position: r.Position,

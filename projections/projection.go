@@ -36,6 +36,12 @@ type Projection interface {
 	Tend(ctx context.Context, touch Touch) error
 }
 
+// RecordFolder is a Projection that has FoldRecord called instead of Fold: it has use for what is stored, of types that this version does not
+// know as well. The record's data is valid until it returns. It returns when the event was recorded.
+type RecordFolder interface {
+	FoldRecord(ctx context.Context, r *aggregates.Record) (recorded aggregates.Instant, err error)
+}
+
 // Touch holds folding off while change runs, and has what it changed written like what an event changed. workerOf
 // tells which worker folds a stream. It returns the error of change, or the cause of the subscription's end.
 type Touch func(change func(workerOf func(stream string) int) error) error

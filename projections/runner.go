@@ -26,6 +26,7 @@ type Config struct {
 	Prefixes []string // of the streams that are folded
 	Store    Store
 	Workers  int              // that fold in parallel; GOMAXPROCS when 0
+	Pace     time.Duration    // least time between two writes when up to date; 1 ms when 0
 	Now      func() time.Time // to measure the delay; time.Now when nil
 	Log      *slog.Logger     // slog.Default() when nil
 }
@@ -55,6 +56,9 @@ type Runner struct {
 func NewRunner(p Projection, c Config) *Runner {
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.Pace == 0 {
+		c.Pace = pace
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -192,7 +192,7 @@ func (s *session) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if rest := pace - time.Since(began); wrote && rest > 0 {
+		if rest := s.Pace - time.Since(began); wrote && rest > 0 {
 			sleep(ctx, rest)
 		}
 	}

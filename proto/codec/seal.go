@@ -1,10 +1,13 @@
 package codec
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/stockfold/stockfold/aggregates"
+	inventoryv1 "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 // Seal ties an event to all events before it in its stream: the SHA-256 of
@@ -81,4 +84,38 @@ func appendIdentity(dst []byte, stream string, revision uint64, e *aggregates.Ne
 	dst = binary.BigEndian.AppendUint64(append(dst, e.ID[:]...), revision)
 	dst = append(binary.AppendUvarint(dst, uint64(len(stream))), stream...)
 	return append(binary.AppendUvarint(dst, uint64(len(e.Type))), e.Type...)
+}
+
+// ParseLeaf reads what AppendLeaf wrote; the position is not in it. The record shares the leaf's memory.
+func ParseLeaf(leaf []byte) (r aggregates.Record, err error) {
+	b := leaf
+	if len(b) < len(r.ID)+8 {
+		return r, fmt.Errorf("a leaf of %d bytes is cut short", len(leaf))
+	}
+	r.ID, b = aggregates.EventID(b[:len(r.ID)]), b[len(r.ID):]
+	r.Revision, b = binary.BigEndian.Uint64(b), b[8:]
+	for _, text := range []*string{&r.Stream, &r.Type} {
+		size, n := binary.Uvarint(b)
+		if n <= 0 || size > uint64(len(b)-n) {
+			return r, fmt.Errorf("a leaf of %d bytes is damaged", len(leaf))
+		}
+		*text, b = string(b[n:n+int(size)]), b[n+int(size):]
+	}
+	r.Data = b
+	if again := AppendLeaf(nil, &r); !bytes.Equal(again, leaf) {
+		return r, fmt.Errorf("a leaf of %d bytes is not in its shortest form", len(leaf))
+	}
+	return r, nil
+}
+
+// Canonical tells whether the data of a stored event, its seal left out, is what this version writes for what it says. Events without a seal
+// always are: versions that know more than this one write seals.
+func Canonical(data []byte) bool {
+	var p inventoryv1.Event
+	_, canonical, _ := CutSeal(data)
+	if p.UnmarshalVT(canonical) != nil || p.Seal != nil || hasUnknown(p.ProtoReflect()) {
+		return false
+	}
+	again, err := p.MarshalVT()
+	return err == nil && bytes.Equal(again, canonical)
 }
