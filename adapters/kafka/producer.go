@@ -41,6 +41,7 @@ func NewProducer(c Config) (*Producer, error) {
 		Addr: c.addr(), Transport: t, Balancer: kafka.Murmur2Balancer{Consistent: true}, RequiredAcks: kafka.RequireAll,
 		BatchTimeout: writeBatchTime, BatchSize: writeBatchSize, BatchBytes: writeBatchBytes,
 		MaxAttempts: writeAttempts, WriteTimeout: writeTimeout, ReadTimeout: writeTimeout,
+		Completion:      place,
 		WriteBackoffMin: 20 * time.Millisecond, WriteBackoffMax: time.Second,
 	}}, nil
 }
@@ -49,8 +50,9 @@ func NewProducer(c Config) (*Producer, error) {
 // Java clients choose it, and keep their order. After an error some of them may have been written.
 func (p *Producer) Publish(ctx context.Context, messages []Message) error {
 	batch := make([]kafka.Message, len(messages))
-	for i, m := range messages {
-		batch[i] = kafka.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers(m.Headers)}
+	for i := range messages {
+		m := &messages[i]
+		batch[i] = kafka.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: headers(m.Headers), WriterData: m}
 	}
 	err := p.writer.WriteMessages(ctx, batch...)
 	var many kafka.WriteErrors
@@ -62,6 +64,18 @@ func (p *Producer) Publish(ctx context.Context, messages []Message) error {
 		}
 	}
 	return err
+}
+
+// place says in each message where it is. It is called before WriteMessages returns.
+func place(written []kafka.Message, err error) {
+	if err != nil {
+		return
+	}
+	for i := range written {
+		if m, ok := written[i].WriterData.(*Message); ok {
+			m.Partition, m.Offset = int32(written[i].Partition), written[i].Offset
+		}
+	}
 }
 
 func headers(list []publication.Header) []kafka.Header {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
@@ -101,6 +102,7 @@ func samples() []aggregates.Event {
 		&stock.KitReservationPlaced{ReservationID: "cart-1", Channel: "web", Quantity: 2, OrderID: "kit-reservation:cart-1"},
 		&stock.KitReservationEnded{ReservationID: "cart-1", Fulfilled: 1, Released: 2, Expired: 3},
 		&order.KitExploded{SKU: "tea set", Components: parts, Version: 2},
+		&audit.TreeHeadRecorded{Size: 7, Position: 9, Root: audit.Hash{1, 2}, Note: "stockfold\n7\n"},
 		&location.OwnerAssigned{Withdrawn: true, Ownership: location.Ownership{
 			Fact: location.Orders, From: noon, Sources: []string{"erp", "https://wms.example/eu"}}},
 		&stock.ObservationRecorded{Movement: "SupplyExpected", Location: "berlin", Condition: stock.Inspection, To: stock.Damaged,

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
@@ -55,6 +56,8 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 		p.Payload = &pb.Event_OwnerAssigned{OwnerAssigned: toOwnerAssigned(e)}
 	case *stock.ObservationRecorded:
 		p.Payload = &pb.Event_ObservationRecorded{ObservationRecorded: toObservation(e)}
+	case *audit.TreeHeadRecorded:
+		p.Payload = toTreeHead(e)
 	default:
 		return setReservation(p, e)
 	}
@@ -147,6 +150,8 @@ func payload(p *pb.Event) aggregates.Event {
 		return fromOwnerAssigned(x.OwnerAssigned)
 	case *pb.Event_ObservationRecorded:
 		return fromObservation(x.ObservationRecorded)
+	case *pb.Event_TreeHeadRecorded:
+		return fromTreeHead(x.TreeHeadRecorded)
 	default:
 		return reservation(p)
 	}

@@ -156,6 +156,9 @@ func known(err error) (problem, bool) {
 	if p, ok := aboutOrders(err); ok {
 		return p, true
 	}
+	if p, ok := refusedByAudit(err); ok {
+		return p, true
+	}
 	return trouble(err)
 }
 

@@ -19,12 +19,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	domain "github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	view "github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/reservations"
+	"github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/ingest"
@@ -74,6 +76,12 @@ var table = map[string]told{
 	"refusals.UnknownLocations":   {&refusals.UnknownLocations{Locations: []string{"l", "m"}}, codes.NotFound, "UNKNOWN_LOCATION", "count=2 location=l", "", false},
 	"refusals.UnknownReservation": {&refusals.UnknownReservation{ReservationID: "r"}, codes.NotFound, "UNKNOWN_RESERVATION", "reservation_id=r", "", false},
 	"refusals.TooManyEvents":      {&refusals.TooManyEvents{Stream: "sku-s", Limit: 5}, codes.ResourceExhausted, "TOO_MANY_EVENTS", "", "", false},
+	"refusals.UnknownEvent":       {&refusals.UnknownEvent{EventID: "e"}, codes.NotFound, "UNKNOWN_EVENT", "event_id=e", "", false},
+	"refusals.UnknownTrace":       {&refusals.UnknownTrace{ID: "i"}, codes.NotFound, "UNKNOWN_TRACE", "id=i", "", false},
+	"refusals.NotInTreeHead":      {&refusals.NotInTreeHead{EventID: "e"}, codes.FailedPrecondition, "NOT_IN_TREE_HEAD", "event_id=e", "", false},
+	"audit.ForkedError":           {&domain.ForkedError{Size: 7}, codes.FailedPrecondition, "FORKED_HISTORY", "tree_size=7", "", false},
+	"audit.ErrNoHead":             {audit.ErrNoHead, codes.NotFound, "NO_TREE_HEAD", "", "", false},
+	"audit.ErrNoKey":              {audit.ErrNoKey, codes.FailedPrecondition, "NO_SIGNING_KEY", "", "", false},
 	"stock.ErrUnknownSKU":         {stock.ErrUnknownSKU, codes.NotFound, "UNKNOWN_SKU", "", "", false},
 	"stock.ErrUnknownReservation": {stock.ErrUnknownReservation, codes.NotFound, "UNKNOWN_RESERVATION", "", "", false},
 	"reservations.ErrNotFound":    {reservations.ErrNotFound, codes.NotFound, "UNKNOWN_RESERVATION", "", "", false},

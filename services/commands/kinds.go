@@ -2,6 +2,7 @@ package commands
 
 import (
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
@@ -51,4 +52,9 @@ func Rules() Kind[rules.State] {
 		s.Evolve(e, m)
 		s.Said.Evolve(e, &m)
 	}}
+}
+
+// TreeHeads is the kind of the stream of signed heads, whose id is aggregates.TreeHeads.
+func TreeHeads() Kind[audit.State] {
+	return Kind[audit.State]{Prefix: aggregates.AuditPrefix, Evolve: (*audit.State).Evolve}
 }

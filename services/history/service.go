@@ -26,6 +26,9 @@ type Store interface {
 
 // Service implements the contract's HistoryService.
 type Service struct {
+	// Trail is what proofs and traces need; it is set before the service is used.
+	Trail Trail
+
 	pb.UnimplementedHistoryServiceServer
 	store   Store
 	letters Letters

@@ -3,9 +3,7 @@ package operations
 import (
 	"context"
 	"strconv"
-	"strings"
 
-	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/tokens"
@@ -44,7 +42,7 @@ func (s *Service) page(ctx context.Context, list tokens.List, q ingest.Query) (*
 			return nil, err
 		}
 		for i := range letters {
-			m := message(&letters[i])
+			m := letters[i].Proto()
 			if bytes += m.SizeVT(); bytes > tokens.MaxPageBytes && len(answer.DeadLetters) > 0 {
 				answer.NextPageToken = list.Encode(q.After)
 				return answer, nil
@@ -71,7 +69,7 @@ func (s *Service) ReplayDeadLetter(ctx context.Context, r *pb.ReplayDeadLetterRe
 	if err != nil {
 		return nil, err
 	}
-	return &pb.ReplayDeadLetterResponse{DeadLetter: message(&letter)}, nil
+	return &pb.ReplayDeadLetterResponse{DeadLetter: letter.Proto()}, nil
 }
 
 // DiscardDeadLetter marks a dead letter as not to be applied. It returns *validation.Error and the errors of the desk.
@@ -87,7 +85,7 @@ func (s *Service) DiscardDeadLetter(ctx context.Context, r *pb.DiscardDeadLetter
 	if err != nil {
 		return nil, err
 	}
-	return &pb.DiscardDeadLetterResponse{DeadLetter: message(&letter)}, nil
+	return &pb.DiscardDeadLetterResponse{DeadLetter: letter.Proto()}, nil
 }
 
 func checkLetter(id, actor string) validation.Checker {
@@ -95,34 +93,6 @@ func checkLetter(id, actor string) validation.Checker {
 	c.ID("dead_letter_id", id)
 	c.Text("actor", actor, validation.MaxID)
 	return c
-}
-
-// message is a dead letter as the contract writes it. What came in may be anything; texts must be UTF-8.
-func message(l *ingest.DeadLetter) *pb.DeadLetter {
-	m := &pb.DeadLetter{
-		DeadLetterId: l.ID, State: toState(l.State), Reason: l.Reason, Message: text(l.Message), Topic: text(l.Topic),
-		Partition: l.Partition, Offset: l.Offset, Key: l.Key, Value: l.Value,
-		ReceivedAt: codec.Timestamp(l.ReceivedAt), LastTriedAt: codec.Timestamp(l.LastTriedAt),
-		Attempts: int32(l.Attempts), Note: text(l.Note), Location: text(l.Location),
-	}
-	for _, h := range l.Headers {
-		m.Headers = append(m.Headers, &pb.Header{Key: text(h.Key), Value: h.Value})
-	}
-	return m
-}
-
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
-func toState(s ingest.State) pb.DeadLetterState {
-	switch s {
-	case ingest.Open:
-		return pb.DeadLetterState_DEAD_LETTER_STATE_OPEN
-	case ingest.Replayed:
-		return pb.DeadLetterState_DEAD_LETTER_STATE_REPLAYED
-	case ingest.Discarded:
-		return pb.DeadLetterState_DEAD_LETTER_STATE_DISCARDED
-	}
-	return pb.DeadLetterState_DEAD_LETTER_STATE_UNSPECIFIED
 }
 
 func fromState(s pb.DeadLetterState) ingest.State {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	projection "github.com/stockfold/stockfold/projections/availability"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 // Header of a message.
@@ -18,10 +19,13 @@ type Message struct {
 	Key     []byte // messages of one key keep their order
 	Value   []byte
 	Headers []Header
+
+	Partition int32 // where it is, once it is published
+	Offset    int64
 }
 
-// Producer publishes messages. Publish returns once they are durable where they went; after an error some of them may
-// have been published.
+// Producer publishes messages. Publish returns once they are durable where they went, and says in each where that is; after an error some of
+// them may have been published.
 type Producer interface {
 	Publish(ctx context.Context, messages []Message) error
 }
@@ -32,3 +36,8 @@ type Changes interface {
 }
 
 var _ Changes = (*projection.Projection)(nil)
+
+// Records keeps what was published, for those who ask later; what is kept is bounded, and may be lost without harm.
+type Records interface {
+	Record(ctx context.Context, list []*pb.PublishedChange) error
+}

@@ -9,7 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/stockfold/stockfold/projections"
+	projection "github.com/stockfold/stockfold/projections/availability"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 // Checkpoint is the name under which the position is kept.
@@ -37,7 +41,8 @@ type Config struct {
 	Changes     Changes
 	Producer    Producer
 	Checkpoints projections.Checkpoints
-	Source      string // of the events; DefaultSource when empty
+	Records     Records // nil: nothing is kept of what was published
+	Source      string  // of the events; DefaultSource when empty
 	Log         *slog.Logger
 }
 
@@ -125,6 +130,7 @@ func (s *Service) follow(ctx context.Context) error {
 		if err := s.publish(ctx, messages); err != nil {
 			return err
 		}
+		s.record(ctx, changes, messages)
 		if next != position {
 			if err := s.Checkpoints.SaveCheckpoint(ctx, Checkpoint, next); err != nil {
 				return fmt.Errorf("save the position of publication: %w", err)
@@ -150,6 +156,23 @@ func (s *Service) publish(ctx context.Context, messages []Message) error {
 	s.published.Add(uint64(len(messages)))
 	s.note(nil)
 	return nil
+}
+
+// record keeps what was published. Trouble with that does not keep changes from being published.
+func (s *Service) record(ctx context.Context, changes []projection.Availability, messages []Message) {
+	if s.Records == nil || len(messages) == 0 {
+		return
+	}
+	now := timestamppb.Now()
+	list := make([]*pb.PublishedChange, len(messages))
+	for i := range messages {
+		a, m := &changes[i], &messages[i]
+		list[i] = &pb.PublishedChange{Id: string(eventID(a)), Sku: a.SKU, Channel: a.Channel, Ats: a.ATS, Position: a.Position,
+			PublishedAt: now, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}
+	}
+	if err := s.Records.Record(ctx, list); err != nil && ctx.Err() == nil {
+		s.Log.Warn("what was published is not kept for traces", "changes", len(list), "error", err)
+	}
 }
 
 // note keeps why publishing does not move, and says when that changes.

@@ -101,3 +101,22 @@ func (e *Matter) Error() string {
 }
 
 func (e *Matter) Unwrap() error { return e.Err }
+
+// UnknownEvent says that no event has an id.
+type UnknownEvent struct{ EventID string }
+
+func (e *UnknownEvent) Error() string { return fmt.Sprintf("there is no event %q", e.EventID) }
+
+// UnknownTrace says that nothing is known of an id.
+type UnknownTrace struct{ ID string }
+
+func (e *UnknownTrace) Error() string {
+	return fmt.Sprintf("nothing is known of %q: it is no correlation id, document, reservation, order, message or event id that was recorded", e.ID)
+}
+
+// NotInTreeHead says that an event was recorded after the newest tree head.
+type NotInTreeHead struct{ EventID string }
+
+func (e *NotInTreeHead) Error() string {
+	return fmt.Sprintf("event %s was recorded after the newest tree head; record one with RecordTreeHead, and ask again", e.EventID)
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,11 +21,13 @@ import (
 	"github.com/stockfold/stockfold/adapters/pebble"
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/aggregates"
+	domain "github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/audit"
 	view "github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/ledger"
 	"github.com/stockfold/stockfold/projections/orders"
@@ -32,6 +35,7 @@ import (
 	"github.com/stockfold/stockfold/projections/reservations"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/api"
+	signing "github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/history"
@@ -75,6 +79,9 @@ type World struct {
 	Reservations *reservations.Projection
 	OrderIndex   *orders.Projection
 	Ledger       *ledger.Ledger
+	TreeStream   *commands.Streams[domain.State]
+	Tree         *audit.Projection
+	Published    *views.Published
 	Orders       *orderservice.Service
 	Recorder     *stockservice.Recorder
 	Policy       *policy.Service
@@ -136,6 +143,9 @@ func (w *World) open() {
 	w.OrderStreams = commands.NewStreams(written, commands.Orders(), opts)
 	w.OrderIndex = orders.New(orders.Config{Store: w.Store, Model: db.Orders(), Now: clock, Log: w.Log})
 	w.Ledger = ledger.New(ledger.Config{Store: w.Store, Model: db.Ledger(), Now: clock, Log: w.Log})
+	w.TreeStream = commands.NewStreams(written, commands.TreeHeads(), opts)
+	w.Tree = audit.New(audit.Config{Store: w.Store, Model: db.Audit(), Now: clock, Log: w.Log})
+	w.Published = db.Published(time.Hour, 1_000)
 	w.Rules = commands.NewStreams(written, commands.Rules(), opts)
 	w.t.Cleanup(func() { w.close(db) })
 	w.run(w.Policies.Run)
@@ -150,6 +160,7 @@ func (w *World) Follow() {
 	w.run(w.Reservations.Run)
 	w.run(w.OrderIndex.Run)
 	w.run(w.Ledger.Run)
+	w.run(w.Tree.Run)
 	for {
 		if w.View.Fresh() == nil || w.ctx.Err() != nil {
 			return
@@ -167,7 +178,7 @@ func (w *World) run(f func(context.Context) error) {
 }
 
 func (w *World) close(db *views.DB) {
-	for _, closing := range []func(context.Context) error{w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close, w.Rules.Close} {
+	for _, closing := range []func(context.Context) error{w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close, w.Rules.Close, w.TreeStream.Close} {
 		if err := closing(context.Background()); err != nil {
 			w.t.Error(err)
 		}
@@ -202,7 +213,7 @@ func (w *World) config() api.Config {
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now, Ledger: w.Ledger}),
 		Policy:       w.Policy,
-		History:      history.New(w.Store, w.Desk, w.Now),
+		History:      w.history(),
 		Orders:       w.Orders,
 		Snapshots:    snapshots.New(snapshots.Config{Ledger: w.Ledger, Events: w.Store, Now: w.Now}),
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
@@ -213,6 +224,18 @@ func (w *World) config() api.Config {
 		w.Configure(&c)
 	}
 	return c
+}
+
+// history is the service, with a key of its own that signs tree heads.
+func (w *World) history() *history.Service {
+	key, err := signing.ReadKey(filepath.Join(w.t.TempDir(), "audit.key"), w.Store.ID(), true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := history.New(w.Store, w.Desk, w.Now)
+	s.Trail = history.Trail{All: w.Store, Tree: w.Tree, Published: w.Published, Heads: signing.NewHeads(signing.Config{
+		Streams: w.TreeStream, Tree: w.Tree, StoreID: w.Store.ID(), Key: key, Now: w.Now, Log: w.Log})}
+	return s
 }
 
 func (w *World) serve() {

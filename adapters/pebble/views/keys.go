@@ -37,10 +37,10 @@ const (
 	spaceLedgerGroups  byte = 0x61 // group
 	spaceLedgerBlocks  byte = 0x62 // group, axis, start
 	spaceLedgerIsBelow byte = 0x63
-	spaceAudit        byte = 0x90 // progress
-	spaceNodes        byte = 0x91 // level, index of the tree's hashes
-	spacePlaces       byte = 0x92 // digest of an id, position
-	spaceAuditIsBelow byte = 0x93
+	spaceAudit         byte = 0x90 // progress
+	spaceNodes         byte = 0x91 // level, index of the tree's hashes
+	spacePlaces        byte = 0x92 // digest of an id, position
+	spaceAuditIsBelow  byte = 0x93
 
 	spacePublished       byte = 0x94 // SKU, position, channel
 	spacePublishedByTime byte = 0x95 // time, SKU, position, channel

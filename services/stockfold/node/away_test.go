@@ -162,7 +162,7 @@ func TestANodeWhoseStoreIsAwayIsReadyWhileItCanAnswer(t *testing.T) {
 		t.Errorf("/healthz: %d %s", code, body)
 	}
 	status, err := pb.NewOperationsServiceClient(conn).GetStatus(t.Context(), &pb.GetStatusRequest{})
-	if err != nil || status.StoreError == "" || len(status.Projections) != 4 {
+	if err != nil || status.StoreError == "" || len(status.Projections) != 5 {
 		t.Errorf("status %v, %v", status, err)
 	}
 	for _, p := range status.GetProjections() {

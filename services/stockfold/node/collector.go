@@ -73,6 +73,9 @@ var (
 	peersKnown  = describe("peers_known", "Other replicas that calls are handed to.")
 	peerRefused = describe("peer_refused_total", "Callers on the replicas' own port that had not the certificate of a replica.")
 
+	headsMade = describe("tree_heads_recorded_total", "Heads of the tree over all events that were signed and recorded here.")
+	forked    = describe("history_forked", "1 once the events were found to be others than a signed tree head covers.")
+
 	isReady = describe("ready", "1 once the read models have caught up with the store as of the start.")
 )
 
@@ -93,6 +96,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	collectStreams(s, "channel", c.channels.Stats())
 	collectStreams(s, "location", c.locations.Stats())
 	collectStreams(s, "order", c.orders.Stats())
+	s.counter(headsMade, float64(c.heads.Recorded()))
+	s.gauge(forked, boolean(c.heads.Forked()))
 	if c.expiry != nil {
 		s.counter(expired, float64(c.expiry.Stats().Expired))
 	}
@@ -218,7 +223,7 @@ type projection interface {
 func (n *Node) projections() []projection {
 	list := []projection{n.policies}
 	if n.config.has(RoleProject) {
-		list = append(list, n.availability, n.reservations, n.orderIndex)
+		list = append(list, n.availability, n.reservations, n.orderIndex, n.tree)
 	}
 	if n.ledger != nil {
 		list = append(list, n.ledger)

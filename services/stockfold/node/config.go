@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stockfold/stockfold/adapters/eventstoredb"
 	"github.com/stockfold/stockfold/adapters/kafka"
@@ -43,6 +44,10 @@ type Config struct {
 	PeerSecurity           `embed:"" group:"work"`
 	Valuation              string `default:"average" enum:"average,fifo" placeholder:"METHOD" group:"work" help:"How the company values its stock: average (moving average) or fifo (default: ${default})."`
 	AcceptUnknownLocations bool   `group:"work" help:"Record movements at locations that nobody defined, instead of keeping them as dead letters."`
+
+	AuditEvery      time.Duration `default:"10m" placeholder:"TIME" group:"work" help:"Sign and record a head of the tree over all events this often, when there are new ones; 0 for never (default: ${default})."`
+	AuditKeyFile    string        `placeholder:"FILE" type:"path" group:"work" help:"Sign with the key in this file; without it, with the environment's STOCKFOLD_AUDIT_KEY, or else, with embedded events, a key of its own in --data."`
+	PublicationKept time.Duration `default:"168h" placeholder:"TIME" group:"work" help:"Keep for this long what was published when, for traces (default: ${default})."`
 
 	Version string `kong:"-"` // of the program, for GetStatus
 
@@ -91,6 +96,9 @@ func (c *Config) Check() error {
 		}
 	}
 	if _, err := c.kafka(); err != nil {
+		return err
+	}
+	if err := c.checkAudit(); err != nil {
 		return err
 	}
 	return c.checkRoles()

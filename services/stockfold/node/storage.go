@@ -10,17 +10,20 @@ import (
 	"github.com/stockfold/stockfold/adapters/pebble"
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/adapters/redis"
+	domain "github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/projections/audit"
 	"github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/projections/ledger"
 	"github.com/stockfold/stockfold/projections/orders"
 	"github.com/stockfold/stockfold/projections/policies"
 	"github.com/stockfold/stockfold/projections/reservations"
+	signing "github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/ingest"
@@ -62,12 +65,16 @@ type storage struct {
 	locations *commands.Streams[location.State]
 	orders    *commands.Streams[order.State]
 	rules     *commands.Streams[rules.State]
+	treeHeads *commands.Streams[domain.State]
 
 	policies     *policies.Directory
 	availability *availability.Projection
 	reservations *reservations.Projection
 	orderIndex   *orders.Projection
 	ledger       *ledger.Ledger // nil without the role
+	tree         *audit.Projection
+	heads        *signing.Heads
+	published    *views.Published
 	tokens       *tokens.Codec
 }
 
@@ -141,6 +148,8 @@ func (n *Node) startCommands(context.Context) error {
 	n.locations = commands.NewStreams(n.events, commands.Locations(), commands.Options{Now: now, Exclusive: alone})
 	n.orders = commands.NewStreams(n.events, commands.Orders(), commands.Options{Now: now, Exclusive: alone, MaxMemory: n.config.StateMemory * mebibyte / 4})
 	n.rules = commands.NewStreams(n.events, commands.Rules(), commands.Options{Now: now, Exclusive: alone})
+	n.treeHeads = commands.NewStreams(n.events, commands.TreeHeads(), commands.Options{Now: now, Exclusive: alone})
+	n.parts.add("commands on tree heads", n.treeHeads.Close)
 	n.parts.add("commands on shared rules", n.rules.Close)
 	n.parts.add("commands on locations", n.locations.Close)
 	n.parts.add("commands on channels", n.channels.Close)
@@ -164,6 +173,9 @@ func (n *Node) startProjections(ctx context.Context) error {
 		n.parts.loop("projection orders", n.fail, n.orderIndex.Run)
 	}
 	n.startLedger()
+	if err := n.startAudit(); err != nil {
+		return err
+	}
 	return n.policies.WaitForEnd(ctx)
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/stockfold/stockfold/aggregates/valuation"
 	"github.com/stockfold/stockfold/services/api"
 	"github.com/stockfold/stockfold/services/availability"
-	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/operations"
 	"github.com/stockfold/stockfold/services/reservation"
 	"github.com/stockfold/stockfold/services/snapshots"
@@ -27,7 +26,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		Availability: availability.New(availability.Config{View: n.availability, Channels: n.policies, SKUs: n.skus, Tokens: n.tokens,
 			StoreHealth: n.events.Health}),
 		Policy:     n.policyService,
-		History:    history.New(n.events, n.desk, now),
+		History:    n.newHistory(),
 		Operations: operations.New(n.operations()),
 		Orders:     n.orderService,
 		Snapshots:  snapshots.New(snapshots.Config{Ledger: n.ledger, Events: n.events, Valuation: n.config.valuation(), Now: now}),

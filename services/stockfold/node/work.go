@@ -120,7 +120,7 @@ func (n *Node) startPublication() error {
 		return err
 	}
 	n.parts.add("producer", func(context.Context) error { return producer.Close() })
-	n.publication = publication.New(publication.Config{Changes: n.availability, Producer: producer, Checkpoints: n.events, Log: n.log})
+	n.publication = publication.New(publication.Config{Changes: n.availability, Producer: producer, Checkpoints: n.events, Records: n.published, Log: n.log})
 	publish := n.publication.Run
 	if n.config.shared() {
 		if publish, err = n.publishInTurn(); err != nil {

@@ -250,7 +250,7 @@ type Event struct {
 	Id []byte `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Stable name of the fact, equal to the name of the payload message, e.g. "StockSold".
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Stream the event belongs to: "sku-<sku>", "channel-<id>", "location-<id>" or "order-<id>". Filled on reading.
+	// Stream the event belongs to: "sku-<sku>", "channel-<id>", "location-<id>", "order-<id>", "policy-rules" or "audit-heads". Filled on reading.
 	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Place in the stream, from 0. Filled on reading.
 	Revision uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -346,6 +346,7 @@ type Event struct {
 	//	*Event_OrderKitExploded
 	//	*Event_KitReservationPlaced
 	//	*Event_KitReservationEnded
+	//	*Event_TreeHeadRecorded
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1096,6 +1097,15 @@ func (x *Event) GetKitReservationEnded() *KitReservationEnded {
 	return nil
 }
 
+func (x *Event) GetTreeHeadRecorded() *TreeHeadRecorded {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_TreeHeadRecorded); ok {
+			return x.TreeHeadRecorded
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1368,6 +1378,10 @@ type Event_KitReservationEnded struct {
 	KitReservationEnded *KitReservationEnded `protobuf:"bytes,94,opt,name=kit_reservation_ended,json=kitReservationEnded,proto3,oneof"`
 }
 
+type Event_TreeHeadRecorded struct {
+	TreeHeadRecorded *TreeHeadRecorded `protobuf:"bytes,105,opt,name=tree_head_recorded,json=treeHeadRecorded,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -1501,6 +1515,8 @@ func (*Event_OrderKitExploded) isEvent_Payload() {}
 func (*Event_KitReservationPlaced) isEvent_Payload() {}
 
 func (*Event_KitReservationEnded) isEvent_Payload() {}
+
+func (*Event_TreeHeadRecorded) isEvent_Payload() {}
 
 // Source says which system a fact came from and by which message.
 type Source struct {
@@ -7639,11 +7655,84 @@ func (x *KitReservationEnded) GetExpired() int64 {
 	return 0
 }
 
+// TreeHeadRecorded is a signed head of the tree over all events of the store (RFC 6962), in the stream "audit-heads".
+type TreeHeadRecorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events in the tree, in the order of the store.
+	TreeSize int64 `protobuf:"varint,1,opt,name=tree_size,json=treeSize,proto3" json:"tree_size,omitempty"`
+	// Position of the last of them.
+	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// 32 bytes.
+	RootHash []byte `protobuf:"bytes,3,opt,name=root_hash,json=rootHash,proto3" json:"root_hash,omitempty"`
+	// The signed note (golang.org/x/mod/sumdb/note) that says all this.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TreeHeadRecorded) Reset() {
+	*x = TreeHeadRecorded{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TreeHeadRecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TreeHeadRecorded) ProtoMessage() {}
+
+func (x *TreeHeadRecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TreeHeadRecorded.ProtoReflect.Descriptor instead.
+func (*TreeHeadRecorded) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *TreeHeadRecorded) GetTreeSize() int64 {
+	if x != nil {
+		return x.TreeSize
+	}
+	return 0
+}
+
+func (x *TreeHeadRecorded) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *TreeHeadRecorded) GetRootHash() []byte {
+	if x != nil {
+		return x.RootHash
+	}
+	return nil
+}
+
+func (x *TreeHeadRecorded) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa12\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb2\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -7732,7 +7821,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x12kit_membership_set\x18[ \x01(\v2(.stockfold.inventory.v1.KitMembershipSetH\x00R\x10kitMembershipSet\x12X\n" +
 	"\x12order_kit_exploded\x18\\ \x01(\v2(.stockfold.inventory.v1.OrderKitExplodedH\x00R\x10orderKitExploded\x12d\n" +
 	"\x16kit_reservation_placed\x18] \x01(\v2,.stockfold.inventory.v1.KitReservationPlacedH\x00R\x14kitReservationPlaced\x12a\n" +
-	"\x15kit_reservation_ended\x18^ \x01(\v2+.stockfold.inventory.v1.KitReservationEndedH\x00R\x13kitReservationEndedB\t\n" +
+	"\x15kit_reservation_ended\x18^ \x01(\v2+.stockfold.inventory.v1.KitReservationEndedH\x00R\x13kitReservationEnded\x12X\n" +
+	"\x12tree_head_recorded\x18i \x01(\v2(.stockfold.inventory.v1.TreeHeadRecordedH\x00R\x10treeHeadRecordedB\t\n" +
 	"\apayload\"\xfc\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
@@ -8247,7 +8337,12 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x1c\n" +
 	"\tfulfilled\x18\x02 \x01(\x03R\tfulfilled\x12\x1a\n" +
 	"\breleased\x18\x03 \x01(\x03R\breleased\x12\x18\n" +
-	"\aexpired\x18\x04 \x01(\x03R\aexpired*\x8a\x01\n" +
+	"\aexpired\x18\x04 \x01(\x03R\aexpired\"|\n" +
+	"\x10TreeHeadRecorded\x12\x1b\n" +
+	"\ttree_size\x18\x01 \x01(\x03R\btreeSize\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x1b\n" +
+	"\troot_hash\x18\x03 \x01(\fR\brootHash\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -8283,7 +8378,7 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
@@ -8370,11 +8465,12 @@ var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(*OrderKitExploded)(nil),       // 82: stockfold.inventory.v1.OrderKitExploded
 	(*KitReservationPlaced)(nil),   // 83: stockfold.inventory.v1.KitReservationPlaced
 	(*KitReservationEnded)(nil),    // 84: stockfold.inventory.v1.KitReservationEnded
-	(*timestamppb.Timestamp)(nil),  // 85: google.protobuf.Timestamp
+	(*TreeHeadRecorded)(nil),       // 85: stockfold.inventory.v1.TreeHeadRecorded
+	(*timestamppb.Timestamp)(nil),  // 86: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	85,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	85,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	86,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	86,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	5,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
 	8,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
 	9,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
@@ -8443,113 +8539,114 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	82,  // 67: stockfold.inventory.v1.Event.order_kit_exploded:type_name -> stockfold.inventory.v1.OrderKitExploded
 	83,  // 68: stockfold.inventory.v1.Event.kit_reservation_placed:type_name -> stockfold.inventory.v1.KitReservationPlaced
 	84,  // 69: stockfold.inventory.v1.Event.kit_reservation_ended:type_name -> stockfold.inventory.v1.KitReservationEnded
-	85,  // 70: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 71: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 72: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	73,  // 73: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 74: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 75: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	40,  // 76: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 77: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 78: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 79: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 80: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 81: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 82: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 83: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	6,   // 84: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 85: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 86: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	85,  // 87: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 88: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 89: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 90: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	40,  // 91: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	7,   // 92: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	85,  // 93: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	85,  // 94: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	41,  // 95: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	85,  // 96: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	7,   // 97: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	85,  // 98: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	85,  // 99: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	85,  // 100: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	7,   // 101: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	85,  // 102: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	22,  // 103: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	85,  // 104: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	85,  // 105: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 106: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	7,   // 107: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	85,  // 108: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	85,  // 109: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 110: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	85,  // 111: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	85,  // 112: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	85,  // 113: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	85,  // 114: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	28,  // 115: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	85,  // 116: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	85,  // 117: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	28,  // 118: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	85,  // 119: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	85,  // 120: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	85,  // 121: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	85,  // 122: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	85,  // 123: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	85,  // 124: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	85,  // 125: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 126: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	85,  // 127: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 128: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	85,  // 129: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 130: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 131: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	85,  // 132: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 133: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 134: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	40,  // 135: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	85,  // 136: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	46,  // 137: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	85,  // 138: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 139: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	7,   // 140: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	85,  // 141: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	85,  // 142: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	2,   // 143: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
-	7,   // 144: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	7,   // 145: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	85,  // 146: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	85,  // 147: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	52,  // 148: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	85,  // 149: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	53,  // 150: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	53,  // 151: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	85,  // 152: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 153: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 154: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	67,  // 155: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	52,  // 156: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	85,  // 157: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
-	0,   // 158: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
-	3,   // 159: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	85,  // 160: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 161: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 162: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	85,  // 163: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 164: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	85,  // 165: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	85,  // 166: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
-	85,  // 167: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
-	85,  // 168: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
-	85,  // 169: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
-	79,  // 170: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
-	79,  // 171: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
-	172, // [172:172] is the sub-list for method output_type
-	172, // [172:172] is the sub-list for method input_type
-	172, // [172:172] is the sub-list for extension type_name
-	172, // [172:172] is the sub-list for extension extendee
-	0,   // [0:172] is the sub-list for field type_name
+	85,  // 70: stockfold.inventory.v1.Event.tree_head_recorded:type_name -> stockfold.inventory.v1.TreeHeadRecorded
+	86,  // 71: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 72: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 73: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	73,  // 74: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 75: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 76: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 77: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 78: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 79: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 80: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 81: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 82: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 83: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 84: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	6,   // 85: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 86: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 87: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	86,  // 88: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 89: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 90: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 91: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 92: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	7,   // 93: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 94: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 95: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	41,  // 96: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	86,  // 97: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	7,   // 98: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 99: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	86,  // 100: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	86,  // 101: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	7,   // 102: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 103: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	22,  // 104: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	86,  // 105: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 106: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 107: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	7,   // 108: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 109: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 110: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 111: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 112: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 113: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	86,  // 114: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	86,  // 115: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	28,  // 116: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	86,  // 117: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	86,  // 118: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	28,  // 119: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	86,  // 120: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	86,  // 121: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	86,  // 122: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	86,  // 123: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	86,  // 124: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	86,  // 125: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	86,  // 126: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 127: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 128: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 129: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 130: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 131: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 132: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 133: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 134: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 135: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	40,  // 136: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	86,  // 137: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	46,  // 138: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	86,  // 139: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 140: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	7,   // 141: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	86,  // 142: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 143: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	2,   // 144: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
+	7,   // 145: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	7,   // 146: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	86,  // 147: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 148: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	52,  // 149: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	86,  // 150: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	53,  // 151: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	53,  // 152: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	86,  // 153: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 154: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 155: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	67,  // 156: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	52,  // 157: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	86,  // 158: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
+	0,   // 159: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
+	3,   // 160: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	86,  // 161: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 162: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 163: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	86,  // 164: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 165: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 166: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	86,  // 167: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	86,  // 168: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	86,  // 169: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	86,  // 170: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	79,  // 171: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
+	79,  // 172: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
+	173, // [173:173] is the sub-list for method output_type
+	173, // [173:173] is the sub-list for method input_type
+	173, // [173:173] is the sub-list for extension type_name
+	173, // [173:173] is the sub-list for extension extendee
+	0,   // [0:173] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -8625,6 +8722,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_OrderKitExploded)(nil),
 		(*Event_KitReservationPlaced)(nil),
 		(*Event_KitReservationEnded)(nil),
+		(*Event_TreeHeadRecorded)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -8632,7 +8730,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   81,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -206,7 +206,7 @@ var File_stockfold_inventory_v1_history_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\n" +
-	"$stockfold/inventory/v1/history.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\x1a$stockfold/inventory/v1/explain.proto\x1a'stockfold/inventory/v1/operations.proto\"\xf8\x01\n" +
+	"$stockfold/inventory/v1/history.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/audit.proto\x1a\"stockfold/inventory/v1/event.proto\x1a$stockfold/inventory/v1/explain.proto\x1a'stockfold/inventory/v1/operations.proto\"\xf8\x01\n" +
 	"\x11ListEventsRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12E\n" +
 	"\x05order\x18\x02 \x01(\x0e2/.stockfold.inventory.v1.ListEventsRequest.OrderR\x05order\x12\x1b\n" +
@@ -220,11 +220,18 @@ const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\x12ListEventsResponse\x125\n" +
 	"\x06events\x18\x01 \x03(\v2\x1d.stockfold.inventory.v1.EventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x127\n" +
-	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2\xf5\x01\n" +
+	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2\xce\x06\n" +
 	"\x0eHistoryService\x12c\n" +
 	"\n" +
 	"ListEvents\x12).stockfold.inventory.v1.ListEventsRequest\x1a*.stockfold.inventory.v1.ListEventsResponse\x12~\n" +
-	"\x13ExplainAvailability\x122.stockfold.inventory.v1.ExplainAvailabilityRequest\x1a3.stockfold.inventory.v1.ExplainAvailabilityResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x13ExplainAvailability\x122.stockfold.inventory.v1.ExplainAvailabilityRequest\x1a3.stockfold.inventory.v1.ExplainAvailabilityResponse\x12T\n" +
+	"\x05Trace\x12$.stockfold.inventory.v1.TraceRequest\x1a%.stockfold.inventory.v1.TraceResponse\x12u\n" +
+	"\x10ListStoredEvents\x12/.stockfold.inventory.v1.ListStoredEventsRequest\x1a0.stockfold.inventory.v1.ListStoredEventsResponse\x12[\n" +
+	"\vGetTreeHead\x12*.stockfold.inventory.v1.GetTreeHeadRequest\x1a .stockfold.inventory.v1.TreeHead\x12a\n" +
+	"\x0eRecordTreeHead\x12-.stockfold.inventory.v1.RecordTreeHeadRequest\x1a .stockfold.inventory.v1.TreeHead\x12[\n" +
+	"\n" +
+	"ProveEvent\x12).stockfold.inventory.v1.ProveEventRequest\x1a\".stockfold.inventory.v1.EventProof\x12m\n" +
+	"\x10ProveConsistency\x12/.stockfold.inventory.v1.ProveConsistencyRequest\x1a(.stockfold.inventory.v1.ConsistencyProofBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_history_proto_rawDescOnce sync.Once
@@ -247,21 +254,44 @@ var file_stockfold_inventory_v1_history_proto_goTypes = []any{
 	(*Event)(nil),                       // 3: stockfold.inventory.v1.Event
 	(*SequenceGap)(nil),                 // 4: stockfold.inventory.v1.SequenceGap
 	(*ExplainAvailabilityRequest)(nil),  // 5: stockfold.inventory.v1.ExplainAvailabilityRequest
-	(*ExplainAvailabilityResponse)(nil), // 6: stockfold.inventory.v1.ExplainAvailabilityResponse
+	(*TraceRequest)(nil),                // 6: stockfold.inventory.v1.TraceRequest
+	(*ListStoredEventsRequest)(nil),     // 7: stockfold.inventory.v1.ListStoredEventsRequest
+	(*GetTreeHeadRequest)(nil),          // 8: stockfold.inventory.v1.GetTreeHeadRequest
+	(*RecordTreeHeadRequest)(nil),       // 9: stockfold.inventory.v1.RecordTreeHeadRequest
+	(*ProveEventRequest)(nil),           // 10: stockfold.inventory.v1.ProveEventRequest
+	(*ProveConsistencyRequest)(nil),     // 11: stockfold.inventory.v1.ProveConsistencyRequest
+	(*ExplainAvailabilityResponse)(nil), // 12: stockfold.inventory.v1.ExplainAvailabilityResponse
+	(*TraceResponse)(nil),               // 13: stockfold.inventory.v1.TraceResponse
+	(*ListStoredEventsResponse)(nil),    // 14: stockfold.inventory.v1.ListStoredEventsResponse
+	(*TreeHead)(nil),                    // 15: stockfold.inventory.v1.TreeHead
+	(*EventProof)(nil),                  // 16: stockfold.inventory.v1.EventProof
+	(*ConsistencyProof)(nil),            // 17: stockfold.inventory.v1.ConsistencyProof
 }
 var file_stockfold_inventory_v1_history_proto_depIdxs = []int32{
-	0, // 0: stockfold.inventory.v1.ListEventsRequest.order:type_name -> stockfold.inventory.v1.ListEventsRequest.Order
-	3, // 1: stockfold.inventory.v1.ListEventsResponse.events:type_name -> stockfold.inventory.v1.Event
-	4, // 2: stockfold.inventory.v1.ListEventsResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
-	1, // 3: stockfold.inventory.v1.HistoryService.ListEvents:input_type -> stockfold.inventory.v1.ListEventsRequest
-	5, // 4: stockfold.inventory.v1.HistoryService.ExplainAvailability:input_type -> stockfold.inventory.v1.ExplainAvailabilityRequest
-	2, // 5: stockfold.inventory.v1.HistoryService.ListEvents:output_type -> stockfold.inventory.v1.ListEventsResponse
-	6, // 6: stockfold.inventory.v1.HistoryService.ExplainAvailability:output_type -> stockfold.inventory.v1.ExplainAvailabilityResponse
-	5, // [5:7] is the sub-list for method output_type
-	3, // [3:5] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	0,  // 0: stockfold.inventory.v1.ListEventsRequest.order:type_name -> stockfold.inventory.v1.ListEventsRequest.Order
+	3,  // 1: stockfold.inventory.v1.ListEventsResponse.events:type_name -> stockfold.inventory.v1.Event
+	4,  // 2: stockfold.inventory.v1.ListEventsResponse.gaps:type_name -> stockfold.inventory.v1.SequenceGap
+	1,  // 3: stockfold.inventory.v1.HistoryService.ListEvents:input_type -> stockfold.inventory.v1.ListEventsRequest
+	5,  // 4: stockfold.inventory.v1.HistoryService.ExplainAvailability:input_type -> stockfold.inventory.v1.ExplainAvailabilityRequest
+	6,  // 5: stockfold.inventory.v1.HistoryService.Trace:input_type -> stockfold.inventory.v1.TraceRequest
+	7,  // 6: stockfold.inventory.v1.HistoryService.ListStoredEvents:input_type -> stockfold.inventory.v1.ListStoredEventsRequest
+	8,  // 7: stockfold.inventory.v1.HistoryService.GetTreeHead:input_type -> stockfold.inventory.v1.GetTreeHeadRequest
+	9,  // 8: stockfold.inventory.v1.HistoryService.RecordTreeHead:input_type -> stockfold.inventory.v1.RecordTreeHeadRequest
+	10, // 9: stockfold.inventory.v1.HistoryService.ProveEvent:input_type -> stockfold.inventory.v1.ProveEventRequest
+	11, // 10: stockfold.inventory.v1.HistoryService.ProveConsistency:input_type -> stockfold.inventory.v1.ProveConsistencyRequest
+	2,  // 11: stockfold.inventory.v1.HistoryService.ListEvents:output_type -> stockfold.inventory.v1.ListEventsResponse
+	12, // 12: stockfold.inventory.v1.HistoryService.ExplainAvailability:output_type -> stockfold.inventory.v1.ExplainAvailabilityResponse
+	13, // 13: stockfold.inventory.v1.HistoryService.Trace:output_type -> stockfold.inventory.v1.TraceResponse
+	14, // 14: stockfold.inventory.v1.HistoryService.ListStoredEvents:output_type -> stockfold.inventory.v1.ListStoredEventsResponse
+	15, // 15: stockfold.inventory.v1.HistoryService.GetTreeHead:output_type -> stockfold.inventory.v1.TreeHead
+	15, // 16: stockfold.inventory.v1.HistoryService.RecordTreeHead:output_type -> stockfold.inventory.v1.TreeHead
+	16, // 17: stockfold.inventory.v1.HistoryService.ProveEvent:output_type -> stockfold.inventory.v1.EventProof
+	17, // 18: stockfold.inventory.v1.HistoryService.ProveConsistency:output_type -> stockfold.inventory.v1.ConsistencyProof
+	11, // [11:19] is the sub-list for method output_type
+	3,  // [3:11] is the sub-list for method input_type
+	3,  // [3:3] is the sub-list for extension type_name
+	3,  // [3:3] is the sub-list for extension extendee
+	0,  // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_history_proto_init() }
@@ -269,6 +299,7 @@ func file_stockfold_inventory_v1_history_proto_init() {
 	if File_stockfold_inventory_v1_history_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_audit_proto_init()
 	file_stockfold_inventory_v1_event_proto_init()
 	file_stockfold_inventory_v1_explain_proto_init()
 	file_stockfold_inventory_v1_operations_proto_init()

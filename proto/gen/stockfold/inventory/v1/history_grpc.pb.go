@@ -21,6 +21,12 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	HistoryService_ListEvents_FullMethodName          = "/stockfold.inventory.v1.HistoryService/ListEvents"
 	HistoryService_ExplainAvailability_FullMethodName = "/stockfold.inventory.v1.HistoryService/ExplainAvailability"
+	HistoryService_Trace_FullMethodName               = "/stockfold.inventory.v1.HistoryService/Trace"
+	HistoryService_ListStoredEvents_FullMethodName    = "/stockfold.inventory.v1.HistoryService/ListStoredEvents"
+	HistoryService_GetTreeHead_FullMethodName         = "/stockfold.inventory.v1.HistoryService/GetTreeHead"
+	HistoryService_RecordTreeHead_FullMethodName      = "/stockfold.inventory.v1.HistoryService/RecordTreeHead"
+	HistoryService_ProveEvent_FullMethodName          = "/stockfold.inventory.v1.HistoryService/ProveEvent"
+	HistoryService_ProveConsistency_FullMethodName    = "/stockfold.inventory.v1.HistoryService/ProveConsistency"
 )
 
 // HistoryServiceClient is the client API for HistoryService service.
@@ -35,6 +41,21 @@ type HistoryServiceClient interface {
 	// sum, the events behind each number, live reservations, and what may be missing. It reads the SKU's whole stream.
 	// NOT_FOUND, UNKNOWN_CHANNEL; RESOURCE_EXHAUSTED, TOO_MANY_EVENTS beyond 1,000,000 events.
 	ExplainAvailability(ctx context.Context, in *ExplainAvailabilityRequest, opts ...grpc.CallOption) (*ExplainAvailabilityResponse, error)
+	// Trace returns everything that happened because of one thing, across streams: where it came from, its events, what could not be
+	// applied, and what was published. NOT_FOUND, UNKNOWN_TRACE when nothing is known of it.
+	Trace(ctx context.Context, in *TraceRequest, opts ...grpc.CallOption) (*TraceResponse, error)
+	// ListStoredEvents returns events with the bytes that seals and the tree are made of, for export and proof.
+	ListStoredEvents(ctx context.Context, in *ListStoredEventsRequest, opts ...grpc.CallOption) (*ListStoredEventsResponse, error)
+	// GetTreeHead returns the newest signed head of the tree over the whole store. NOT_FOUND, NO_TREE_HEAD before the first.
+	GetTreeHead(ctx context.Context, in *GetTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error)
+	// RecordTreeHead signs and records the head of the tree over all events so far, and returns it. FAILED_PRECONDITION,
+	// NO_SIGNING_KEY where this replica has none.
+	RecordTreeHead(ctx context.Context, in *RecordTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error)
+	// ProveEvent proves that the newest head's tree holds an event. NOT_FOUND, UNKNOWN_EVENT; FAILED_PRECONDITION, NOT_IN_TREE_HEAD
+	// for one that was recorded after the newest head.
+	ProveEvent(ctx context.Context, in *ProveEventRequest, opts ...grpc.CallOption) (*EventProof, error)
+	// ProveConsistency proves that the newest head's tree begins with an earlier, smaller tree.
+	ProveConsistency(ctx context.Context, in *ProveConsistencyRequest, opts ...grpc.CallOption) (*ConsistencyProof, error)
 }
 
 type historyServiceClient struct {
@@ -65,6 +86,66 @@ func (c *historyServiceClient) ExplainAvailability(ctx context.Context, in *Expl
 	return out, nil
 }
 
+func (c *historyServiceClient) Trace(ctx context.Context, in *TraceRequest, opts ...grpc.CallOption) (*TraceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TraceResponse)
+	err := c.cc.Invoke(ctx, HistoryService_Trace_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *historyServiceClient) ListStoredEvents(ctx context.Context, in *ListStoredEventsRequest, opts ...grpc.CallOption) (*ListStoredEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListStoredEventsResponse)
+	err := c.cc.Invoke(ctx, HistoryService_ListStoredEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *historyServiceClient) GetTreeHead(ctx context.Context, in *GetTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TreeHead)
+	err := c.cc.Invoke(ctx, HistoryService_GetTreeHead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *historyServiceClient) RecordTreeHead(ctx context.Context, in *RecordTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TreeHead)
+	err := c.cc.Invoke(ctx, HistoryService_RecordTreeHead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *historyServiceClient) ProveEvent(ctx context.Context, in *ProveEventRequest, opts ...grpc.CallOption) (*EventProof, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EventProof)
+	err := c.cc.Invoke(ctx, HistoryService_ProveEvent_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *historyServiceClient) ProveConsistency(ctx context.Context, in *ProveConsistencyRequest, opts ...grpc.CallOption) (*ConsistencyProof, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConsistencyProof)
+	err := c.cc.Invoke(ctx, HistoryService_ProveConsistency_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // HistoryServiceServer is the server API for HistoryService service.
 // All implementations must embed UnimplementedHistoryServiceServer
 // for forward compatibility.
@@ -77,6 +158,21 @@ type HistoryServiceServer interface {
 	// sum, the events behind each number, live reservations, and what may be missing. It reads the SKU's whole stream.
 	// NOT_FOUND, UNKNOWN_CHANNEL; RESOURCE_EXHAUSTED, TOO_MANY_EVENTS beyond 1,000,000 events.
 	ExplainAvailability(context.Context, *ExplainAvailabilityRequest) (*ExplainAvailabilityResponse, error)
+	// Trace returns everything that happened because of one thing, across streams: where it came from, its events, what could not be
+	// applied, and what was published. NOT_FOUND, UNKNOWN_TRACE when nothing is known of it.
+	Trace(context.Context, *TraceRequest) (*TraceResponse, error)
+	// ListStoredEvents returns events with the bytes that seals and the tree are made of, for export and proof.
+	ListStoredEvents(context.Context, *ListStoredEventsRequest) (*ListStoredEventsResponse, error)
+	// GetTreeHead returns the newest signed head of the tree over the whole store. NOT_FOUND, NO_TREE_HEAD before the first.
+	GetTreeHead(context.Context, *GetTreeHeadRequest) (*TreeHead, error)
+	// RecordTreeHead signs and records the head of the tree over all events so far, and returns it. FAILED_PRECONDITION,
+	// NO_SIGNING_KEY where this replica has none.
+	RecordTreeHead(context.Context, *RecordTreeHeadRequest) (*TreeHead, error)
+	// ProveEvent proves that the newest head's tree holds an event. NOT_FOUND, UNKNOWN_EVENT; FAILED_PRECONDITION, NOT_IN_TREE_HEAD
+	// for one that was recorded after the newest head.
+	ProveEvent(context.Context, *ProveEventRequest) (*EventProof, error)
+	// ProveConsistency proves that the newest head's tree begins with an earlier, smaller tree.
+	ProveConsistency(context.Context, *ProveConsistencyRequest) (*ConsistencyProof, error)
 	mustEmbedUnimplementedHistoryServiceServer()
 }
 
@@ -92,6 +188,24 @@ func (UnimplementedHistoryServiceServer) ListEvents(context.Context, *ListEvents
 }
 func (UnimplementedHistoryServiceServer) ExplainAvailability(context.Context, *ExplainAvailabilityRequest) (*ExplainAvailabilityResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainAvailability not implemented")
+}
+func (UnimplementedHistoryServiceServer) Trace(context.Context, *TraceRequest) (*TraceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Trace not implemented")
+}
+func (UnimplementedHistoryServiceServer) ListStoredEvents(context.Context, *ListStoredEventsRequest) (*ListStoredEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListStoredEvents not implemented")
+}
+func (UnimplementedHistoryServiceServer) GetTreeHead(context.Context, *GetTreeHeadRequest) (*TreeHead, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTreeHead not implemented")
+}
+func (UnimplementedHistoryServiceServer) RecordTreeHead(context.Context, *RecordTreeHeadRequest) (*TreeHead, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecordTreeHead not implemented")
+}
+func (UnimplementedHistoryServiceServer) ProveEvent(context.Context, *ProveEventRequest) (*EventProof, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProveEvent not implemented")
+}
+func (UnimplementedHistoryServiceServer) ProveConsistency(context.Context, *ProveConsistencyRequest) (*ConsistencyProof, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProveConsistency not implemented")
 }
 func (UnimplementedHistoryServiceServer) mustEmbedUnimplementedHistoryServiceServer() {}
 func (UnimplementedHistoryServiceServer) testEmbeddedByValue()                        {}
@@ -150,6 +264,114 @@ func _HistoryService_ExplainAvailability_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HistoryService_Trace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TraceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).Trace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_Trace_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).Trace(ctx, req.(*TraceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HistoryService_ListStoredEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListStoredEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).ListStoredEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_ListStoredEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).ListStoredEvents(ctx, req.(*ListStoredEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HistoryService_GetTreeHead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTreeHeadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).GetTreeHead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_GetTreeHead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).GetTreeHead(ctx, req.(*GetTreeHeadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HistoryService_RecordTreeHead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecordTreeHeadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).RecordTreeHead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_RecordTreeHead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).RecordTreeHead(ctx, req.(*RecordTreeHeadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HistoryService_ProveEvent_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProveEventRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).ProveEvent(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_ProveEvent_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).ProveEvent(ctx, req.(*ProveEventRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HistoryService_ProveConsistency_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProveConsistencyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HistoryServiceServer).ProveConsistency(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HistoryService_ProveConsistency_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HistoryServiceServer).ProveConsistency(ctx, req.(*ProveConsistencyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // HistoryService_ServiceDesc is the grpc.ServiceDesc for HistoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -164,6 +386,30 @@ var HistoryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainAvailability",
 			Handler:    _HistoryService_ExplainAvailability_Handler,
+		},
+		{
+			MethodName: "Trace",
+			Handler:    _HistoryService_Trace_Handler,
+		},
+		{
+			MethodName: "ListStoredEvents",
+			Handler:    _HistoryService_ListStoredEvents_Handler,
+		},
+		{
+			MethodName: "GetTreeHead",
+			Handler:    _HistoryService_GetTreeHead_Handler,
+		},
+		{
+			MethodName: "RecordTreeHead",
+			Handler:    _HistoryService_RecordTreeHead_Handler,
+		},
+		{
+			MethodName: "ProveEvent",
+			Handler:    _HistoryService_ProveEvent_Handler,
+		},
+		{
+			MethodName: "ProveConsistency",
+			Handler:    _HistoryService_ProveConsistency_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
