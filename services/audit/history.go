@@ -80,6 +80,7 @@ func (v *Verifier) ExpectRecorded(ctx context.Context, s Streams, end uint64) er
 		if r.Position > end {
 			return false
 		}
+		v.named = r.Position
 		e, _, err := codec.Decode(r)
 		if err != nil {
 			bad = v.fault(Changed, &r, "%v", err)

@@ -57,6 +57,7 @@ type Verifier struct {
 	tree    projection.Tree
 	known   map[string]*chain
 	last    uint64 // position
+	named   uint64 // position up to which all recorded heads were named
 	proved  uint64 // position up to which a head proved everything
 	roots   map[int64]tlog.Hash
 	doubted *Fault // by the witness
@@ -190,6 +191,8 @@ func (v *Verifier) checkHead(r *aggregates.Record) error {
 		return v.fault(Removed, r, "the head covers %d events, and only %d stand before it", h.Size, v.tree.Size-1)
 	case known && root != h.Root:
 		return v.fault(Forged, r, "its root is not that of the first %d events", h.Size)
+	case !known && r.Position > v.named:
+		return nil // it was recorded after the heads were read
 	case !known:
 		return v.fault(Inserted, r, "the head was not among those that the stream has")
 	}

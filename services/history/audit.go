@@ -79,6 +79,10 @@ func (s *Service) ProveEvent(ctx context.Context, r *pb.ProveEventRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
+	size, err := treeSize(r.TreeSize, h.Size)
+	if err != nil {
+		return nil, err
+	}
 	if record.Position > h.Position {
 		return nil, &refusals.NotInTreeHead{EventID: r.EventId}
 	}
@@ -86,12 +90,25 @@ func (s *Service) ProveEvent(ctx context.Context, r *pb.ProveEventRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	path, err := s.Trail.Tree.ProveRecord(ctx, h.Size, index)
+	if index >= size {
+		return nil, &refusals.NotInTreeHead{EventID: r.EventId}
+	}
+	path, err := s.Trail.Tree.ProveRecord(ctx, size, index)
 	if err != nil {
 		return nil, err
 	}
 	stored, err := storedEvent(record)
 	return &pb.EventProof{Stored: stored, Index: index, Path: hashBytes(path), Head: s.headMessage(h)}, err
+}
+
+// treeSize is the size of the tree that was asked for.
+func treeSize(asked, newest int64) (int64, error) {
+	if asked == 0 {
+		return newest, nil
+	}
+	var c validation.Checker
+	c.Range("tree_size", asked, 1, newest)
+	return asked, c.Err()
 }
 
 // eventByID finds an event by its id, also one that was just recorded.

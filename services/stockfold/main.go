@@ -33,6 +33,10 @@ type cli struct {
 	Explain     explainCmd     `cmd:"" help:"Explain how the availability of a SKU on a channel comes about, now or at a past instant."`
 	Snapshot    snapshotCmd    `cmd:"" help:"Tell what lay where at an instant, and what it was worth."`
 	RollForward rollForwardCmd `cmd:"" name:"rollforward" help:"Tell what changed between two instants, in units and value."`
+	History     historyCmd     `cmd:"" help:"Show the events of a SKU, or export events with proofs."`
+	Trace       traceCmd       `cmd:"" help:"Show everything that happened because of one thing."`
+	Verify      verifyCmd      `cmd:"" help:"Prove that the history is the one that was recorded, or name the first event that is not."`
+	Audit       auditCmd       `cmd:"" help:"Tree heads and keys, for auditors to keep elsewhere."`
 	Publish     publishCmd     `cmd:"" help:"Publish one movement, sale, order message or rule through Kafka."`
 	Policy      policyCmd      `cmd:"" help:"Export all rules as one file, preview a file, or apply it."`
 	Bench       benchCmd       `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`

@@ -394,7 +394,9 @@ func (x *TreeHead) GetVerifierKey() string {
 type ProveEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the event, 36 characters.
-	EventId       string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Prove it in the tree of this many events, at most those of the newest head; that head's tree when 0.
+	TreeSize      int64 `protobuf:"varint,2,opt,name=tree_size,json=treeSize,proto3" json:"tree_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,6 +436,13 @@ func (x *ProveEventRequest) GetEventId() string {
 		return x.EventId
 	}
 	return ""
+}
+
+func (x *ProveEventRequest) GetTreeSize() int64 {
+	if x != nil {
+		return x.TreeSize
+	}
+	return 0
 }
 
 // EventProof proves that a head's tree holds an event.
@@ -1012,9 +1021,10 @@ const file_stockfold_inventory_v1_audit_proto_rawDesc = "" +
 	"\troot_hash\x18\x04 \x01(\fR\brootHash\x12;\n" +
 	"\vrecorded_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"recordedAt\x12!\n" +
-	"\fverifier_key\x18\x06 \x01(\tR\vverifierKey\".\n" +
+	"\fverifier_key\x18\x06 \x01(\tR\vverifierKey\"K\n" +
 	"\x11ProveEventRequest\x12\x19\n" +
-	"\bevent_id\x18\x01 \x01(\tR\aeventId\"\xa9\x01\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1b\n" +
+	"\ttree_size\x18\x02 \x01(\x03R\btreeSize\"\xa9\x01\n" +
 	"\n" +
 	"EventProof\x12;\n" +
 	"\x06stored\x18\x01 \x01(\v2#.stockfold.inventory.v1.StoredEventR\x06stored\x12\x14\n" +

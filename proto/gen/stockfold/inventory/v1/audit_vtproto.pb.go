@@ -376,6 +376,11 @@ func (m *ProveEventRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.TreeSize != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TreeSize))
+		i--
+		dAtA[i] = 0x10
+	}
 	if len(m.EventId) > 0 {
 		i -= len(m.EventId)
 		copy(dAtA[i:], m.EventId)
@@ -1008,6 +1013,9 @@ func (m *ProveEventRequest) SizeVT() (n int) {
 	l = len(m.EventId)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.TreeSize != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.TreeSize))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2096,6 +2104,25 @@ func (m *ProveEventRequest) UnmarshalVT(dAtA []byte) error {
 			}
 			m.EventId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field TreeSize", wireType)
+			}
+			m.TreeSize = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.TreeSize |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
