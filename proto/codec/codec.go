@@ -37,6 +37,7 @@ func Encode(dst []byte, e aggregates.Event, m *aggregates.Metadata) ([]byte, err
 	if err := setPayload(p, e); err != nil {
 		return dst, err
 	}
+	p.Format = uint32(len(upcasts[e.EventType()]))
 	size := p.SizeVT()
 	at := len(dst)
 	dst = append(dst, make([]byte, size)...)
@@ -55,6 +56,9 @@ func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) 
 	_, canonical, _ := CutSeal(r.Data)
 	if err := p.UnmarshalVT(canonical); err != nil {
 		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
+	}
+	if err := modern(r.Type, p); err != nil {
+		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q: %w", r.Revision, r.Stream, err)
 	}
 	e := payload(p)
 	if e == nil || e.EventType() != r.Type {

@@ -277,6 +277,9 @@ type Event struct {
 	// SHA-256 over the seal of the event before it in the stream and all that this event says: 32 bytes. ARCHITECTURE.md has the
 	// exact form. Events written before there were seals carry none.
 	Seal []byte `protobuf:"bytes,15,opt,name=seal,proto3" json:"seal,omitempty"`
+	// Format of the fact: raised when the bytes of its type come to mean something else, so that the ones before are read as they were
+	// meant.
+	Format uint32 `protobuf:"varint,16,opt,name=format,proto3" json:"format,omitempty"`
 	// Types that are valid to be assigned to Payload:
 	//
 	//	*Event_ItemRegistered
@@ -485,6 +488,13 @@ func (x *Event) GetSeal() []byte {
 		return x.Seal
 	}
 	return nil
+}
+
+func (x *Event) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
 }
 
 func (x *Event) GetPayload() isEvent_Payload {
@@ -7732,7 +7742,7 @@ var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb2\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x933\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -7751,7 +7761,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x0fidempotency_key\x18\f \x01(\tR\x0eidempotencyKey\x12 \n" +
 	"\vfingerprint\x18\r \x01(\x06R\vfingerprint\x12\x19\n" +
 	"\bevent_id\x18\x0e \x01(\tR\aeventId\x12\x12\n" +
-	"\x04seal\x18\x0f \x01(\fR\x04seal\x12Q\n" +
+	"\x04seal\x18\x0f \x01(\fR\x04seal\x12\x16\n" +
+	"\x06format\x18\x10 \x01(\rR\x06format\x12Q\n" +
 	"\x0fitem_registered\x18\x14 \x01(\v2&.stockfold.inventory.v1.ItemRegisteredH\x00R\x0eitemRegistered\x12K\n" +
 	"\rstock_counted\x18\x15 \x01(\v2$.stockfold.inventory.v1.StockCountedH\x00R\fstockCounted\x12N\n" +
 	"\x0estock_received\x18\x16 \x01(\v2%.stockfold.inventory.v1.StockReceivedH\x00R\rstockReceived\x12B\n" +
