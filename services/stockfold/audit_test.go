@@ -86,10 +86,10 @@ func TestAnAuditorsWork(t *testing.T) {
 	}
 
 	stopNode(t, c.n)
-	if out := must("verify", append(data, "--since", head)...); !strings.Contains(out, "1 recorded tree heads fit") {
-		t.Errorf("verify --data: %s", out)
+	if out := must("verify", "--offline", settings.Data, "--since", head); !strings.Contains(out, "1 recorded tree heads fit") {
+		t.Errorf("verify --offline: %s", out)
 	}
-	must("verify", append(data, "--sku", "milk")...)
+	must("verify", "--offline", settings.Data, "--sku", "milk")
 }
 
 func TestVerifyNeedsWhatItComparesWith(t *testing.T) {
@@ -100,7 +100,7 @@ func TestVerifyNeedsWhatItComparesWith(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"--key":       {"--proof", file},
-		"no events":   {"--data", t.TempDir()},
+		"no events":   {"--offline", t.TempDir()},
 		"one --since": {"--quick"},
 		"tree head":   {"--quick", "--since", file},
 	} {

@@ -22,7 +22,7 @@ import (
 // verifyCmd proves to an auditor that a history is the one that was recorded.
 type verifyCmd struct {
 	GRPC  string   `name:"grpc" default:"127.0.0.1:9090" placeholder:"ADDR" group:"service" help:"Address of the service (default: ${default})."`
-	Data  string   `placeholder:"DIR" type:"path" group:"data" help:"Verify the embedded events in this directory instead, of a service that is stopped."`
+	Data  string   `name:"offline" placeholder:"DIR" type:"path" group:"data" help:"Verify the embedded events in this directory instead, of a service that is stopped."`
 	Since []string `placeholder:"FILE" type:"existingfile" help:"The history must begin with what the tree head in this file covers."`
 	Key   string   `placeholder:"KEY" help:"Verifier key of tree heads, as 'stockfold audit key' prints it; without it, the one that the service or the directory has."`
 	SKU   string   `name:"sku" help:"Only the seals of this SKU's events; where it stands in the store is not proved."`
@@ -40,7 +40,7 @@ code 1. A head and its verifier key, kept where nobody of the service can reach 
 Examples:
   stockfold verify
   stockfold verify --since head-2017-03.txt --key stockfold/QX…+1f2e3d4c+AW…
-  stockfold verify --data /var/lib/stockfold --since head-2017-03.txt
+  stockfold verify --offline /var/lib/stockfold --since head-2017-03.txt
   stockfold verify --event 0c6cd9a2-5e0b-5d53-8d8e-0f2a1c6f7a10 > proof.jsonl
   stockfold verify --proof proof.jsonl --since head-2017-03.txt --key stockfold/QX…+1f2e3d4c+AW…`
 }

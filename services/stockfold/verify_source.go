@@ -109,7 +109,7 @@ func (l listed) ReadStream(ctx context.Context, stream string, _ uint64, each fu
 func (c *verifyCmd) verifyData(ctx context.Context, std streams, log *slog.Logger) error {
 	dir := filepath.Join(c.Data, eventsFolder)
 	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("there are no events to verify: %w; name the data directory of a service with --data", err)
+		return fmt.Errorf("there are no events to verify: %w; name the data directory of a service with --offline", err)
 	}
 	store, err := pebble.Open(dir, pebble.Options{Log: log})
 	if err != nil {
