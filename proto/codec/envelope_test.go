@@ -10,8 +10,8 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 )
 
-// stored is an event with what was written of it.
-type stored struct {
+// storedEvent is an event with what was written of it.
+type storedEvent struct {
 	event aggregates.Event
 	m     aggregates.Metadata
 	r     aggregates.Record
@@ -32,21 +32,21 @@ func recordOf(e aggregates.Event, data []byte) (r aggregates.Record) {
 // However many events go through the shared memory at once, in whatever order and with damaged ones between them, each is written and read as
 // it is alone: nothing of one shows in another, then or later.
 func TestEventsAtOnceStayApart(t *testing.T) {
-	var all []stored
+	var all []storedEvent
 	for _, e := range samples() {
 		for _, m := range metadatas() {
 			data, err := Encode(nil, e, &m)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, stored{e, m, recordOf(e, data)})
+			all = append(all, storedEvent{e, m, recordOf(e, data)})
 		}
 	}
 	var running sync.WaitGroup
 	for worker := range 8 {
 		running.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(worker), 1))
-			var kept []stored
+			var kept []storedEvent
 			for range 3_000 {
 				x := all[random.IntN(len(all))]
 				switch random.IntN(4) {
@@ -63,7 +63,7 @@ func TestEventsAtOnceStayApart(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					kept = append(kept, stored{e, m, x.r})
+					kept = append(kept, storedEvent{e, m, x.r})
 				}
 			}
 			for i := range kept { // what was read stays what it was, whatever went through since
@@ -76,7 +76,7 @@ func TestEventsAtOnceStayApart(t *testing.T) {
 	running.Wait()
 }
 
-// What is read shares no memory with what was stored.
+// What is read shares no memory with what was storedEvent.
 func TestWhatIsReadDoesNotPointIntoTheRecord(t *testing.T) {
 	m := metadatas()[1]
 	for _, e := range samples() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -57,6 +58,10 @@ func means(t *testing.T, name string, x any) {
 
 // holds tells whether a value has all that another one has; what is more was added later, and means nothing that was not so.
 func holds(is, was any) bool {
+	if x, ok := was.([]any); ok {
+		y, ok := is.([]any)
+		return ok && slices.EqualFunc(y, x, holds)
+	}
 	x, ok := was.(map[string]any)
 	if !ok {
 		return reflect.DeepEqual(is, was)
