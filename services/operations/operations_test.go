@@ -189,7 +189,7 @@ func TestStatusTellsHowFarEverythingHasCome(t *testing.T) {
 			t.Errorf("projection %v", p)
 		}
 	}
-	if len(names) != 4 || names["availability"] == 0 {
+	if len(names) != 5 || names["availability"] == 0 {
 		t.Errorf("projections %v", names)
 	}
 	if len(s.Sources) != 1 || s.Sources[0].Source != "test" || s.Sources[0].Facts != 1 {
