@@ -108,6 +108,12 @@ func NewEventID(stream, key string, index int, contents []byte) EventID {
 
 // String is the canonical text form, 36 characters.
 func (id EventID) String() string {
+	var room [36]byte
+	return string(id.Append(room[:0]))
+}
+
+// Append appends what String returns.
+func (id EventID) Append(dst []byte) []byte {
 	var b [36]byte
 	hex.Encode(b[0:8], id[0:4])
 	hex.Encode(b[9:13], id[4:6])
@@ -115,7 +121,7 @@ func (id EventID) String() string {
 	hex.Encode(b[19:23], id[8:10])
 	hex.Encode(b[24:36], id[10:16])
 	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
+	return append(dst, b[:]...)
 }
 
 // Fingerprint condenses the contents of a command to 8 bytes of SHA-256. Parts are length-prefixed, so that

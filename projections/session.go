@@ -192,7 +192,7 @@ func (s *session) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if rest := s.Pace - time.Since(began); wrote && rest > 0 {
+		if rest := s.Pace - time.Since(began); rest > 0 && (wrote || s.Pace > pace) {
 			sleep(ctx, rest)
 		}
 	}

@@ -27,18 +27,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type scenario struct {
 	*testing.T
 	*viewtest.History
-	model audit.ReadModel
-	p     *audit.Projection
-	stop  func()
+	model    audit.ReadModel
+	interval int
+	p        *audit.Projection
+	stop     func()
 }
 
-func start(t *testing.T) *scenario {
+// everywhere runs a test with everything in segments at once, with some of it, and with all of it in memory.
+func everywhere(t *testing.T, test func(*scenario)) {
+	for _, interval := range []int{1, 100, audit.Interval} {
+		t.Run(fmt.Sprint(interval), func(t *testing.T) { test(start(t, interval)) })
+	}
+}
+
+func start(t *testing.T, interval int) *scenario {
 	db, err := views.Open("views", views.Options{FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	s := &scenario{T: t, History: viewtest.NewHistory(t), model: db.Audit()}
+	s := &scenario{T: t, History: viewtest.NewHistory(t), model: db.Audit(), interval: interval}
 	s.restart()
 	t.Cleanup(func() { s.stop() })
 	return s
@@ -108,8 +116,10 @@ func (s *scenario) sell(n int) {
 }
 
 // Whatever it stands on, the projection comes to the tree that the library computes, and proves every event of it.
-func TestTheTreeIsThatOfTheLibrary(t *testing.T) {
-	s := start(t)
+func TestTheTreeIsThatOfTheLibrary(t *testing.T) { everywhere(t, theTreeIsThatOfTheLibrary) }
+
+func theTreeIsThatOfTheLibrary(s *scenario) {
+	t := s.T
 	random := rand.New(rand.NewPCG(1, 1))
 	for _, more := range []int{1, 2, 253, 1, 300, 500} {
 		s.sell(more)
@@ -145,8 +155,10 @@ func TestTheTreeIsThatOfTheLibrary(t *testing.T) {
 	}
 }
 
-func TestLeavesAreFoundByPosition(t *testing.T) {
-	s := start(t)
+func TestLeavesAreFoundByPosition(t *testing.T) { everywhere(t, leavesAreFoundByPosition) }
+
+func leavesAreFoundByPosition(s *scenario) {
+	t := s.T
 	s.sell(3)
 	other := s.Add(t, "other-stream", &stock.StockSold{Location: "x", Quantity: 1})
 	s.sell(3)
@@ -158,8 +170,10 @@ func TestLeavesAreFoundByPosition(t *testing.T) {
 	}
 }
 
-func TestEventsAreFoundByTheirIDs(t *testing.T) {
-	s := start(t)
+func TestEventsAreFoundByTheirIDs(t *testing.T) { everywhere(t, eventsAreFoundByTheirIDs) }
+
+func eventsAreFoundByTheirIDs(s *scenario) {
+	t := s.T
 	s.sell(5)
 	sold := s.SKU(t, "milk", &stock.StockSold{Location: "x", Quantity: 1, ReservationID: "cart-1"})
 	s.sell(5)
@@ -184,4 +198,81 @@ func TestEventsAreFoundByTheirIDs(t *testing.T) {
 	if all, _ := s.p.Find(t.Context(), "c", 0, 100); len(all) != 13 { // the correlation of all
 		t.Errorf("found %d events", len(all))
 	}
+}
+
+// More events of one correlation than a run holds, in several segments, with others before and after them in the order of ids.
+func TestAnIDOfManyEventsIsFoundInAllRuns(t *testing.T) {
+	everywhere(t, func(s *scenario) {
+		var want []uint64
+		for range 3 {
+			for i := range 700 {
+				want = append(want, s.SKU(s, fmt.Sprint(i%7), &stock.StockSold{Location: "x", Quantity: 1, ReservationID: fmt.Sprint("cart-", i)}))
+			}
+			s.current()
+		}
+		for _, limit := range []int{1, 511, 512, 513, len(want), len(want) + 1} {
+			if got, err := s.p.Find(s.Context(), "c", 0, limit); err != nil || !slices.Equal(got, want[:min(limit, len(want))]) {
+				s.Fatalf("%d asked for: %d found, %v", limit, len(got), err)
+			}
+		}
+		for i := 0; i < len(want); i += 97 {
+			if got, err := s.p.Find(s.Context(), "c", want[i], 2); err != nil || !slices.Equal(got, want[i+1:min(i+3, len(want))]) {
+				s.Fatalf("after %d: %v, %v", want[i], got, err)
+			}
+		}
+	})
+}
+
+// Who adds, and who asks while segments are written: nothing is found twice, and nothing that was readable is missed.
+func TestNothingIsMissedWhileSegmentsAreWritten(t *testing.T) {
+	s := start(t, 16)
+	var asking sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		asking.Go(func() {
+			for {
+				before := s.p.Head()
+				got, err := s.p.Find(s.Context(), "c", 0, 1_000_000)
+				if err != nil || int64(len(got)) < before.Size || !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+					s.Errorf("of %d events %d are found, %v", before.Size, len(got), err)
+					return
+				}
+				if root, err := s.p.Root(s.Context(), max(before.Size, 1)); before.Size > 0 && (err != nil || root != before.Root) {
+					s.Errorf("the root of %d is %v, %v; was %v", before.Size, root, err, before.Root)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 30 {
+		s.sell(50)
+		s.current()
+	}
+	close(done)
+	asking.Wait()
+}
+
+// After an orderly stop all leaves are remembered.
+func TestTheReadModelIsAWitnessOfAllLeaves(t *testing.T) {
+	everywhere(t, func(s *scenario) {
+		s.sell(700)
+		s.current()
+		s.stop()
+		s.stop = func() {}
+		hashes, _ := s.leaves()
+		witness := audit.Witness(s.Context(), s.model)
+		for i, want := range hashes {
+			if h, ok := witness(int64(i)); !ok || h != want {
+				s.Fatalf("leaf %d is %v, %v", i, h, ok)
+			}
+		}
+		if _, ok := witness(int64(len(hashes))); ok {
+			s.Error("a leaf is remembered that never was")
+		}
+	})
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,13 +16,15 @@ import (
 
 // fold is the projection behind the tree.
 type fold struct {
-	model   ReadModel
-	publish func(*Head)
+	model    ReadModel
+	recent   *recent
+	interval int
+	publish  func(*Head)
 
-	tree   *Tree
-	nodes  []Node
-	places []Place
-	seen   []uint64 // digests of the event's ids so far
+	tree *Tree
+	seen []uint64 // digests of the event's ids so far
+
+	written int64 // size of the tree in the last segment; used by Load and Write only
 }
 
 var (
@@ -29,29 +32,67 @@ var (
 	_ projections.RecordFolder = (*fold)(nil)
 )
 
-// Load goes on from the written tree. The progress holds its size.
+// Load goes on from the last segment. The progress holds the size of its tree.
 func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
-	f.nodes, f.places = nil, nil
 	p, err := f.model.Progress(ctx)
 	if err != nil {
 		return p, err
 	}
-	position := uint64(0)
-	if p.Own > 0 {
-		if position, err = f.model.Leaf(ctx, int64(p.Own)-1); err != nil {
+	size, position := int64(p.Own), uint64(0)
+	levels, err := edges(ctx, f.model, size)
+	if err != nil {
+		return p, err
+	}
+	if size > 0 {
+		last, err := hashesOf(ctx, f.model, 0, size-1, 1)
+		if err != nil {
 			return p, err
 		}
+		position = last[0].position
 	}
-	f.tree, err = resume(int64(p.Own), position, reader(ctx, f.model))
-	if err == nil {
+	stored := func(ctx context.Context, level int, first int64, count int) ([]node, error) {
+		return hashesOf(ctx, f.model, level, first, count)
+	}
+	if f.tree, err = resume(size, position, reader(ctx, stored)); err == nil {
+		f.written = size
 		f.publish(f.head())
+		f.recent.begin(levels, position)
 	}
 	return p, err
 }
 
+// edges reads the incomplete tiles of a tree of some size.
+func edges(ctx context.Context, m ReadModel, size int64) (levels []edge, err error) {
+	for level := 0; size>>(level*TileHeight) > 0; level++ {
+		n := size >> (level * TileHeight)
+		e := edge{first: n &^ (TileWidth - 1)}
+		if n > e.first {
+			if e.nodes, err = hashesOf(ctx, m, level, e.first, int(n-e.first)); err != nil {
+				return nil, err
+			}
+		}
+		levels = append(levels, e)
+	}
+	return levels, nil
+}
+
+// hashesOf reads hashes of one tile from the model.
+func hashesOf(ctx context.Context, m ReadModel, level int, first int64, count int) ([]node, error) {
+	data, err := m.Tile(ctx, level, first>>TileHeight)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := parseNodes(data, level, int(first&(TileWidth-1)), count)
+	if err != nil {
+		return nil, fmt.Errorf("tile %d: %w", first>>TileHeight, err)
+	}
+	return nodes, nil
+}
+
 func (f *fold) Reset(ctx context.Context) error {
-	f.tree, f.nodes, f.places = &Tree{}, nil, nil
+	f.tree, f.written = &Tree{}, 0
 	f.publish(f.head())
+	f.recent.begin(nil, 0)
 	return f.model.Reset(ctx)
 }
 
@@ -63,10 +104,18 @@ func (f *fold) Ignores(string) bool { return false }
 
 func (f *fold) Tend(context.Context, projections.Touch) error { return nil }
 
-// Bytes that a node and a place take while they wait.
-const nodeBytes, placeBytes = 64, 16
+// Bytes that a hash and a place take in memory.
+const nodeRoom, placeRoom = 40, 16
 
-func (f *fold) Unwritten() int { return nodeBytes*len(f.nodes) + placeBytes*len(f.places) }
+func (f *fold) Unwritten() int {
+	f.recent.mu.RLock()
+	defer f.recent.mu.RUnlock()
+	n := placeRoom * len(f.recent.places)
+	for i := range f.recent.levels {
+		n += nodeRoom * len(f.recent.levels[i].nodes)
+	}
+	return n
+}
 
 // Fold is not called: FoldRecord is.
 func (f *fold) Fold(context.Context, int, *projections.Event) error {
@@ -75,14 +124,17 @@ func (f *fold) Fold(context.Context, int, *projections.Event) error {
 
 // FoldRecord adds an event to the tree, and its ids to the index. An event whose bytes cannot be read has its leaf all the same.
 func (f *fold) FoldRecord(_ context.Context, r *aggregates.Record) (aggregates.Instant, error) {
-	f.tree.Add(f.tree.LeafHash(r), r.Position, func(level int, index int64, h tlog.Hash) {
+	leaf := f.tree.LeafHash(r)
+	f.recent.mu.Lock()
+	defer f.recent.mu.Unlock()
+	f.tree.Add(leaf, r.Position, func(level int, _ int64, h tlog.Hash) {
 		if level%TileHeight == 0 {
-			f.nodes = append(f.nodes, Node{Level: level / TileHeight, Index: index, Hash: h, Position: r.Position * uint64(1-min(level, 1))})
+			f.recent.add(level/TileHeight, node{hash: h, position: r.Position * uint64(1-min(level, 1))})
 		}
 	})
 	f.seen = f.seen[:0]
-	id := r.ID.String()
-	f.place([]byte(id), r.Position)
+	var room [36]byte
+	f.place(r.ID.Append(room[:0]), r.Position)
 	if order, ok := strings.CutPrefix(r.Stream, aggregates.OrderPrefix); ok {
 		f.place([]byte(order), r.Position)
 	}
@@ -97,29 +149,36 @@ func (f *fold) place(id []byte, position uint64) {
 		return
 	}
 	f.seen = append(f.seen, digest)
-	f.places = append(f.places, Place{ID: digest, Position: position})
+	f.recent.places = append(f.recent.places, place{digest, position})
 }
 
 func (f *fold) Cut() projections.Pending {
-	p := &pending{model: f.model, nodes: f.nodes, places: f.places, head: f.head(), publish: f.publish}
-	f.nodes, f.places = nil, nil
-	return p
+	return &pending{fold: f, head: f.head(), state: f.recent.state()}
 }
 
-// pending is what was folded between two cuts.
+// pending is what there was at a cut.
 type pending struct {
-	model   ReadModel
-	nodes   []Node
-	places  []Place
-	head    *Head
-	publish func(*Head)
+	fold  *fold
+	head  *Head
+	state state
 }
 
-func (p *pending) Empty() bool { return len(p.nodes) == 0 }
+// Empty is false when it is time for a segment.
+func (p *pending) Empty() bool { return p.head.Size-p.fold.written < int64(p.fold.interval) }
 
+// Write writes a segment when there is enough for one. The stored progress says no more than what is in segments.
 func (p *pending) Write(ctx context.Context, progress projections.Progress) error {
+	if p.Empty() {
+		return nil
+	}
+	f := p.fold
 	progress.Own = uint64(p.head.Size)
-	return p.model.Write(ctx, p.nodes, p.places, progress)
+	if err := f.model.Write(ctx, f.recent.segment(p.state, p.head.Position), progress); err != nil {
+		return err
+	}
+	f.written = p.head.Size
+	f.recent.drop(p.state, p.head.Position)
+	return nil
 }
 
-func (p *pending) Publish(uint64) { p.publish(p.head) }
+func (p *pending) Publish(uint64) { p.fold.publish(p.head) }

@@ -9,13 +9,13 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/mod/sumdb/tlog"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/stockfold/stockfold/adapters/pebble"
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/aggregates"
+	tree "github.com/stockfold/stockfold/projections/audit"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/audit"
@@ -170,25 +170,6 @@ func (c *verifyCmd) witness(ctx context.Context, v *audit.Verifier, log *slog.Lo
 		log.Warn("read models are not asked which event stood where", "error", err)
 		return func() {}
 	}
-	const page = 256
-	var first int64
-	var hashes []tlog.Hash
-	size := int64(0)
-	if p, err := db.Audit().Progress(ctx); err == nil {
-		size = int64(p.Own)
-	}
-	v.Witness = func(index int64) (tlog.Hash, bool) {
-		if index >= size {
-			return tlog.Hash{}, false
-		}
-		if index < first || index >= first+int64(len(hashes)) {
-			first = index
-			if hashes, err = db.Audit().Hashes(ctx, 0, first, int(min(page, size-first))); err != nil {
-				hashes, size = nil, 0
-				return tlog.Hash{}, false
-			}
-		}
-		return hashes[index-first], true
-	}
+	v.Witness = tree.Witness(ctx, db.Audit())
 	return func() { _ = db.Close() }
 }

@@ -1,18 +1,19 @@
 package views
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
+	"errors"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/audit"
 )
 
-// Audit keeps the tree over all events, and where ids are found: a hash takes about 45 bytes, a place about 12.
+// Audit keeps the tree over all events in tiles, and where ids are found in runs, by segment: an event takes about 40 bytes, and each of
+// its ids about 10.
 type Audit struct{ db *DB }
 
 var _ audit.ReadModel = (*Audit)(nil)
@@ -25,78 +26,113 @@ func (m *Audit) Progress(ctx context.Context) (projections.Progress, error) {
 	return m.db.progress(ctx, spaceAudit)
 }
 
-func nodeKey(level int, index int64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{spaceNodes, byte(level)}, uint64(index))
+func tileKey(level int, index int64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceTiles, byte(level)}, uint64(index))
 }
 
-// Hashes returns hashes of a stored level, from an index on.
-func (m *Audit) Hashes(ctx context.Context, level int, first int64, count int) (list []tlog.Hash, err error) {
-	err = m.db.scan(ctx, nodeKey(level, first), nodeKey(level, first+int64(count)), func(_, value []byte) (bool, error) {
-		if len(value) < tlog.HashSize {
-			return false, fmt.Errorf("%w: a hash of %d bytes", pebbledb.ErrCorruption, len(value))
+// Tile returns a tile, nil when there is none.
+func (m *Audit) Tile(ctx context.Context, level int, index int64) (found []byte, err error) {
+	err = m.db.use(ctx, func(db *pebbledb.DB) error {
+		value, closer, err := db.Get(tileKey(level, index))
+		if errors.Is(err, pebbledb.ErrNotFound) {
+			return nil
 		}
-		list = append(list, tlog.Hash(value[:tlog.HashSize]))
-		return true, nil
-	})
-	if err == nil && len(list) != count {
-		err = fmt.Errorf("the tree lacks hashes: %d of %d at level %d from %d", len(list), count, level, first)
-	}
-	return list, err
-}
-
-// Leaf returns the position of a leaf's event.
-func (m *Audit) Leaf(ctx context.Context, index int64) (position uint64, err error) {
-	found := false
-	err = m.db.scan(ctx, nodeKey(0, index), nodeKey(0, index+1), func(_, value []byte) (bool, error) {
-		if found = len(value) == tlog.HashSize+8; found {
-			position = binary.BigEndian.Uint64(value[tlog.HashSize:])
+		if err != nil {
+			return err
 		}
-		return false, nil
+		found = bytes.Clone(value)
+		return closer.Close()
 	})
-	if err == nil && !found {
-		err = fmt.Errorf("the tree lacks leaf %d", index)
-	}
-	return position, err
+	return found, err
 }
 
-// Find returns positions of an id, after one, in order.
-func (m *Audit) Find(ctx context.Context, id, after uint64, limit int) (list []uint64, err error) {
-	from := binary.BigEndian.AppendUint64([]byte{spacePlaces}, id)
-	before := placesEnd(from)
-	err = m.db.scan(ctx, binary.BigEndian.AppendUint64(from, after+1), before, func(key, _ []byte) (bool, error) {
-		list = append(list, binary.BigEndian.Uint64(key[len(key)-8:]))
-		return len(list) < limit, nil
-	})
-	return list, err
+// runKey is the key of a run; that of an id 0 comes before all of its segment.
+func runKey(segment, id, position uint64) []byte {
+	key := binary.BigEndian.AppendUint64([]byte{spaceRuns}, segment)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(key, id), position)
 }
 
-// placesEnd ends the places of an id.
-func placesEnd(prefix []byte) []byte {
-	return append(append([]byte(nil), prefix...), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+// runOf reads a run's key.
+func runOf(key []byte) (segment, id uint64) {
+	return binary.BigEndian.Uint64(key[1:]), binary.BigEndian.Uint64(key[9:])
 }
 
-// Write stores hashes, places and the progress in one batch.
-func (m *Audit) Write(ctx context.Context, nodes []audit.Node, places []audit.Place, p projections.Progress) error {
-	return m.db.write(ctx, spaceAudit, p, func(b *pebbledb.Batch) error {
-		var value []byte
-		for i := range nodes {
-			n := &nodes[i]
-			if value = append(value[:0], n.Hash[:]...); n.Level == 0 {
-				value = binary.BigEndian.AppendUint64(value, n.Position)
-			}
-			if err := b.Set(nodeKey(n.Level, n.Index), value, nil); err != nil {
+// Runs visits the runs that may hold an id, in segments that end after a position.
+func (m *Audit) Runs(ctx context.Context, id, after uint64, visit func(segment uint64, data []byte) (bool, error)) error {
+	return m.db.use(ctx, func(db *pebbledb.DB) (err error) {
+		it, err := db.NewIterWithContext(ctx, &pebbledb.IterOptions{LowerBound: []byte{spaceRuns}, UpperBound: []byte{spaceRuns + 1}})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, it.Close()) }()
+		for ok := it.SeekGE(runKey(after+1, 0, 0)); ok && ctx.Err() == nil; {
+			segment, _ := runOf(it.Key())
+			if more, err := visitSegment(it, segment, id, visit); err != nil || !more {
 				return err
 			}
+			ok = it.SeekGE(runKey(segment+1, 0, 0))
 		}
-		key := make([]byte, 0, 17)
-		for _, x := range places {
-			key = binary.BigEndian.AppendUint64(append(key[:0], spacePlaces), x.ID)
-			if err := b.Set(binary.BigEndian.AppendUint64(key, x.Position), nil, nil); err != nil {
+		return errors.Join(ctx.Err(), it.Error())
+	})
+}
+
+// visitSegment visits the runs of a segment that may hold an id: the last that begins before it, and those that begin with it.
+func visitSegment(it *pebbledb.Iterator, segment, id uint64, visit func(uint64, []byte) (bool, error)) (more bool, err error) {
+	ok := it.SeekLT(runKey(segment, id, 0))
+	if ok {
+		of, _ := runOf(it.Key())
+		ok = of == segment
+	}
+	if !ok {
+		ok = it.SeekGE(runKey(segment, 0, 0))
+	}
+	for ; ok; ok = it.Next() {
+		of, first := runOf(it.Key())
+		if of != segment || first > id {
+			break
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return false, err
+		}
+		if more, err := visit(segment, value); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, it.Error()
+}
+
+// Write stores a segment and the progress in one batch.
+func (m *Audit) Write(ctx context.Context, s audit.Segment, p projections.Progress) error {
+	return m.db.write(ctx, spaceAudit, p, func(b *pebbledb.Batch) error {
+		if err := setTiles(b, s.Tiles); err != nil {
+			return err
+		}
+		for _, r := range s.Runs {
+			if err := b.Set(runKey(s.Through, r.ID, r.Position), r.Data, nil); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// Keep stores tiles.
+func (m *Audit) Keep(ctx context.Context, tiles []audit.Tile) error {
+	return m.db.update(ctx, func(db *pebbledb.DB) error {
+		b := db.NewBatch()
+		defer b.Close()
+		return errors.Join(setTiles(b, tiles), b.Commit(pebbledb.NoSync))
+	})
+}
+
+func setTiles(b *pebbledb.Batch, tiles []audit.Tile) error {
+	for _, t := range tiles {
+		if err := b.Set(tileKey(t.Level, t.Index), t.Data, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Reset removes everything.

@@ -38,8 +38,8 @@ const (
 	spaceLedgerBlocks  byte = 0x62 // group, axis, start
 	spaceLedgerIsBelow byte = 0x63
 	spaceAudit         byte = 0x90 // progress
-	spaceNodes         byte = 0x91 // level, index of the tree's hashes
-	spacePlaces        byte = 0x92 // digest of an id, position
+	spaceTiles         byte = 0x91 // level, index of a tile
+	spaceRuns          byte = 0x92 // segment, id and position of the first place
 	spaceAuditIsBelow  byte = 0x93
 
 	spacePublished       byte = 0x94 // SKU, position, channel

@@ -58,7 +58,7 @@ func (n *Node) startAudit() error {
 	n.published = n.views.Published(n.config.PublicationKept, views.MaxPublished)
 	n.heads = audit.NewHeads(audit.Config{Streams: n.treeHeads, Tree: n.tree, StoreID: n.events.ID(), Key: key, Every: n.config.AuditEvery, Now: now, Log: n.log})
 	if n.config.has(RoleProject) {
-		n.parts.loop("projection audit", n.fail, n.tree.Run)
+		n.parts.loop("projection audit", n.fail, n.afterAvailability(n.tree.Run))
 		n.parts.loop("tree heads", n.fail, n.heads.Run)
 	}
 	return nil

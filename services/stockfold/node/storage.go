@@ -179,23 +179,28 @@ func (n *Node) startProjections(ctx context.Context) error {
 	return n.policies.WaitForEnd(ctx)
 }
 
-// ledgerPatience is how long the ledger lets availability go first.
-const ledgerPatience = 2 * time.Minute
+// backgroundPatience is how long what nobody waits for lets availability go first.
+const backgroundPatience = 2 * time.Minute
 
-// startLedger keeps the past. It begins once availability is caught up, which callers wait for.
+// afterAvailability runs a projection once availability is caught up, which callers wait for.
+func (n *Node) afterAvailability(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		limited, cancel := context.WithTimeout(ctx, backgroundPatience)
+		defer cancel()
+		if end, err := n.events.End(limited); err == nil {
+			_ = n.availability.WaitFor(limited, end) // what keeps it from that is nobody else's business
+		}
+		return run(ctx)
+	}
+}
+
+// startLedger keeps the past.
 func (n *Node) startLedger() {
 	if !n.config.has(RoleLedger) {
 		return
 	}
 	n.ledger = ledger.New(ledger.Config{Store: n.events, Model: n.views.Ledger(), Log: n.log})
-	n.parts.loop("projection ledger", n.fail, func(ctx context.Context) error {
-		limited, cancel := context.WithTimeout(ctx, ledgerPatience)
-		defer cancel()
-		if end, err := n.events.End(limited); err == nil {
-			_ = n.availability.WaitFor(limited, end) // what keeps it from that is not the ledger's business
-		}
-		return n.ledger.Run(ctx)
-	})
+	n.parts.loop("projection ledger", n.fail, n.afterAvailability(n.ledger.Run))
 }
 
 // catchUp waits until the read models show everything that the store holds now.
