@@ -22,13 +22,14 @@ const (
 
 // Config says what a Runner runs. Name, Prefixes and Store must be set.
 type Config struct {
-	Name     string   // in status and logs
-	Prefixes []string // of the streams that are folded
-	Store    Store
-	Workers  int              // that fold in parallel; GOMAXPROCS when 0
-	Pace     time.Duration    // least time between two writes when up to date; 1 ms when 0
-	Now      func() time.Time // to measure the delay; time.Now when nil
-	Log      *slog.Logger     // slog.Default() when nil
+	Name       string   // in status and logs
+	Prefixes   []string // of the streams that are folded
+	Store      Store
+	Workers    int              // that fold in parallel; GOMAXPROCS when 0
+	Pace       time.Duration    // least time between two writes when up to date; 1 ms when 0
+	Background bool             // nobody waits for it: while others have much to do it gives way, for a while
+	Now        func() time.Time // to measure the delay; time.Now when nil
+	Log        *slog.Logger     // slog.Default() when nil
 }
 
 // Runner runs one projection.
@@ -46,6 +47,9 @@ type Runner struct {
 	stuck    atomic.Bool   // err is set
 	began    time.Time     // when the runner was made, for stirred
 	stirred  atomic.Int64  // when it last moved or was at the store's end, in nanoseconds after began; 0 before it runs
+
+	busy   atomic.Bool  // much is recorded; in the background only
+	behind atomic.Int64 // since when it is behind, in nanoseconds after began; 0 when it is not; in the background only
 
 	mu    sync.Mutex
 	err   error         // why it does not move
@@ -75,7 +79,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	var owned sync.WaitGroup
 	defer owned.Wait()
 	r.stirredAt(max(time.Since(r.began), 1))
-	owned.Go(func() { r.followEnd(ctx) })
+	if r.Background {
+		owned.Go(func() { r.followLoad(ctx) })
+	} else {
+		owned.Go(func() { r.followEnd(ctx) })
+	}
 	owned.Go(func() { r.noticeSilence(ctx) })
 	backoff := firstBackoff
 	for ctx.Err() == nil {

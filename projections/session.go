@@ -102,6 +102,7 @@ func (s *session) read(ctx context.Context, sub Subscription) error {
 	defer r.wait()
 	defer stop()
 	for {
+		s.giveWay(ctx)
 		b, err := r.next(ctx)
 		if err != nil {
 			return fmt.Errorf("read events: %w", err)

@@ -77,6 +77,9 @@ func (w *waiters) join(position uint64) (*waiter, error) {
 	return nil, nil
 }
 
+// any tells whether somebody waits.
+func (w *waiters) any() bool { return w.next.Load() != math.MaxUint64 }
+
 func (w *waiters) leave(me *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -50,7 +50,7 @@ func New(c Config) *Projection {
 		c.Interval = Interval
 	}
 	p.runner = projections.NewRunner(&fold{model: c.Model, recent: &p.recent, interval: c.Interval, publish: p.head.Store}, projections.Config{
-		Name: Name, Prefixes: aggregates.Prefixes(), Store: c.Store, Workers: 1, Pace: writePace, Now: c.Now, Log: c.Log,
+		Name: Name, Prefixes: aggregates.Prefixes(), Store: c.Store, Workers: 1, Pace: writePace, Background: true, Now: c.Now, Log: c.Log,
 	})
 	return p
 }

@@ -60,7 +60,7 @@ func New(c Config) *Ledger {
 		c.Interval = Interval
 	}
 	l.runner = projections.NewRunner(&fold{ledger: l, interval: c.Interval}, projections.Config{
-		Name: Name, Prefixes: []string{aggregates.SKUPrefix}, Store: c.Store, Workers: 1, Now: c.Now, Log: c.Log,
+		Name: Name, Prefixes: []string{aggregates.SKUPrefix}, Store: c.Store, Workers: 1, Background: true, Now: c.Now, Log: c.Log,
 	})
 	return l
 }
