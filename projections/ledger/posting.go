@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"hash/fnv"
 	"slices"
-	"strings"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -132,5 +131,3 @@ func describe(sku string, e *projections.Event, watermark aggregates.Instant) (d
 	return description{sku: sku, position: e.Record.Position, watermark: watermark,
 		item: Item{Name: r.Name, Unit: r.Unit, Category: r.Category, Decimals: r.Decimals}}, true
 }
-
-func skuOf(stream string) string { return strings.Clone(stream[len(aggregates.SKUPrefix):]) }

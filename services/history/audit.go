@@ -47,15 +47,15 @@ type Trail struct {
 }
 
 // GetTreeHead returns the newest signed head, or audit.ErrNoHead.
-func (s *Service) GetTreeHead(ctx context.Context, _ *pb.GetTreeHeadRequest) (*pb.TreeHead, error) {
+func (s *Service) GetTreeHead(ctx context.Context, _ *pb.GetTreeHeadRequest) (*pb.GetTreeHeadResponse, error) {
 	h, err := s.Trail.Heads.Newest(ctx)
-	return s.headMessage(h), err
+	return &pb.GetTreeHeadResponse{Head: s.headMessage(h)}, err
 }
 
 // RecordTreeHead signs and records the head over all events so far; audit.ErrNoKey, *domain.ForkedError.
-func (s *Service) RecordTreeHead(ctx context.Context, _ *pb.RecordTreeHeadRequest) (*pb.TreeHead, error) {
+func (s *Service) RecordTreeHead(ctx context.Context, _ *pb.RecordTreeHeadRequest) (*pb.RecordTreeHeadResponse, error) {
 	h, err := s.Trail.Heads.Record(ctx)
-	return s.headMessage(h), err
+	return &pb.RecordTreeHeadResponse{Head: s.headMessage(h)}, err
 }
 
 func (s *Service) headMessage(h audit.Head) *pb.TreeHead {
@@ -65,7 +65,7 @@ func (s *Service) headMessage(h audit.Head) *pb.TreeHead {
 
 // ProveEvent proves that the newest head's tree holds an event. It returns *validation.Error, *refusals.UnknownEvent, *refusals.NotInTreeHead,
 // audit.ErrNoHead and the errors of the store and the read model.
-func (s *Service) ProveEvent(ctx context.Context, r *pb.ProveEventRequest) (*pb.EventProof, error) {
+func (s *Service) ProveEvent(ctx context.Context, r *pb.ProveEventRequest) (*pb.ProveEventResponse, error) {
 	var c validation.Checker
 	c.ID("event_id", r.EventId)
 	if err := c.Err(); err != nil {
@@ -98,7 +98,7 @@ func (s *Service) ProveEvent(ctx context.Context, r *pb.ProveEventRequest) (*pb.
 		return nil, err
 	}
 	stored, err := storedEvent(record)
-	return &pb.EventProof{Stored: stored, Index: index, Path: hashBytes(path), Head: s.headMessage(h)}, err
+	return &pb.ProveEventResponse{Stored: stored, Index: index, Path: hashBytes(path), Head: s.headMessage(h)}, err
 }
 
 // treeSize is the size of the tree that was asked for.
@@ -181,7 +181,7 @@ func (s *Service) from(ctx context.Context, after uint64, each func(*aggregates.
 }
 
 // ProveConsistency proves that the newest head's tree begins with an earlier one.
-func (s *Service) ProveConsistency(ctx context.Context, r *pb.ProveConsistencyRequest) (*pb.ConsistencyProof, error) {
+func (s *Service) ProveConsistency(ctx context.Context, r *pb.ProveConsistencyRequest) (*pb.ProveConsistencyResponse, error) {
 	h, err := s.Trail.Heads.Newest(ctx)
 	if err != nil {
 		return nil, err
@@ -195,7 +195,7 @@ func (s *Service) ProveConsistency(ctx context.Context, r *pb.ProveConsistencyRe
 		return nil, err
 	}
 	path, err := s.Trail.Tree.ProveTree(ctx, h.Size, r.TreeSize)
-	return &pb.ConsistencyProof{TreeSize: r.TreeSize, Path: hashBytes(path), Head: s.headMessage(h)}, err
+	return &pb.ProveConsistencyResponse{TreeSize: r.TreeSize, Path: hashBytes(path), Head: s.headMessage(h)}, err
 }
 
 func hashBytes(list []tlog.Hash) (out [][]byte) {

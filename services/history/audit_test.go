@@ -39,10 +39,7 @@ func TestStoredEventsVerifyAgainstARecordedHead(t *testing.T) {
 	for i := range int64(5) {
 		w.Count("milk", i)
 	}
-	head, err := w.HistoryClient().RecordTreeHead(t.Context(), &pb.RecordTreeHeadRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	head := recordHead(t, w)
 	w.Count("milk", 99)
 	for _, size := range []int32{1, 3, 0} {
 		v := audit.NewVerifier(head.VerifierKey)
@@ -63,7 +60,7 @@ func TestStoredEventsVerifyAgainstARecordedHead(t *testing.T) {
 			t.Errorf("pages of %d: %v, %+v", size, err, v)
 		}
 	}
-	if again, _ := w.HistoryClient().GetTreeHead(t.Context(), &pb.GetTreeHeadRequest{}); again.Note != head.Note {
+	if again, _ := w.HistoryClient().GetTreeHead(t.Context(), &pb.GetTreeHeadRequest{}); again.GetHead().GetNote() != head.Note {
 		t.Errorf("the newest head is %v", again)
 	}
 }
@@ -106,10 +103,7 @@ func TestAnEventIsProvedByAHeadAlone(t *testing.T) {
 	events := all(t, w, &pb.ListEventsRequest{Sku: "milk"})
 	ask := &pb.ProveEventRequest{EventId: events[0].EventId}
 	servicetest.Refused(t, errOf(w.HistoryClient().ProveEvent(t.Context(), ask)), codes.NotFound, "NO_TREE_HEAD")
-	earlier, err := w.HistoryClient().RecordTreeHead(t.Context(), &pb.RecordTreeHeadRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	earlier := recordHead(t, w)
 	proof, err := w.HistoryClient().ProveEvent(t.Context(), ask)
 	if err != nil {
 		t.Fatal(err)
@@ -132,10 +126,7 @@ func TestAnEventIsProvedByAHeadAlone(t *testing.T) {
 	later := all(t, w, &pb.ListEventsRequest{Sku: "milk"})[0]
 	servicetest.Refused(t, errOf(w.HistoryClient().ProveEvent(t.Context(), &pb.ProveEventRequest{EventId: later.EventId})), codes.FailedPrecondition, "NOT_IN_TREE_HEAD")
 	servicetest.Refused(t, errOf(w.HistoryClient().ProveEvent(t.Context(), &pb.ProveEventRequest{EventId: "nothing"})), codes.NotFound, "UNKNOWN_EVENT")
-	now, err := w.HistoryClient().RecordTreeHead(t.Context(), &pb.RecordTreeHeadRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	now := recordHead(t, w)
 	consistent, err := w.HistoryClient().ProveConsistency(t.Context(), &pb.ProveConsistencyRequest{TreeSize: earlier.TreeSize})
 	if err != nil {
 		t.Fatal(err)
@@ -243,4 +234,13 @@ func TestATraceFollowsAMessageToWhatWasPublished(t *testing.T) {
 	if len(letter) != 1 || letter[0].Kind != "DEAD_LETTER" || letter[0].DeadLetter.Reason != "UNKNOWN_LOCATION" {
 		t.Errorf("got %v", letter)
 	}
+}
+
+func recordHead(t *testing.T, w *servicetest.World) *pb.TreeHead {
+	t.Helper()
+	recorded, err := w.HistoryClient().RecordTreeHead(t.Context(), &pb.RecordTreeHeadRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return recorded.Head
 }

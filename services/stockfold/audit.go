@@ -45,12 +45,13 @@ func (c *auditHeadCmd) Run(ctx context.Context, std streams, _ *slog.Logger) err
 	}
 	defer conn.Close()
 	history := pb.NewHistoryServiceClient(conn)
-	var head *pb.TreeHead
+	var newest interface{ GetHead() *pb.TreeHead }
 	if c.Record {
-		head, err = history.RecordTreeHead(ctx, &pb.RecordTreeHeadRequest{})
+		newest, err = history.RecordTreeHead(ctx, &pb.RecordTreeHeadRequest{})
 	} else {
-		head, err = history.GetTreeHead(ctx, &pb.GetTreeHeadRequest{})
+		newest, err = history.GetTreeHead(ctx, &pb.GetTreeHeadRequest{})
 	}
+	head := newest.GetHead()
 	if err != nil {
 		return explain(err, c.GRPC)
 	}

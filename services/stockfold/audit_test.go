@@ -66,7 +66,7 @@ func TestAnAuditorsWork(t *testing.T) {
 	if out := must("verify", "--proof", export, "--key", key); !strings.Contains(out, "2 events proved, 1 are later than the head") {
 		t.Errorf("verify --proof: %s", out)
 	}
-	var line pb.EventProof
+	var line pb.ProveEventResponse
 	if err := protojson.Unmarshal([]byte(strings.Split(text, "\n")[2]), &line); err != nil {
 		t.Fatal(err)
 	}

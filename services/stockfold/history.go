@@ -96,20 +96,21 @@ func (x *exporting) run(ctx context.Context, ask *pb.ListStoredEventsRequest, ea
 
 // begin prints the newest head. Without one, events are exported without proofs.
 func (x *exporting) begin(ctx context.Context) error {
-	head, err := x.history.GetTreeHead(ctx, &pb.GetTreeHeadRequest{})
+	newest, err := x.history.GetTreeHead(ctx, &pb.GetTreeHeadRequest{})
 	if status.Code(err) == codes.NotFound {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	head := newest.Head
 	x.head = head
-	return printLine(x.out, &pb.EventProof{Head: head})
+	return printLine(x.out, &pb.ProveEventResponse{Head: head})
 }
 
 // export prints an event with its proof, when the head covers it.
 func (x *exporting) export(ctx context.Context, e *pb.StoredEvent) error {
-	line := &pb.EventProof{Stored: e}
+	line := &pb.ProveEventResponse{Stored: e}
 	if x.head != nil && e.Event.Position <= x.head.Position {
 		proof, err := x.history.ProveEvent(ctx, &pb.ProveEventRequest{EventId: e.Event.EventId, TreeSize: x.head.TreeSize})
 		if err != nil {

@@ -107,7 +107,7 @@ func (c *verifyCmd) prove(ctx context.Context, history pb.HistoryServiceClient, 
 	if err != nil {
 		return err
 	}
-	head := &pb.EventProof{Head: proof.Head}
+	head := &pb.ProveEventResponse{Head: proof.Head}
 	proof.Head = nil
 	return errors.Join(printLine(out, head), printLine(out, proof))
 }
@@ -154,7 +154,7 @@ func (c *verifyCmd) checkProofs(out io.Writer) error {
 	lines.Buffer(nil, maxLine)
 	proved, without := 0, 0
 	for n := 1; lines.Scan(); n++ {
-		var p pb.EventProof
+		var p pb.ProveEventResponse
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(lines.Bytes(), &p); err != nil {
 			return fmt.Errorf("%s, line %d: %w", c.Proof, n, err)
 		}

@@ -28,10 +28,11 @@ const storedPage = 1000
 // verifyService verifies what the service lists. The position of the newest recorded head is read first: what comes later is
 // verified as far as it is listed.
 func (c *verifyCmd) verifyService(ctx context.Context, history pb.HistoryServiceClient, std streams) error {
-	head, err := history.GetTreeHead(ctx, &pb.GetTreeHeadRequest{})
+	newest, err := history.GetTreeHead(ctx, &pb.GetTreeHeadRequest{})
 	if status.Code(err) != codes.NotFound && err != nil {
 		return err
 	}
+	head := newest.GetHead()
 	key := c.Key
 	if key == "" {
 		key = head.GetVerifierKey()

@@ -266,6 +266,50 @@ func (*GetTreeHeadRequest) Descriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{3}
 }
 
+type GetTreeHeadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Head          *TreeHead              `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTreeHeadResponse) Reset() {
+	*x = GetTreeHeadResponse{}
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTreeHeadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTreeHeadResponse) ProtoMessage() {}
+
+func (x *GetTreeHeadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTreeHeadResponse.ProtoReflect.Descriptor instead.
+func (*GetTreeHeadResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetTreeHeadResponse) GetHead() *TreeHead {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
 type RecordTreeHeadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -274,7 +318,7 @@ type RecordTreeHeadRequest struct {
 
 func (x *RecordTreeHeadRequest) Reset() {
 	*x = RecordTreeHeadRequest{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -286,7 +330,7 @@ func (x *RecordTreeHeadRequest) String() string {
 func (*RecordTreeHeadRequest) ProtoMessage() {}
 
 func (x *RecordTreeHeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[4]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -299,7 +343,51 @@ func (x *RecordTreeHeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordTreeHeadRequest.ProtoReflect.Descriptor instead.
 func (*RecordTreeHeadRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{4}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{5}
+}
+
+type RecordTreeHeadResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Head          *TreeHead              `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordTreeHeadResponse) Reset() {
+	*x = RecordTreeHeadResponse{}
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordTreeHeadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordTreeHeadResponse) ProtoMessage() {}
+
+func (x *RecordTreeHeadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordTreeHeadResponse.ProtoReflect.Descriptor instead.
+func (*RecordTreeHeadResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RecordTreeHeadResponse) GetHead() *TreeHead {
+	if x != nil {
+		return x.Head
+	}
+	return nil
 }
 
 // TreeHead is what a tree over all events of the store comes to.
@@ -321,7 +409,7 @@ type TreeHead struct {
 
 func (x *TreeHead) Reset() {
 	*x = TreeHead{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +421,7 @@ func (x *TreeHead) String() string {
 func (*TreeHead) ProtoMessage() {}
 
 func (x *TreeHead) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[5]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +434,7 @@ func (x *TreeHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeHead.ProtoReflect.Descriptor instead.
 func (*TreeHead) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{5}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TreeHead) GetNote() string {
@@ -403,7 +491,7 @@ type ProveEventRequest struct {
 
 func (x *ProveEventRequest) Reset() {
 	*x = ProveEventRequest{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +503,7 @@ func (x *ProveEventRequest) String() string {
 func (*ProveEventRequest) ProtoMessage() {}
 
 func (x *ProveEventRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[6]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +516,7 @@ func (x *ProveEventRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveEventRequest.ProtoReflect.Descriptor instead.
 func (*ProveEventRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{6}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProveEventRequest) GetEventId() string {
@@ -445,8 +533,8 @@ func (x *ProveEventRequest) GetTreeSize() int64 {
 	return 0
 }
 
-// EventProof proves that a head's tree holds an event.
-type EventProof struct {
+// ProveEventResponse proves that a head's tree holds an event.
+type ProveEventResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Stored *StoredEvent           `protobuf:"bytes,1,opt,name=stored,proto3" json:"stored,omitempty"`
 	// Number of the event among all, from 0.
@@ -458,21 +546,21 @@ type EventProof struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *EventProof) Reset() {
-	*x = EventProof{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[7]
+func (x *ProveEventResponse) Reset() {
+	*x = ProveEventResponse{}
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *EventProof) String() string {
+func (x *ProveEventResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*EventProof) ProtoMessage() {}
+func (*ProveEventResponse) ProtoMessage() {}
 
-func (x *EventProof) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[7]
+func (x *ProveEventResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,33 +571,33 @@ func (x *EventProof) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use EventProof.ProtoReflect.Descriptor instead.
-func (*EventProof) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{7}
+// Deprecated: Use ProveEventResponse.ProtoReflect.Descriptor instead.
+func (*ProveEventResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *EventProof) GetStored() *StoredEvent {
+func (x *ProveEventResponse) GetStored() *StoredEvent {
 	if x != nil {
 		return x.Stored
 	}
 	return nil
 }
 
-func (x *EventProof) GetIndex() int64 {
+func (x *ProveEventResponse) GetIndex() int64 {
 	if x != nil {
 		return x.Index
 	}
 	return 0
 }
 
-func (x *EventProof) GetPath() [][]byte {
+func (x *ProveEventResponse) GetPath() [][]byte {
 	if x != nil {
 		return x.Path
 	}
 	return nil
 }
 
-func (x *EventProof) GetHead() *TreeHead {
+func (x *ProveEventResponse) GetHead() *TreeHead {
 	if x != nil {
 		return x.Head
 	}
@@ -526,7 +614,7 @@ type ProveConsistencyRequest struct {
 
 func (x *ProveConsistencyRequest) Reset() {
 	*x = ProveConsistencyRequest{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +626,7 @@ func (x *ProveConsistencyRequest) String() string {
 func (*ProveConsistencyRequest) ProtoMessage() {}
 
 func (x *ProveConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[8]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +639,7 @@ func (x *ProveConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*ProveConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{8}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProveConsistencyRequest) GetTreeSize() int64 {
@@ -561,8 +649,8 @@ func (x *ProveConsistencyRequest) GetTreeSize() int64 {
 	return 0
 }
 
-// ConsistencyProof proves that the tree of a head begins with an earlier tree.
-type ConsistencyProof struct {
+// ProveConsistencyResponse proves that the tree of a head begins with an earlier tree.
+type ProveConsistencyResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	TreeSize int64                  `protobuf:"varint,1,opt,name=tree_size,json=treeSize,proto3" json:"tree_size,omitempty"`
 	// RFC 6962, section 2.1.2; 32 bytes each.
@@ -572,21 +660,21 @@ type ConsistencyProof struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ConsistencyProof) Reset() {
-	*x = ConsistencyProof{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[9]
+func (x *ProveConsistencyResponse) Reset() {
+	*x = ProveConsistencyResponse{}
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ConsistencyProof) String() string {
+func (x *ProveConsistencyResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ConsistencyProof) ProtoMessage() {}
+func (*ProveConsistencyResponse) ProtoMessage() {}
 
-func (x *ConsistencyProof) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[9]
+func (x *ProveConsistencyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,26 +685,26 @@ func (x *ConsistencyProof) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ConsistencyProof.ProtoReflect.Descriptor instead.
-func (*ConsistencyProof) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{9}
+// Deprecated: Use ProveConsistencyResponse.ProtoReflect.Descriptor instead.
+func (*ProveConsistencyResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *ConsistencyProof) GetTreeSize() int64 {
+func (x *ProveConsistencyResponse) GetTreeSize() int64 {
 	if x != nil {
 		return x.TreeSize
 	}
 	return 0
 }
 
-func (x *ConsistencyProof) GetPath() [][]byte {
+func (x *ProveConsistencyResponse) GetPath() [][]byte {
 	if x != nil {
 		return x.Path
 	}
 	return nil
 }
 
-func (x *ConsistencyProof) GetHead() *TreeHead {
+func (x *ProveConsistencyResponse) GetHead() *TreeHead {
 	if x != nil {
 		return x.Head
 	}
@@ -636,7 +724,7 @@ type TraceRequest struct {
 
 func (x *TraceRequest) Reset() {
 	*x = TraceRequest{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +736,7 @@ func (x *TraceRequest) String() string {
 func (*TraceRequest) ProtoMessage() {}
 
 func (x *TraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[10]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +749,7 @@ func (x *TraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceRequest.ProtoReflect.Descriptor instead.
 func (*TraceRequest) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{10}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TraceRequest) GetId() string {
@@ -699,7 +787,7 @@ type TraceResponse struct {
 
 func (x *TraceResponse) Reset() {
 	*x = TraceResponse{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +799,7 @@ func (x *TraceResponse) String() string {
 func (*TraceResponse) ProtoMessage() {}
 
 func (x *TraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[11]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +812,7 @@ func (x *TraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceResponse.ProtoReflect.Descriptor instead.
 func (*TraceResponse) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{11}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TraceResponse) GetSteps() []*TraceStep {
@@ -775,7 +863,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +875,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[12]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +888,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{12}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TraceStep) GetId() string {
@@ -900,7 +988,7 @@ type PublishedChange struct {
 
 func (x *PublishedChange) Reset() {
 	*x = PublishedChange{}
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1000,7 @@ func (x *PublishedChange) String() string {
 func (*PublishedChange) ProtoMessage() {}
 
 func (x *PublishedChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[13]
+	mi := &file_stockfold_inventory_v1_audit_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1013,7 @@ func (x *PublishedChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishedChange.ProtoReflect.Descriptor instead.
 func (*PublishedChange) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{13}
+	return file_stockfold_inventory_v1_audit_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PublishedChange) GetId() string {
@@ -1012,8 +1100,12 @@ const file_stockfold_inventory_v1_audit_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1f\n" +
 	"\vfirst_index\x18\x03 \x01(\x03R\n" +
 	"firstIndex\"\x14\n" +
-	"\x12GetTreeHeadRequest\"\x17\n" +
-	"\x15RecordTreeHeadRequest\"\xd4\x01\n" +
+	"\x12GetTreeHeadRequest\"K\n" +
+	"\x13GetTreeHeadResponse\x124\n" +
+	"\x04head\x18\x01 \x01(\v2 .stockfold.inventory.v1.TreeHeadR\x04head\"\x17\n" +
+	"\x15RecordTreeHeadRequest\"N\n" +
+	"\x16RecordTreeHeadResponse\x124\n" +
+	"\x04head\x18\x01 \x01(\v2 .stockfold.inventory.v1.TreeHeadR\x04head\"\xd4\x01\n" +
 	"\bTreeHead\x12\x12\n" +
 	"\x04note\x18\x01 \x01(\tR\x04note\x12\x1b\n" +
 	"\ttree_size\x18\x02 \x01(\x03R\btreeSize\x12\x1a\n" +
@@ -1024,16 +1116,15 @@ const file_stockfold_inventory_v1_audit_proto_rawDesc = "" +
 	"\fverifier_key\x18\x06 \x01(\tR\vverifierKey\"K\n" +
 	"\x11ProveEventRequest\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1b\n" +
-	"\ttree_size\x18\x02 \x01(\x03R\btreeSize\"\xa9\x01\n" +
-	"\n" +
-	"EventProof\x12;\n" +
+	"\ttree_size\x18\x02 \x01(\x03R\btreeSize\"\xb1\x01\n" +
+	"\x12ProveEventResponse\x12;\n" +
 	"\x06stored\x18\x01 \x01(\v2#.stockfold.inventory.v1.StoredEventR\x06stored\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x03R\x05index\x12\x12\n" +
 	"\x04path\x18\x03 \x03(\fR\x04path\x124\n" +
 	"\x04head\x18\x04 \x01(\v2 .stockfold.inventory.v1.TreeHeadR\x04head\"6\n" +
 	"\x17ProveConsistencyRequest\x12\x1b\n" +
-	"\ttree_size\x18\x01 \x01(\x03R\btreeSize\"y\n" +
-	"\x10ConsistencyProof\x12\x1b\n" +
+	"\ttree_size\x18\x01 \x01(\x03R\btreeSize\"\x81\x01\n" +
+	"\x18ProveConsistencyResponse\x12\x1b\n" +
 	"\ttree_size\x18\x01 \x01(\x03R\btreeSize\x12\x12\n" +
 	"\x04path\x18\x02 \x03(\fR\x04path\x124\n" +
 	"\x04head\x18\x03 \x01(\v2 .stockfold.inventory.v1.TreeHeadR\x04head\"Z\n" +
@@ -1083,46 +1174,50 @@ func file_stockfold_inventory_v1_audit_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_audit_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_stockfold_inventory_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_stockfold_inventory_v1_audit_proto_goTypes = []any{
 	(*StoredEvent)(nil),              // 0: stockfold.inventory.v1.StoredEvent
 	(*ListStoredEventsRequest)(nil),  // 1: stockfold.inventory.v1.ListStoredEventsRequest
 	(*ListStoredEventsResponse)(nil), // 2: stockfold.inventory.v1.ListStoredEventsResponse
 	(*GetTreeHeadRequest)(nil),       // 3: stockfold.inventory.v1.GetTreeHeadRequest
-	(*RecordTreeHeadRequest)(nil),    // 4: stockfold.inventory.v1.RecordTreeHeadRequest
-	(*TreeHead)(nil),                 // 5: stockfold.inventory.v1.TreeHead
-	(*ProveEventRequest)(nil),        // 6: stockfold.inventory.v1.ProveEventRequest
-	(*EventProof)(nil),               // 7: stockfold.inventory.v1.EventProof
-	(*ProveConsistencyRequest)(nil),  // 8: stockfold.inventory.v1.ProveConsistencyRequest
-	(*ConsistencyProof)(nil),         // 9: stockfold.inventory.v1.ConsistencyProof
-	(*TraceRequest)(nil),             // 10: stockfold.inventory.v1.TraceRequest
-	(*TraceResponse)(nil),            // 11: stockfold.inventory.v1.TraceResponse
-	(*TraceStep)(nil),                // 12: stockfold.inventory.v1.TraceStep
-	(*PublishedChange)(nil),          // 13: stockfold.inventory.v1.PublishedChange
-	(*Event)(nil),                    // 14: stockfold.inventory.v1.Event
-	(*timestamppb.Timestamp)(nil),    // 15: google.protobuf.Timestamp
-	(*DeadLetter)(nil),               // 16: stockfold.inventory.v1.DeadLetter
+	(*GetTreeHeadResponse)(nil),      // 4: stockfold.inventory.v1.GetTreeHeadResponse
+	(*RecordTreeHeadRequest)(nil),    // 5: stockfold.inventory.v1.RecordTreeHeadRequest
+	(*RecordTreeHeadResponse)(nil),   // 6: stockfold.inventory.v1.RecordTreeHeadResponse
+	(*TreeHead)(nil),                 // 7: stockfold.inventory.v1.TreeHead
+	(*ProveEventRequest)(nil),        // 8: stockfold.inventory.v1.ProveEventRequest
+	(*ProveEventResponse)(nil),       // 9: stockfold.inventory.v1.ProveEventResponse
+	(*ProveConsistencyRequest)(nil),  // 10: stockfold.inventory.v1.ProveConsistencyRequest
+	(*ProveConsistencyResponse)(nil), // 11: stockfold.inventory.v1.ProveConsistencyResponse
+	(*TraceRequest)(nil),             // 12: stockfold.inventory.v1.TraceRequest
+	(*TraceResponse)(nil),            // 13: stockfold.inventory.v1.TraceResponse
+	(*TraceStep)(nil),                // 14: stockfold.inventory.v1.TraceStep
+	(*PublishedChange)(nil),          // 15: stockfold.inventory.v1.PublishedChange
+	(*Event)(nil),                    // 16: stockfold.inventory.v1.Event
+	(*timestamppb.Timestamp)(nil),    // 17: google.protobuf.Timestamp
+	(*DeadLetter)(nil),               // 18: stockfold.inventory.v1.DeadLetter
 }
 var file_stockfold_inventory_v1_audit_proto_depIdxs = []int32{
-	14, // 0: stockfold.inventory.v1.StoredEvent.event:type_name -> stockfold.inventory.v1.Event
-	15, // 1: stockfold.inventory.v1.ListStoredEventsRequest.from:type_name -> google.protobuf.Timestamp
-	15, // 2: stockfold.inventory.v1.ListStoredEventsRequest.until:type_name -> google.protobuf.Timestamp
+	16, // 0: stockfold.inventory.v1.StoredEvent.event:type_name -> stockfold.inventory.v1.Event
+	17, // 1: stockfold.inventory.v1.ListStoredEventsRequest.from:type_name -> google.protobuf.Timestamp
+	17, // 2: stockfold.inventory.v1.ListStoredEventsRequest.until:type_name -> google.protobuf.Timestamp
 	0,  // 3: stockfold.inventory.v1.ListStoredEventsResponse.events:type_name -> stockfold.inventory.v1.StoredEvent
-	15, // 4: stockfold.inventory.v1.TreeHead.recorded_at:type_name -> google.protobuf.Timestamp
-	0,  // 5: stockfold.inventory.v1.EventProof.stored:type_name -> stockfold.inventory.v1.StoredEvent
-	5,  // 6: stockfold.inventory.v1.EventProof.head:type_name -> stockfold.inventory.v1.TreeHead
-	5,  // 7: stockfold.inventory.v1.ConsistencyProof.head:type_name -> stockfold.inventory.v1.TreeHead
-	12, // 8: stockfold.inventory.v1.TraceResponse.steps:type_name -> stockfold.inventory.v1.TraceStep
-	15, // 9: stockfold.inventory.v1.TraceStep.at:type_name -> google.protobuf.Timestamp
-	14, // 10: stockfold.inventory.v1.TraceStep.event:type_name -> stockfold.inventory.v1.Event
-	16, // 11: stockfold.inventory.v1.TraceStep.dead_letter:type_name -> stockfold.inventory.v1.DeadLetter
-	13, // 12: stockfold.inventory.v1.TraceStep.published:type_name -> stockfold.inventory.v1.PublishedChange
-	15, // 13: stockfold.inventory.v1.PublishedChange.published_at:type_name -> google.protobuf.Timestamp
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	7,  // 4: stockfold.inventory.v1.GetTreeHeadResponse.head:type_name -> stockfold.inventory.v1.TreeHead
+	7,  // 5: stockfold.inventory.v1.RecordTreeHeadResponse.head:type_name -> stockfold.inventory.v1.TreeHead
+	17, // 6: stockfold.inventory.v1.TreeHead.recorded_at:type_name -> google.protobuf.Timestamp
+	0,  // 7: stockfold.inventory.v1.ProveEventResponse.stored:type_name -> stockfold.inventory.v1.StoredEvent
+	7,  // 8: stockfold.inventory.v1.ProveEventResponse.head:type_name -> stockfold.inventory.v1.TreeHead
+	7,  // 9: stockfold.inventory.v1.ProveConsistencyResponse.head:type_name -> stockfold.inventory.v1.TreeHead
+	14, // 10: stockfold.inventory.v1.TraceResponse.steps:type_name -> stockfold.inventory.v1.TraceStep
+	17, // 11: stockfold.inventory.v1.TraceStep.at:type_name -> google.protobuf.Timestamp
+	16, // 12: stockfold.inventory.v1.TraceStep.event:type_name -> stockfold.inventory.v1.Event
+	18, // 13: stockfold.inventory.v1.TraceStep.dead_letter:type_name -> stockfold.inventory.v1.DeadLetter
+	15, // 14: stockfold.inventory.v1.TraceStep.published:type_name -> stockfold.inventory.v1.PublishedChange
+	17, // 15: stockfold.inventory.v1.PublishedChange.published_at:type_name -> google.protobuf.Timestamp
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_audit_proto_init() }
@@ -1138,7 +1233,7 @@ func file_stockfold_inventory_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_audit_proto_rawDesc), len(file_stockfold_inventory_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -220,18 +220,18 @@ const file_stockfold_inventory_v1_history_proto_rawDesc = "" +
 	"\x12ListEventsResponse\x125\n" +
 	"\x06events\x18\x01 \x03(\v2\x1d.stockfold.inventory.v1.EventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x127\n" +
-	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2\xce\x06\n" +
+	"\x04gaps\x18\x03 \x03(\v2#.stockfold.inventory.v1.SequenceGapR\x04gaps2\xf7\x06\n" +
 	"\x0eHistoryService\x12c\n" +
 	"\n" +
 	"ListEvents\x12).stockfold.inventory.v1.ListEventsRequest\x1a*.stockfold.inventory.v1.ListEventsResponse\x12~\n" +
 	"\x13ExplainAvailability\x122.stockfold.inventory.v1.ExplainAvailabilityRequest\x1a3.stockfold.inventory.v1.ExplainAvailabilityResponse\x12T\n" +
 	"\x05Trace\x12$.stockfold.inventory.v1.TraceRequest\x1a%.stockfold.inventory.v1.TraceResponse\x12u\n" +
-	"\x10ListStoredEvents\x12/.stockfold.inventory.v1.ListStoredEventsRequest\x1a0.stockfold.inventory.v1.ListStoredEventsResponse\x12[\n" +
-	"\vGetTreeHead\x12*.stockfold.inventory.v1.GetTreeHeadRequest\x1a .stockfold.inventory.v1.TreeHead\x12a\n" +
-	"\x0eRecordTreeHead\x12-.stockfold.inventory.v1.RecordTreeHeadRequest\x1a .stockfold.inventory.v1.TreeHead\x12[\n" +
+	"\x10ListStoredEvents\x12/.stockfold.inventory.v1.ListStoredEventsRequest\x1a0.stockfold.inventory.v1.ListStoredEventsResponse\x12f\n" +
+	"\vGetTreeHead\x12*.stockfold.inventory.v1.GetTreeHeadRequest\x1a+.stockfold.inventory.v1.GetTreeHeadResponse\x12o\n" +
+	"\x0eRecordTreeHead\x12-.stockfold.inventory.v1.RecordTreeHeadRequest\x1a..stockfold.inventory.v1.RecordTreeHeadResponse\x12c\n" +
 	"\n" +
-	"ProveEvent\x12).stockfold.inventory.v1.ProveEventRequest\x1a\".stockfold.inventory.v1.EventProof\x12m\n" +
-	"\x10ProveConsistency\x12/.stockfold.inventory.v1.ProveConsistencyRequest\x1a(.stockfold.inventory.v1.ConsistencyProofBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"ProveEvent\x12).stockfold.inventory.v1.ProveEventRequest\x1a*.stockfold.inventory.v1.ProveEventResponse\x12u\n" +
+	"\x10ProveConsistency\x12/.stockfold.inventory.v1.ProveConsistencyRequest\x1a0.stockfold.inventory.v1.ProveConsistencyResponseBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_history_proto_rawDescOnce sync.Once
@@ -263,9 +263,10 @@ var file_stockfold_inventory_v1_history_proto_goTypes = []any{
 	(*ExplainAvailabilityResponse)(nil), // 12: stockfold.inventory.v1.ExplainAvailabilityResponse
 	(*TraceResponse)(nil),               // 13: stockfold.inventory.v1.TraceResponse
 	(*ListStoredEventsResponse)(nil),    // 14: stockfold.inventory.v1.ListStoredEventsResponse
-	(*TreeHead)(nil),                    // 15: stockfold.inventory.v1.TreeHead
-	(*EventProof)(nil),                  // 16: stockfold.inventory.v1.EventProof
-	(*ConsistencyProof)(nil),            // 17: stockfold.inventory.v1.ConsistencyProof
+	(*GetTreeHeadResponse)(nil),         // 15: stockfold.inventory.v1.GetTreeHeadResponse
+	(*RecordTreeHeadResponse)(nil),      // 16: stockfold.inventory.v1.RecordTreeHeadResponse
+	(*ProveEventResponse)(nil),          // 17: stockfold.inventory.v1.ProveEventResponse
+	(*ProveConsistencyResponse)(nil),    // 18: stockfold.inventory.v1.ProveConsistencyResponse
 }
 var file_stockfold_inventory_v1_history_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.ListEventsRequest.order:type_name -> stockfold.inventory.v1.ListEventsRequest.Order
@@ -283,10 +284,10 @@ var file_stockfold_inventory_v1_history_proto_depIdxs = []int32{
 	12, // 12: stockfold.inventory.v1.HistoryService.ExplainAvailability:output_type -> stockfold.inventory.v1.ExplainAvailabilityResponse
 	13, // 13: stockfold.inventory.v1.HistoryService.Trace:output_type -> stockfold.inventory.v1.TraceResponse
 	14, // 14: stockfold.inventory.v1.HistoryService.ListStoredEvents:output_type -> stockfold.inventory.v1.ListStoredEventsResponse
-	15, // 15: stockfold.inventory.v1.HistoryService.GetTreeHead:output_type -> stockfold.inventory.v1.TreeHead
-	15, // 16: stockfold.inventory.v1.HistoryService.RecordTreeHead:output_type -> stockfold.inventory.v1.TreeHead
-	16, // 17: stockfold.inventory.v1.HistoryService.ProveEvent:output_type -> stockfold.inventory.v1.EventProof
-	17, // 18: stockfold.inventory.v1.HistoryService.ProveConsistency:output_type -> stockfold.inventory.v1.ConsistencyProof
+	15, // 15: stockfold.inventory.v1.HistoryService.GetTreeHead:output_type -> stockfold.inventory.v1.GetTreeHeadResponse
+	16, // 16: stockfold.inventory.v1.HistoryService.RecordTreeHead:output_type -> stockfold.inventory.v1.RecordTreeHeadResponse
+	17, // 17: stockfold.inventory.v1.HistoryService.ProveEvent:output_type -> stockfold.inventory.v1.ProveEventResponse
+	18, // 18: stockfold.inventory.v1.HistoryService.ProveConsistency:output_type -> stockfold.inventory.v1.ProveConsistencyResponse
 	11, // [11:19] is the sub-list for method output_type
 	3,  // [3:11] is the sub-list for method input_type
 	3,  // [3:3] is the sub-list for extension type_name

@@ -47,15 +47,15 @@ type HistoryServiceClient interface {
 	// ListStoredEvents returns events with the bytes that seals and the tree are made of, for export and proof.
 	ListStoredEvents(ctx context.Context, in *ListStoredEventsRequest, opts ...grpc.CallOption) (*ListStoredEventsResponse, error)
 	// GetTreeHead returns the newest signed head of the tree over the whole store. NOT_FOUND, NO_TREE_HEAD before the first.
-	GetTreeHead(ctx context.Context, in *GetTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error)
+	GetTreeHead(ctx context.Context, in *GetTreeHeadRequest, opts ...grpc.CallOption) (*GetTreeHeadResponse, error)
 	// RecordTreeHead signs and records the head of the tree over all events so far, and returns it. FAILED_PRECONDITION,
 	// NO_SIGNING_KEY where this replica has none.
-	RecordTreeHead(ctx context.Context, in *RecordTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error)
+	RecordTreeHead(ctx context.Context, in *RecordTreeHeadRequest, opts ...grpc.CallOption) (*RecordTreeHeadResponse, error)
 	// ProveEvent proves that the newest head's tree holds an event. NOT_FOUND, UNKNOWN_EVENT; FAILED_PRECONDITION, NOT_IN_TREE_HEAD
 	// for one that was recorded after the newest head.
-	ProveEvent(ctx context.Context, in *ProveEventRequest, opts ...grpc.CallOption) (*EventProof, error)
+	ProveEvent(ctx context.Context, in *ProveEventRequest, opts ...grpc.CallOption) (*ProveEventResponse, error)
 	// ProveConsistency proves that the newest head's tree begins with an earlier, smaller tree.
-	ProveConsistency(ctx context.Context, in *ProveConsistencyRequest, opts ...grpc.CallOption) (*ConsistencyProof, error)
+	ProveConsistency(ctx context.Context, in *ProveConsistencyRequest, opts ...grpc.CallOption) (*ProveConsistencyResponse, error)
 }
 
 type historyServiceClient struct {
@@ -106,9 +106,9 @@ func (c *historyServiceClient) ListStoredEvents(ctx context.Context, in *ListSto
 	return out, nil
 }
 
-func (c *historyServiceClient) GetTreeHead(ctx context.Context, in *GetTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error) {
+func (c *historyServiceClient) GetTreeHead(ctx context.Context, in *GetTreeHeadRequest, opts ...grpc.CallOption) (*GetTreeHeadResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(TreeHead)
+	out := new(GetTreeHeadResponse)
 	err := c.cc.Invoke(ctx, HistoryService_GetTreeHead_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -116,9 +116,9 @@ func (c *historyServiceClient) GetTreeHead(ctx context.Context, in *GetTreeHeadR
 	return out, nil
 }
 
-func (c *historyServiceClient) RecordTreeHead(ctx context.Context, in *RecordTreeHeadRequest, opts ...grpc.CallOption) (*TreeHead, error) {
+func (c *historyServiceClient) RecordTreeHead(ctx context.Context, in *RecordTreeHeadRequest, opts ...grpc.CallOption) (*RecordTreeHeadResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(TreeHead)
+	out := new(RecordTreeHeadResponse)
 	err := c.cc.Invoke(ctx, HistoryService_RecordTreeHead_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -126,9 +126,9 @@ func (c *historyServiceClient) RecordTreeHead(ctx context.Context, in *RecordTre
 	return out, nil
 }
 
-func (c *historyServiceClient) ProveEvent(ctx context.Context, in *ProveEventRequest, opts ...grpc.CallOption) (*EventProof, error) {
+func (c *historyServiceClient) ProveEvent(ctx context.Context, in *ProveEventRequest, opts ...grpc.CallOption) (*ProveEventResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(EventProof)
+	out := new(ProveEventResponse)
 	err := c.cc.Invoke(ctx, HistoryService_ProveEvent_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -136,9 +136,9 @@ func (c *historyServiceClient) ProveEvent(ctx context.Context, in *ProveEventReq
 	return out, nil
 }
 
-func (c *historyServiceClient) ProveConsistency(ctx context.Context, in *ProveConsistencyRequest, opts ...grpc.CallOption) (*ConsistencyProof, error) {
+func (c *historyServiceClient) ProveConsistency(ctx context.Context, in *ProveConsistencyRequest, opts ...grpc.CallOption) (*ProveConsistencyResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ConsistencyProof)
+	out := new(ProveConsistencyResponse)
 	err := c.cc.Invoke(ctx, HistoryService_ProveConsistency_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -164,15 +164,15 @@ type HistoryServiceServer interface {
 	// ListStoredEvents returns events with the bytes that seals and the tree are made of, for export and proof.
 	ListStoredEvents(context.Context, *ListStoredEventsRequest) (*ListStoredEventsResponse, error)
 	// GetTreeHead returns the newest signed head of the tree over the whole store. NOT_FOUND, NO_TREE_HEAD before the first.
-	GetTreeHead(context.Context, *GetTreeHeadRequest) (*TreeHead, error)
+	GetTreeHead(context.Context, *GetTreeHeadRequest) (*GetTreeHeadResponse, error)
 	// RecordTreeHead signs and records the head of the tree over all events so far, and returns it. FAILED_PRECONDITION,
 	// NO_SIGNING_KEY where this replica has none.
-	RecordTreeHead(context.Context, *RecordTreeHeadRequest) (*TreeHead, error)
+	RecordTreeHead(context.Context, *RecordTreeHeadRequest) (*RecordTreeHeadResponse, error)
 	// ProveEvent proves that the newest head's tree holds an event. NOT_FOUND, UNKNOWN_EVENT; FAILED_PRECONDITION, NOT_IN_TREE_HEAD
 	// for one that was recorded after the newest head.
-	ProveEvent(context.Context, *ProveEventRequest) (*EventProof, error)
+	ProveEvent(context.Context, *ProveEventRequest) (*ProveEventResponse, error)
 	// ProveConsistency proves that the newest head's tree begins with an earlier, smaller tree.
-	ProveConsistency(context.Context, *ProveConsistencyRequest) (*ConsistencyProof, error)
+	ProveConsistency(context.Context, *ProveConsistencyRequest) (*ProveConsistencyResponse, error)
 	mustEmbedUnimplementedHistoryServiceServer()
 }
 
@@ -195,16 +195,16 @@ func (UnimplementedHistoryServiceServer) Trace(context.Context, *TraceRequest) (
 func (UnimplementedHistoryServiceServer) ListStoredEvents(context.Context, *ListStoredEventsRequest) (*ListStoredEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListStoredEvents not implemented")
 }
-func (UnimplementedHistoryServiceServer) GetTreeHead(context.Context, *GetTreeHeadRequest) (*TreeHead, error) {
+func (UnimplementedHistoryServiceServer) GetTreeHead(context.Context, *GetTreeHeadRequest) (*GetTreeHeadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetTreeHead not implemented")
 }
-func (UnimplementedHistoryServiceServer) RecordTreeHead(context.Context, *RecordTreeHeadRequest) (*TreeHead, error) {
+func (UnimplementedHistoryServiceServer) RecordTreeHead(context.Context, *RecordTreeHeadRequest) (*RecordTreeHeadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecordTreeHead not implemented")
 }
-func (UnimplementedHistoryServiceServer) ProveEvent(context.Context, *ProveEventRequest) (*EventProof, error) {
+func (UnimplementedHistoryServiceServer) ProveEvent(context.Context, *ProveEventRequest) (*ProveEventResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ProveEvent not implemented")
 }
-func (UnimplementedHistoryServiceServer) ProveConsistency(context.Context, *ProveConsistencyRequest) (*ConsistencyProof, error) {
+func (UnimplementedHistoryServiceServer) ProveConsistency(context.Context, *ProveConsistencyRequest) (*ProveConsistencyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ProveConsistency not implemented")
 }
 func (UnimplementedHistoryServiceServer) mustEmbedUnimplementedHistoryServiceServer() {}
