@@ -161,12 +161,16 @@ const (
 	OrderPrefix    = "order-"
 	PolicyPrefix   = "policy-"
 	AuditPrefix    = "audit-"
+
+	ReconciliationPrefix     = "reconciliation-"
+	ReconciliationListPrefix = "reconciliations-"
 )
 
 // Prefixes are those of all streams of events. The tree over the whole store holds the events of these streams; a further
 // kind of stream has to be named here before its first event is written.
 func Prefixes() []string {
-	return []string{SKUPrefix, ChannelPrefix, LocationPrefix, OrderPrefix, PolicyPrefix, AuditPrefix}
+	return []string{SKUPrefix, ChannelPrefix, LocationPrefix, OrderPrefix, PolicyPrefix, AuditPrefix, ReconciliationPrefix,
+		ReconciliationListPrefix}
 }
 
 // TreeHeads is the id of the one stream "audit-…": signed heads of the tree over the whole store.

@@ -18,6 +18,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/reconciliation"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/said"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -135,8 +136,25 @@ func samples() []aggregates.Event {
 			Owners: []string{"oms"}, Since: noon},
 		&rules.MoveSet{Rule: stock.MoveRule{Channel: "web", Location: "berlin", Off: true}, Ended: true},
 		&rules.ReturnSet{Rule: rules.ReturnRule{SKU: "milk", Category: "dairy", Channel: "web", Condition: stock.Quarantined}, Ended: true},
+		&reconciliation.Started{Header: snapshot},
+		&reconciliation.RowsTaken{Chunk: 2, Last: true, Refused: refused, Rows: []reconciliation.Row{{SKU: "milk", Location: "berlin", Condition: "damaged",
+			Quantity: 7, UnitCost: 99, Currency: "EUR", Line: 3}, {SKU: "tea", Location: "berlin", Decimal: "0.5", Line: 4}}},
+		&reconciliation.Found{Part: 1, Refused: refused, Discrepancies: []reconciliation.Discrepancy{{SKU: "milk", Location: "berlin", Condition: "damaged",
+			Line: 3, Said: 7, Held: 9, HeldThen: 8, Class: reconciliation.Unexplained, Proposed: -2, WithinLimits: true, Decimals: 3, ValueAtRisk: 198,
+			Currency: "EUR", Evidence: []reconciliation.Evidence{{Kind: "event", ID: "e-1", Text: "a sale", Units: -2}}}}},
+		&reconciliation.Completed{Totals: totals, ComparedAt: noon},
+		&reconciliation.Listed{RunID: "r-1", Header: snapshot, Totals: &totals},
 	}
 }
+
+var (
+	refused  = []reconciliation.Refused{{Line: 5, Reason: "quantity is no number"}}
+	snapshot = reconciliation.Header{Source: "erp", Document: "stocktake-1", AsOf: noon, Location: "berlin", Channel: "web", Policy: reconciliation.Correct,
+		MaxUnits: 5, MaxTotalUnits: 50, Complete: true}
+	totals = reconciliation.Totals{Rows: 9, Refused: 1, Matched: 5, Discrepancies: 3, Corrected: 1, CorrectedUnits: 2,
+		Classes:     []reconciliation.ClassTotal{{Class: reconciliation.Unexplained, Discrepancies: 3, Units: 4}},
+		ValueAtRisk: []reconciliation.CurrencyTotal{{Currency: "EUR", Minor: 198}}}
+)
 
 var meta = aggregates.Metadata{
 	OccurredAt: noon - 1, RecordedAt: noon, CorrelationID: "order-9", CausationID: "msg-1", Actor: "wms",

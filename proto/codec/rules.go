@@ -59,6 +59,9 @@ func setRule(p *pb.Event, e aggregates.Event) error {
 		x.Ended = e.Ended
 		p.Payload = &pb.Event_ReturnRuleSet{ReturnRuleSet: x}
 	default:
+		if setReconciliation(p, e) {
+			return nil
+		}
 		return setKit(p, e)
 	}
 	return nil
@@ -106,7 +109,7 @@ func rule(p *pb.Event) aggregates.Event {
 	case *pb.Event_RulePeriodPassed:
 		return &rules.PeriodPassed{At: fromTimestamp(x.RulePeriodPassed.GetAt())}
 	}
-	return nil
+	return reconciled(p)
 }
 
 func toPeriod(v *pb.SafetyStockSet) stock.Period {

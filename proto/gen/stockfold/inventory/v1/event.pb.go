@@ -350,6 +350,11 @@ type Event struct {
 	//	*Event_KitReservationPlaced
 	//	*Event_KitReservationEnded
 	//	*Event_TreeHeadRecorded
+	//	*Event_ReconciliationStarted
+	//	*Event_SnapshotRowsTaken
+	//	*Event_DiscrepanciesFound
+	//	*Event_ReconciliationCompleted
+	//	*Event_ReconciliationListed
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1116,6 +1121,51 @@ func (x *Event) GetTreeHeadRecorded() *TreeHeadRecorded {
 	return nil
 }
 
+func (x *Event) GetReconciliationStarted() *ReconciliationStarted {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReconciliationStarted); ok {
+			return x.ReconciliationStarted
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSnapshotRowsTaken() *SnapshotRowsTaken {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SnapshotRowsTaken); ok {
+			return x.SnapshotRowsTaken
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDiscrepanciesFound() *DiscrepanciesFound {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_DiscrepanciesFound); ok {
+			return x.DiscrepanciesFound
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReconciliationCompleted() *ReconciliationCompleted {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReconciliationCompleted); ok {
+			return x.ReconciliationCompleted
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReconciliationListed() *ReconciliationListed {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ReconciliationListed); ok {
+			return x.ReconciliationListed
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -1392,6 +1442,26 @@ type Event_TreeHeadRecorded struct {
 	TreeHeadRecorded *TreeHeadRecorded `protobuf:"bytes,105,opt,name=tree_head_recorded,json=treeHeadRecorded,proto3,oneof"`
 }
 
+type Event_ReconciliationStarted struct {
+	ReconciliationStarted *ReconciliationStarted `protobuf:"bytes,110,opt,name=reconciliation_started,json=reconciliationStarted,proto3,oneof"`
+}
+
+type Event_SnapshotRowsTaken struct {
+	SnapshotRowsTaken *SnapshotRowsTaken `protobuf:"bytes,111,opt,name=snapshot_rows_taken,json=snapshotRowsTaken,proto3,oneof"`
+}
+
+type Event_DiscrepanciesFound struct {
+	DiscrepanciesFound *DiscrepanciesFound `protobuf:"bytes,112,opt,name=discrepancies_found,json=discrepanciesFound,proto3,oneof"`
+}
+
+type Event_ReconciliationCompleted struct {
+	ReconciliationCompleted *ReconciliationCompleted `protobuf:"bytes,113,opt,name=reconciliation_completed,json=reconciliationCompleted,proto3,oneof"`
+}
+
+type Event_ReconciliationListed struct {
+	ReconciliationListed *ReconciliationListed `protobuf:"bytes,114,opt,name=reconciliation_listed,json=reconciliationListed,proto3,oneof"`
+}
+
 func (*Event_ItemRegistered) isEvent_Payload() {}
 
 func (*Event_StockCounted) isEvent_Payload() {}
@@ -1527,6 +1597,16 @@ func (*Event_KitReservationPlaced) isEvent_Payload() {}
 func (*Event_KitReservationEnded) isEvent_Payload() {}
 
 func (*Event_TreeHeadRecorded) isEvent_Payload() {}
+
+func (*Event_ReconciliationStarted) isEvent_Payload() {}
+
+func (*Event_SnapshotRowsTaken) isEvent_Payload() {}
+
+func (*Event_DiscrepanciesFound) isEvent_Payload() {}
+
+func (*Event_ReconciliationCompleted) isEvent_Payload() {}
+
+func (*Event_ReconciliationListed) isEvent_Payload() {}
 
 // Source says which system a fact came from and by which message.
 type Source struct {
@@ -7742,7 +7822,7 @@ var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x933\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a1stockfold/inventory/v1/reconciliation_event.proto\"\x8a7\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -7833,7 +7913,12 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x12order_kit_exploded\x18\\ \x01(\v2(.stockfold.inventory.v1.OrderKitExplodedH\x00R\x10orderKitExploded\x12d\n" +
 	"\x16kit_reservation_placed\x18] \x01(\v2,.stockfold.inventory.v1.KitReservationPlacedH\x00R\x14kitReservationPlaced\x12a\n" +
 	"\x15kit_reservation_ended\x18^ \x01(\v2+.stockfold.inventory.v1.KitReservationEndedH\x00R\x13kitReservationEnded\x12X\n" +
-	"\x12tree_head_recorded\x18i \x01(\v2(.stockfold.inventory.v1.TreeHeadRecordedH\x00R\x10treeHeadRecordedB\t\n" +
+	"\x12tree_head_recorded\x18i \x01(\v2(.stockfold.inventory.v1.TreeHeadRecordedH\x00R\x10treeHeadRecorded\x12f\n" +
+	"\x16reconciliation_started\x18n \x01(\v2-.stockfold.inventory.v1.ReconciliationStartedH\x00R\x15reconciliationStarted\x12[\n" +
+	"\x13snapshot_rows_taken\x18o \x01(\v2).stockfold.inventory.v1.SnapshotRowsTakenH\x00R\x11snapshotRowsTaken\x12]\n" +
+	"\x13discrepancies_found\x18p \x01(\v2*.stockfold.inventory.v1.DiscrepanciesFoundH\x00R\x12discrepanciesFound\x12l\n" +
+	"\x18reconciliation_completed\x18q \x01(\v2/.stockfold.inventory.v1.ReconciliationCompletedH\x00R\x17reconciliationCompleted\x12c\n" +
+	"\x15reconciliation_listed\x18r \x01(\v2,.stockfold.inventory.v1.ReconciliationListedH\x00R\x14reconciliationListedB\t\n" +
 	"\apayload\"\xfc\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x12\x1a\n" +
@@ -8391,93 +8476,98 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
-	(Condition)(0),                 // 0: stockfold.inventory.v1.Condition
-	(SupplyKind)(0),                // 1: stockfold.inventory.v1.SupplyKind
-	(ReallocationCause)(0),         // 2: stockfold.inventory.v1.ReallocationCause
-	(OwnedFact)(0),                 // 3: stockfold.inventory.v1.OwnedFact
-	(*Event)(nil),                  // 4: stockfold.inventory.v1.Event
-	(*Source)(nil),                 // 5: stockfold.inventory.v1.Source
-	(*AbsorbedBy)(nil),             // 6: stockfold.inventory.v1.AbsorbedBy
-	(*Split)(nil),                  // 7: stockfold.inventory.v1.Split
-	(*ItemRegistered)(nil),         // 8: stockfold.inventory.v1.ItemRegistered
-	(*StockCounted)(nil),           // 9: stockfold.inventory.v1.StockCounted
-	(*StockReceived)(nil),          // 10: stockfold.inventory.v1.StockReceived
-	(*ReceiptCostCorrected)(nil),   // 11: stockfold.inventory.v1.ReceiptCostCorrected
-	(*StockSold)(nil),              // 12: stockfold.inventory.v1.StockSold
-	(*StockReturned)(nil),          // 13: stockfold.inventory.v1.StockReturned
-	(*StockAdjusted)(nil),          // 14: stockfold.inventory.v1.StockAdjusted
-	(*StockConditionChanged)(nil),  // 15: stockfold.inventory.v1.StockConditionChanged
-	(*TransferShipped)(nil),        // 16: stockfold.inventory.v1.TransferShipped
-	(*TransferReceived)(nil),       // 17: stockfold.inventory.v1.TransferReceived
-	(*ReservationPlaced)(nil),      // 18: stockfold.inventory.v1.ReservationPlaced
-	(*ReservationConfirmed)(nil),   // 19: stockfold.inventory.v1.ReservationConfirmed
-	(*ReservationExtended)(nil),    // 20: stockfold.inventory.v1.ReservationExtended
-	(*ReservationFulfilled)(nil),   // 21: stockfold.inventory.v1.ReservationFulfilled
-	(*FulfilledSplit)(nil),         // 22: stockfold.inventory.v1.FulfilledSplit
-	(*ReservationReleased)(nil),    // 23: stockfold.inventory.v1.ReservationReleased
-	(*ReservationExpired)(nil),     // 24: stockfold.inventory.v1.ReservationExpired
-	(*OversoldDetected)(nil),       // 25: stockfold.inventory.v1.OversoldDetected
-	(*SafetyStockSet)(nil),         // 26: stockfold.inventory.v1.SafetyStockSet
-	(*AllocationSet)(nil),          // 27: stockfold.inventory.v1.AllocationSet
-	(*OpeningUse)(nil),             // 28: stockfold.inventory.v1.OpeningUse
-	(*SellingRuleSet)(nil),         // 29: stockfold.inventory.v1.SellingRuleSet
-	(*SafetyPeriodPassed)(nil),     // 30: stockfold.inventory.v1.SafetyPeriodPassed
-	(*ChannelDefined)(nil),         // 31: stockfold.inventory.v1.ChannelDefined
-	(*ChannelRetired)(nil),         // 32: stockfold.inventory.v1.ChannelRetired
-	(*SharedSafetySet)(nil),        // 33: stockfold.inventory.v1.SharedSafetySet
-	(*LocationGroupDefined)(nil),   // 34: stockfold.inventory.v1.LocationGroupDefined
-	(*FulfilmentRuleSet)(nil),      // 35: stockfold.inventory.v1.FulfilmentRuleSet
-	(*RulePeriodPassed)(nil),       // 36: stockfold.inventory.v1.RulePeriodPassed
-	(*LocationDefined)(nil),        // 37: stockfold.inventory.v1.LocationDefined
-	(*LocationEnabled)(nil),        // 38: stockfold.inventory.v1.LocationEnabled
-	(*LocationDisabled)(nil),       // 39: stockfold.inventory.v1.LocationDisabled
-	(*SupplyChange)(nil),           // 40: stockfold.inventory.v1.SupplyChange
-	(*SupplyUse)(nil),              // 41: stockfold.inventory.v1.SupplyUse
-	(*SupplyExpected)(nil),         // 42: stockfold.inventory.v1.SupplyExpected
-	(*SupplyRescheduled)(nil),      // 43: stockfold.inventory.v1.SupplyRescheduled
-	(*SupplyCancelled)(nil),        // 44: stockfold.inventory.v1.SupplyCancelled
-	(*ShortfallDetected)(nil),      // 45: stockfold.inventory.v1.ShortfallDetected
-	(*BrokenPromise)(nil),          // 46: stockfold.inventory.v1.BrokenPromise
-	(*ReservationReallocated)(nil), // 47: stockfold.inventory.v1.ReservationReallocated
-	(*ReservationChanged)(nil),     // 48: stockfold.inventory.v1.ReservationChanged
-	(*ReservationBarred)(nil),      // 49: stockfold.inventory.v1.ReservationBarred
-	(*ReservationOrdered)(nil),     // 50: stockfold.inventory.v1.ReservationOrdered
-	(*OrderReceived)(nil),          // 51: stockfold.inventory.v1.OrderReceived
-	(*OrderedLine)(nil),            // 52: stockfold.inventory.v1.OrderedLine
-	(*OrderShortage)(nil),          // 53: stockfold.inventory.v1.OrderShortage
-	(*OrderReserved)(nil),          // 54: stockfold.inventory.v1.OrderReserved
-	(*OrderRejected)(nil),          // 55: stockfold.inventory.v1.OrderRejected
-	(*OrderConfirmed)(nil),         // 56: stockfold.inventory.v1.OrderConfirmed
-	(*OrderExtended)(nil),          // 57: stockfold.inventory.v1.OrderExtended
-	(*OrderLineFulfilled)(nil),     // 58: stockfold.inventory.v1.OrderLineFulfilled
-	(*OrderLineDelivered)(nil),     // 59: stockfold.inventory.v1.OrderLineDelivered
-	(*OrderLineChanged)(nil),       // 60: stockfold.inventory.v1.OrderLineChanged
-	(*OrderLineCut)(nil),           // 61: stockfold.inventory.v1.OrderLineCut
-	(*OrderCancelled)(nil),         // 62: stockfold.inventory.v1.OrderCancelled
-	(*OrderLineReturned)(nil),      // 63: stockfold.inventory.v1.OrderLineReturned
-	(*OrderReturnInspected)(nil),   // 64: stockfold.inventory.v1.OrderReturnInspected
-	(*OrderSettled)(nil),           // 65: stockfold.inventory.v1.OrderSettled
-	(*OrderOversold)(nil),          // 66: stockfold.inventory.v1.OrderOversold
-	(*PromiseBreak)(nil),           // 67: stockfold.inventory.v1.PromiseBreak
-	(*OrderHoldLost)(nil),          // 68: stockfold.inventory.v1.OrderHoldLost
-	(*OrderObserved)(nil),          // 69: stockfold.inventory.v1.OrderObserved
-	(*ReallocationRuleSet)(nil),    // 70: stockfold.inventory.v1.ReallocationRuleSet
-	(*ReturnRuleSet)(nil),          // 71: stockfold.inventory.v1.ReturnRuleSet
-	(*OrderClosed)(nil),            // 72: stockfold.inventory.v1.OrderClosed
-	(*SupersededBy)(nil),           // 73: stockfold.inventory.v1.SupersededBy
-	(*OwnerAssigned)(nil),          // 74: stockfold.inventory.v1.OwnerAssigned
-	(*ObservationRecorded)(nil),    // 75: stockfold.inventory.v1.ObservationRecorded
-	(*BufferSet)(nil),              // 76: stockfold.inventory.v1.BufferSet
-	(*SharedBufferSet)(nil),        // 77: stockfold.inventory.v1.SharedBufferSet
-	(*PolicyMessageTaken)(nil),     // 78: stockfold.inventory.v1.PolicyMessageTaken
-	(*KitComponent)(nil),           // 79: stockfold.inventory.v1.KitComponent
-	(*KitDefined)(nil),             // 80: stockfold.inventory.v1.KitDefined
-	(*KitMembershipSet)(nil),       // 81: stockfold.inventory.v1.KitMembershipSet
-	(*OrderKitExploded)(nil),       // 82: stockfold.inventory.v1.OrderKitExploded
-	(*KitReservationPlaced)(nil),   // 83: stockfold.inventory.v1.KitReservationPlaced
-	(*KitReservationEnded)(nil),    // 84: stockfold.inventory.v1.KitReservationEnded
-	(*TreeHeadRecorded)(nil),       // 85: stockfold.inventory.v1.TreeHeadRecorded
-	(*timestamppb.Timestamp)(nil),  // 86: google.protobuf.Timestamp
+	(Condition)(0),                  // 0: stockfold.inventory.v1.Condition
+	(SupplyKind)(0),                 // 1: stockfold.inventory.v1.SupplyKind
+	(ReallocationCause)(0),          // 2: stockfold.inventory.v1.ReallocationCause
+	(OwnedFact)(0),                  // 3: stockfold.inventory.v1.OwnedFact
+	(*Event)(nil),                   // 4: stockfold.inventory.v1.Event
+	(*Source)(nil),                  // 5: stockfold.inventory.v1.Source
+	(*AbsorbedBy)(nil),              // 6: stockfold.inventory.v1.AbsorbedBy
+	(*Split)(nil),                   // 7: stockfold.inventory.v1.Split
+	(*ItemRegistered)(nil),          // 8: stockfold.inventory.v1.ItemRegistered
+	(*StockCounted)(nil),            // 9: stockfold.inventory.v1.StockCounted
+	(*StockReceived)(nil),           // 10: stockfold.inventory.v1.StockReceived
+	(*ReceiptCostCorrected)(nil),    // 11: stockfold.inventory.v1.ReceiptCostCorrected
+	(*StockSold)(nil),               // 12: stockfold.inventory.v1.StockSold
+	(*StockReturned)(nil),           // 13: stockfold.inventory.v1.StockReturned
+	(*StockAdjusted)(nil),           // 14: stockfold.inventory.v1.StockAdjusted
+	(*StockConditionChanged)(nil),   // 15: stockfold.inventory.v1.StockConditionChanged
+	(*TransferShipped)(nil),         // 16: stockfold.inventory.v1.TransferShipped
+	(*TransferReceived)(nil),        // 17: stockfold.inventory.v1.TransferReceived
+	(*ReservationPlaced)(nil),       // 18: stockfold.inventory.v1.ReservationPlaced
+	(*ReservationConfirmed)(nil),    // 19: stockfold.inventory.v1.ReservationConfirmed
+	(*ReservationExtended)(nil),     // 20: stockfold.inventory.v1.ReservationExtended
+	(*ReservationFulfilled)(nil),    // 21: stockfold.inventory.v1.ReservationFulfilled
+	(*FulfilledSplit)(nil),          // 22: stockfold.inventory.v1.FulfilledSplit
+	(*ReservationReleased)(nil),     // 23: stockfold.inventory.v1.ReservationReleased
+	(*ReservationExpired)(nil),      // 24: stockfold.inventory.v1.ReservationExpired
+	(*OversoldDetected)(nil),        // 25: stockfold.inventory.v1.OversoldDetected
+	(*SafetyStockSet)(nil),          // 26: stockfold.inventory.v1.SafetyStockSet
+	(*AllocationSet)(nil),           // 27: stockfold.inventory.v1.AllocationSet
+	(*OpeningUse)(nil),              // 28: stockfold.inventory.v1.OpeningUse
+	(*SellingRuleSet)(nil),          // 29: stockfold.inventory.v1.SellingRuleSet
+	(*SafetyPeriodPassed)(nil),      // 30: stockfold.inventory.v1.SafetyPeriodPassed
+	(*ChannelDefined)(nil),          // 31: stockfold.inventory.v1.ChannelDefined
+	(*ChannelRetired)(nil),          // 32: stockfold.inventory.v1.ChannelRetired
+	(*SharedSafetySet)(nil),         // 33: stockfold.inventory.v1.SharedSafetySet
+	(*LocationGroupDefined)(nil),    // 34: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),       // 35: stockfold.inventory.v1.FulfilmentRuleSet
+	(*RulePeriodPassed)(nil),        // 36: stockfold.inventory.v1.RulePeriodPassed
+	(*LocationDefined)(nil),         // 37: stockfold.inventory.v1.LocationDefined
+	(*LocationEnabled)(nil),         // 38: stockfold.inventory.v1.LocationEnabled
+	(*LocationDisabled)(nil),        // 39: stockfold.inventory.v1.LocationDisabled
+	(*SupplyChange)(nil),            // 40: stockfold.inventory.v1.SupplyChange
+	(*SupplyUse)(nil),               // 41: stockfold.inventory.v1.SupplyUse
+	(*SupplyExpected)(nil),          // 42: stockfold.inventory.v1.SupplyExpected
+	(*SupplyRescheduled)(nil),       // 43: stockfold.inventory.v1.SupplyRescheduled
+	(*SupplyCancelled)(nil),         // 44: stockfold.inventory.v1.SupplyCancelled
+	(*ShortfallDetected)(nil),       // 45: stockfold.inventory.v1.ShortfallDetected
+	(*BrokenPromise)(nil),           // 46: stockfold.inventory.v1.BrokenPromise
+	(*ReservationReallocated)(nil),  // 47: stockfold.inventory.v1.ReservationReallocated
+	(*ReservationChanged)(nil),      // 48: stockfold.inventory.v1.ReservationChanged
+	(*ReservationBarred)(nil),       // 49: stockfold.inventory.v1.ReservationBarred
+	(*ReservationOrdered)(nil),      // 50: stockfold.inventory.v1.ReservationOrdered
+	(*OrderReceived)(nil),           // 51: stockfold.inventory.v1.OrderReceived
+	(*OrderedLine)(nil),             // 52: stockfold.inventory.v1.OrderedLine
+	(*OrderShortage)(nil),           // 53: stockfold.inventory.v1.OrderShortage
+	(*OrderReserved)(nil),           // 54: stockfold.inventory.v1.OrderReserved
+	(*OrderRejected)(nil),           // 55: stockfold.inventory.v1.OrderRejected
+	(*OrderConfirmed)(nil),          // 56: stockfold.inventory.v1.OrderConfirmed
+	(*OrderExtended)(nil),           // 57: stockfold.inventory.v1.OrderExtended
+	(*OrderLineFulfilled)(nil),      // 58: stockfold.inventory.v1.OrderLineFulfilled
+	(*OrderLineDelivered)(nil),      // 59: stockfold.inventory.v1.OrderLineDelivered
+	(*OrderLineChanged)(nil),        // 60: stockfold.inventory.v1.OrderLineChanged
+	(*OrderLineCut)(nil),            // 61: stockfold.inventory.v1.OrderLineCut
+	(*OrderCancelled)(nil),          // 62: stockfold.inventory.v1.OrderCancelled
+	(*OrderLineReturned)(nil),       // 63: stockfold.inventory.v1.OrderLineReturned
+	(*OrderReturnInspected)(nil),    // 64: stockfold.inventory.v1.OrderReturnInspected
+	(*OrderSettled)(nil),            // 65: stockfold.inventory.v1.OrderSettled
+	(*OrderOversold)(nil),           // 66: stockfold.inventory.v1.OrderOversold
+	(*PromiseBreak)(nil),            // 67: stockfold.inventory.v1.PromiseBreak
+	(*OrderHoldLost)(nil),           // 68: stockfold.inventory.v1.OrderHoldLost
+	(*OrderObserved)(nil),           // 69: stockfold.inventory.v1.OrderObserved
+	(*ReallocationRuleSet)(nil),     // 70: stockfold.inventory.v1.ReallocationRuleSet
+	(*ReturnRuleSet)(nil),           // 71: stockfold.inventory.v1.ReturnRuleSet
+	(*OrderClosed)(nil),             // 72: stockfold.inventory.v1.OrderClosed
+	(*SupersededBy)(nil),            // 73: stockfold.inventory.v1.SupersededBy
+	(*OwnerAssigned)(nil),           // 74: stockfold.inventory.v1.OwnerAssigned
+	(*ObservationRecorded)(nil),     // 75: stockfold.inventory.v1.ObservationRecorded
+	(*BufferSet)(nil),               // 76: stockfold.inventory.v1.BufferSet
+	(*SharedBufferSet)(nil),         // 77: stockfold.inventory.v1.SharedBufferSet
+	(*PolicyMessageTaken)(nil),      // 78: stockfold.inventory.v1.PolicyMessageTaken
+	(*KitComponent)(nil),            // 79: stockfold.inventory.v1.KitComponent
+	(*KitDefined)(nil),              // 80: stockfold.inventory.v1.KitDefined
+	(*KitMembershipSet)(nil),        // 81: stockfold.inventory.v1.KitMembershipSet
+	(*OrderKitExploded)(nil),        // 82: stockfold.inventory.v1.OrderKitExploded
+	(*KitReservationPlaced)(nil),    // 83: stockfold.inventory.v1.KitReservationPlaced
+	(*KitReservationEnded)(nil),     // 84: stockfold.inventory.v1.KitReservationEnded
+	(*TreeHeadRecorded)(nil),        // 85: stockfold.inventory.v1.TreeHeadRecorded
+	(*timestamppb.Timestamp)(nil),   // 86: google.protobuf.Timestamp
+	(*ReconciliationStarted)(nil),   // 87: stockfold.inventory.v1.ReconciliationStarted
+	(*SnapshotRowsTaken)(nil),       // 88: stockfold.inventory.v1.SnapshotRowsTaken
+	(*DiscrepanciesFound)(nil),      // 89: stockfold.inventory.v1.DiscrepanciesFound
+	(*ReconciliationCompleted)(nil), // 90: stockfold.inventory.v1.ReconciliationCompleted
+	(*ReconciliationListed)(nil),    // 91: stockfold.inventory.v1.ReconciliationListed
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	86,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
@@ -8551,113 +8641,118 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	83,  // 68: stockfold.inventory.v1.Event.kit_reservation_placed:type_name -> stockfold.inventory.v1.KitReservationPlaced
 	84,  // 69: stockfold.inventory.v1.Event.kit_reservation_ended:type_name -> stockfold.inventory.v1.KitReservationEnded
 	85,  // 70: stockfold.inventory.v1.Event.tree_head_recorded:type_name -> stockfold.inventory.v1.TreeHeadRecorded
-	86,  // 71: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 72: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 73: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	73,  // 74: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 75: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 76: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	40,  // 77: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 78: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 79: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 80: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 81: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 82: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 83: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 84: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	6,   // 85: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 86: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 87: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	86,  // 88: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 89: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 90: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 91: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	40,  // 92: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	7,   // 93: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 94: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 95: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	41,  // 96: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	86,  // 97: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	7,   // 98: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 99: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	86,  // 100: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	86,  // 101: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	7,   // 102: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 103: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	22,  // 104: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	86,  // 105: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 106: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 107: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	7,   // 108: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 109: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 110: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 111: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 112: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 113: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	86,  // 114: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	86,  // 115: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	28,  // 116: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	86,  // 117: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	86,  // 118: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	28,  // 119: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	86,  // 120: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	86,  // 121: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	86,  // 122: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	86,  // 123: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	86,  // 124: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	86,  // 125: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	86,  // 126: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 127: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 128: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 129: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 130: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 131: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 132: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 133: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 134: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 135: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	40,  // 136: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	86,  // 137: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	46,  // 138: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	86,  // 139: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 140: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	7,   // 141: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	86,  // 142: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 143: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	2,   // 144: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
-	7,   // 145: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	7,   // 146: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	86,  // 147: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 148: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	52,  // 149: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	86,  // 150: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	53,  // 151: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	53,  // 152: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	86,  // 153: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 154: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 155: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	67,  // 156: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	52,  // 157: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	86,  // 158: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
-	0,   // 159: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
-	3,   // 160: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	86,  // 161: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 162: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 163: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	86,  // 164: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 165: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 166: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	86,  // 167: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
-	86,  // 168: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
-	86,  // 169: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
-	86,  // 170: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
-	79,  // 171: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
-	79,  // 172: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
-	173, // [173:173] is the sub-list for method output_type
-	173, // [173:173] is the sub-list for method input_type
-	173, // [173:173] is the sub-list for extension type_name
-	173, // [173:173] is the sub-list for extension extendee
-	0,   // [0:173] is the sub-list for field type_name
+	87,  // 71: stockfold.inventory.v1.Event.reconciliation_started:type_name -> stockfold.inventory.v1.ReconciliationStarted
+	88,  // 72: stockfold.inventory.v1.Event.snapshot_rows_taken:type_name -> stockfold.inventory.v1.SnapshotRowsTaken
+	89,  // 73: stockfold.inventory.v1.Event.discrepancies_found:type_name -> stockfold.inventory.v1.DiscrepanciesFound
+	90,  // 74: stockfold.inventory.v1.Event.reconciliation_completed:type_name -> stockfold.inventory.v1.ReconciliationCompleted
+	91,  // 75: stockfold.inventory.v1.Event.reconciliation_listed:type_name -> stockfold.inventory.v1.ReconciliationListed
+	86,  // 76: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 77: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 78: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	73,  // 79: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 80: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 81: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 82: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 83: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 84: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 85: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 86: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 87: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 88: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 89: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	6,   // 90: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 91: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 92: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	86,  // 93: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 94: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 95: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 96: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 97: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	7,   // 98: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 99: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 100: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	41,  // 101: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	86,  // 102: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	7,   // 103: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 104: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	86,  // 105: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	86,  // 106: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	7,   // 107: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 108: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	22,  // 109: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	86,  // 110: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 111: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 112: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	7,   // 113: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 114: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 115: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 116: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	86,  // 117: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 118: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	86,  // 119: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	86,  // 120: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	28,  // 121: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	86,  // 122: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	86,  // 123: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	28,  // 124: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	86,  // 125: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	86,  // 126: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	86,  // 127: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	86,  // 128: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	86,  // 129: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	86,  // 130: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	86,  // 131: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 132: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 133: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 134: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 135: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 136: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 137: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 138: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 139: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 140: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	40,  // 141: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	86,  // 142: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	46,  // 143: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	86,  // 144: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 145: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	7,   // 146: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	86,  // 147: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 148: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	2,   // 149: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
+	7,   // 150: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	7,   // 151: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	86,  // 152: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	86,  // 153: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	52,  // 154: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	86,  // 155: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	53,  // 156: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	53,  // 157: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	86,  // 158: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 159: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 160: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	67,  // 161: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	52,  // 162: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	86,  // 163: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
+	0,   // 164: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
+	3,   // 165: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	86,  // 166: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 167: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 168: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	86,  // 169: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 170: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	86,  // 171: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	86,  // 172: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	86,  // 173: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	86,  // 174: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	86,  // 175: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	79,  // 176: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
+	79,  // 177: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
+	178, // [178:178] is the sub-list for method output_type
+	178, // [178:178] is the sub-list for method input_type
+	178, // [178:178] is the sub-list for extension type_name
+	178, // [178:178] is the sub-list for extension extendee
+	0,   // [0:178] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -8665,6 +8760,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 	if File_stockfold_inventory_v1_event_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_reconciliation_event_proto_init()
 	file_stockfold_inventory_v1_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*Event_ItemRegistered)(nil),
 		(*Event_StockCounted)(nil),
@@ -8734,6 +8830,11 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_KitReservationPlaced)(nil),
 		(*Event_KitReservationEnded)(nil),
 		(*Event_TreeHeadRecorded)(nil),
+		(*Event_ReconciliationStarted)(nil),
+		(*Event_SnapshotRowsTaken)(nil),
+		(*Event_DiscrepanciesFound)(nil),
+		(*Event_ReconciliationCompleted)(nil),
+		(*Event_ReconciliationListed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
