@@ -159,6 +159,9 @@ func known(err error) (problem, bool) {
 	if p, ok := refusedByAudit(err); ok {
 		return p, true
 	}
+	if p, ok := aboutReconciliation(err); ok {
+		return p, true
+	}
 	return trouble(err)
 }
 

@@ -33,7 +33,7 @@ func (s *Server) newGateway() (http.Handler, error) {
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		pb.RegisterAvailabilityServiceHandler, pb.RegisterReservationServiceHandler, pb.RegisterStockServiceHandler,
 		pb.RegisterPolicyServiceHandler, pb.RegisterHistoryServiceHandler, pb.RegisterOperationsServiceHandler,
-		pb.RegisterOrderServiceHandler, pb.RegisterSnapshotServiceHandler,
+		pb.RegisterOrderServiceHandler, pb.RegisterSnapshotServiceHandler, pb.RegisterReconciliationServiceHandler,
 	} {
 		if err := register(context.Background(), mux, s.loopback); err != nil {
 			return nil, fmt.Errorf("register REST routes: %w", err)

@@ -58,6 +58,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	pb.RegisterOperationsServiceServer(g, c.Operations)
 	pb.RegisterOrderServiceServer(g, c.Orders)
 	pb.RegisterSnapshotServiceServer(g, c.Snapshots)
+	pb.RegisterReconciliationServiceServer(g, c.Reconcile)
 	health.RegisterHealthServer(g, &healthService{server: s})
 	reflection.Register(g)
 	return g

@@ -28,6 +28,7 @@ type Config struct {
 	Operations   pb.OperationsServiceServer
 	Orders       pb.OrderServiceServer
 	Snapshots    pb.SnapshotServiceServer
+	Reconcile    pb.ReconciliationServiceServer
 	Handed       *Handed // nil: other replicas hand nothing on, or by the ordinary port
 
 	// Ready says why the service cannot serve yet, nil when it can; nil means always. It is called often and must be

@@ -6,6 +6,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/reconciliation"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 )
@@ -57,4 +58,14 @@ func Rules() Kind[rules.State] {
 // TreeHeads is the kind of the stream of signed heads, whose id is aggregates.TreeHeads.
 func TreeHeads() Kind[audit.State] {
 	return Kind[audit.State]{Prefix: aggregates.AuditPrefix, Evolve: (*audit.State).Evolve}
+}
+
+// Reconciliations is the kind of the streams of reconciliation runs.
+func Reconciliations() Kind[reconciliation.State] {
+	return Kind[reconciliation.State]{Prefix: aggregates.ReconciliationPrefix, Evolve: (*reconciliation.State).Evolve}
+}
+
+// ReconciliationList is the kind of the stream that lists the runs.
+func ReconciliationList() Kind[reconciliation.List] {
+	return Kind[reconciliation.List]{Prefix: aggregates.ReconciliationListPrefix, Evolve: (*reconciliation.List).Evolve}
 }

@@ -62,6 +62,8 @@ type DeadLetterDesk struct {
 	Orders Orders
 	// Policies takes in letters about rules; it is set before the desk is used.
 	Policies Policies
+	// Snapshots takes in letters that are parts of snapshots; it is set before the desk is used.
+	Snapshots Snapshots
 
 	letters  DeadLetters
 	recorder *Recorder

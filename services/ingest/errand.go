@@ -20,9 +20,10 @@ type errand struct {
 
 // takers take in what is no fact about stock.
 type takers struct {
-	orders   Orders
-	policies Policies
-	now      func() aggregates.Instant
+	orders    Orders
+	policies  Policies
+	snapshots Snapshots
+	now       func() aggregates.Instant
 }
 
 // topic is the name of a topic, whichever log stood under it.
@@ -34,7 +35,7 @@ func topic(origin string) string {
 // errand reads a message of a topic of its own kind; is is false when it is about something else.
 func (t *takers) errand(m *Message, epoch int64) (x *errand, n number, rejection *stock.Rejection, is bool) {
 	read := map[string]func(*event, aggregates.Metadata) (*errand, *stock.Rejection, bool){
-		TopicOrders: t.orderErrand, TopicPolicy: t.policyErrand,
+		TopicOrders: t.orderErrand, TopicPolicy: t.policyErrand, TopicSnapshots: t.snapshotErrand,
 	}[topic(m.Topic)]
 	if read == nil {
 		return nil, n, nil, false

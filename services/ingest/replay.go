@@ -101,7 +101,7 @@ func (l *DeadLetter) settle(tried *DeadLetter, v verdict, actor string) bool {
 
 // try records what is left of a letter's facts.
 func (d *DeadLetterDesk) try(ctx context.Context, letter *DeadLetter) verdict {
-	takers := takers{d.Orders, d.Policies, d.now}
+	takers := takers{d.Orders, d.Policies, d.Snapshots, d.now}
 	if x, _, rejection, is := takers.errand(letter.message(), 0); rejection != nil {
 		return verdict{rejection: rejection}
 	} else if is {

@@ -13,14 +13,15 @@ import (
 // Config says what the service works with. Consumer, Recorder, Desk and Offsets must be set, and Orders and Policies when their topics
 // are read.
 type Config struct {
-	Consumer Consumer
-	Recorder *Recorder
-	Orders   Orders
-	Policies Policies
-	Desk     *DeadLetterDesk
-	Offsets  Offsets
-	Now      func() aggregates.Instant // the clock; the system's by default
-	Log      *slog.Logger              // the default logger by default
+	Consumer  Consumer
+	Recorder  *Recorder
+	Orders    Orders
+	Policies  Policies
+	Snapshots Snapshots // may be nil when nobody reads their topic
+	Desk      *DeadLetterDesk
+	Offsets   Offsets
+	Now       func() aggregates.Instant // the clock; the system's by default
+	Log       *slog.Logger              // the default logger by default
 }
 
 // Service takes in the messages of the partitions assigned to this process.
@@ -56,7 +57,7 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Service{Config: c, takers: takers{c.Orders, c.Policies, c.Now}, partitions: make(map[place]*PartitionStatus)}
+	return &Service{Config: c, takers: takers{c.Orders, c.Policies, c.Snapshots, c.Now}, partitions: make(map[place]*PartitionStatus)}
 }
 
 // Run takes in messages until ctx ends. What was begun by then is finished and saved before it returns, which takes a

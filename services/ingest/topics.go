@@ -6,16 +6,20 @@ const (
 	TopicSales     = "stockfold.sales.v1"     // one Sale per message
 	TopicOrders    = "stockfold.orders.v1"    // one OrderMessage per message
 	TopicPolicy    = "stockfold.policy.v1"    // one request of PolicyService per message, of the types that policy.TypeOf names
+	TopicSnapshots = "stockfold.snapshots.v1" // one SnapshotChunk per message
 )
 
 // Topics are the topics that the service reads.
-func Topics() []string { return []string{TopicMovements, TopicSales, TopicOrders, TopicPolicy} }
+func Topics() []string {
+	return []string{TopicMovements, TopicSales, TopicOrders, TopicPolicy, TopicSnapshots}
+}
 
 // Types of CloudEvents that the service understands, on either topic, a contract.
 const (
 	TypeMovement = "stockfold.movement.v1" // data is a Movement
 	TypeSale     = "stockfold.sale.v1"     // data is a Sale
 	TypeOrder    = "stockfold.order.v1"    // data is an OrderMessage; on the orders' topic only
+	TypeSnapshot = "stockfold.snapshot.v1" // data is a SnapshotChunk; on the snapshots' topic only
 )
 
 // TopicRPC is the origin of a dead letter that came by StockService.RecordMovements.

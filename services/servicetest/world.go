@@ -25,6 +25,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/reconciliation"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections/audit"
@@ -43,6 +44,7 @@ import (
 	"github.com/stockfold/stockfold/services/operations"
 	orderservice "github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/policy"
+	reconciliationservice "github.com/stockfold/stockfold/services/reconciliation"
 	"github.com/stockfold/stockfold/services/reservation"
 	"github.com/stockfold/stockfold/services/snapshots"
 	stockservice "github.com/stockfold/stockfold/services/stock"
@@ -58,6 +60,9 @@ type Options struct {
 	Store     func(*pebble.Store) commands.Store               // wraps what commands write to
 	Configure func(*api.Config)                                // changes what is served
 	Index     func(*reservations.Projection) reservation.Index // wraps where reservations are found
+
+	MessageLog   reconciliationservice.Log          // what was in the message log when
+	Publications reconciliationservice.Publications // what was published when
 	// Hold keeps the read models of availability and reservations from being run, until World.Follow.
 	Hold bool
 	// Quiet leaves the transport out: nothing is served, for tests with simulated time.
@@ -73,6 +78,9 @@ type World struct {
 	Locations    *commands.Streams[location.State]
 	Rules        *commands.Streams[rules.State]
 	OrderStreams *commands.Streams[order.State]
+	Runs         *commands.Streams[reconciliation.State]
+	RunList      *commands.Streams[reconciliation.List]
+	Reconcile    *reconciliationservice.Service
 
 	Policies     *policies.Directory
 	View         *view.Projection
@@ -147,6 +155,8 @@ func (w *World) open() {
 	w.Tree = audit.New(audit.Config{Store: w.Store, Model: db.Audit(), Now: clock, Log: w.Log})
 	w.Published = db.Published(time.Hour, 1_000)
 	w.Rules = commands.NewStreams(written, commands.Rules(), opts)
+	w.Runs = commands.NewStreams(written, commands.Reconciliations(), opts)
+	w.RunList = commands.NewStreams(written, commands.ReconciliationList(), opts)
 	w.t.Cleanup(func() { w.close(db) })
 	w.run(w.Policies.Run)
 	if !w.Hold {
@@ -178,7 +188,7 @@ func (w *World) run(f func(context.Context) error) {
 }
 
 func (w *World) close(db *views.DB) {
-	for _, closing := range []func(context.Context) error{w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close, w.Rules.Close, w.TreeStream.Close} {
+	for _, closing := range []func(context.Context) error{w.Runs.Close, w.RunList.Close, w.OrderStreams.Close, w.SKUs.Close, w.Channels.Close, w.Locations.Close, w.Rules.Close, w.TreeStream.Close} {
 		if err := closing(context.Background()); err != nil {
 			w.t.Error(err)
 		}
@@ -208,14 +218,18 @@ func (w *World) config() api.Config {
 	w.Policy = policy.New(policy.Config{SKUs: w.SKUs, Channels: w.Channels, Locations: w.Locations, Rules: w.Rules, Directory: w.Policies,
 		Items: w.View, Tokens: w.Tokens, Now: w.Now})
 	w.Desk.Policies = w.Policy
+	past := w.history()
+	w.Reconcile = reconciliationservice.New(reconciliationservice.Config{Runs: w.Runs, List: w.RunList, Store: w.Store, Recorder: w.Recorder, Letters: w.Desk,
+		Directory: w.Policies, Items: w.View, History: past, MessageLog: w.Options.MessageLog, Publications: w.Options.Publications, Now: w.Now, Log: w.Log})
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now, Ledger: w.Ledger}),
 		Policy:       w.Policy,
-		History:      w.history(),
+		History:      past,
 		Orders:       w.Orders,
 		Snapshots:    snapshots.New(snapshots.Config{Ledger: w.Ledger, Events: w.Store, Now: w.Now}),
+		Reconcile:    w.Reconcile,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
@@ -309,6 +323,11 @@ func (w *World) HistoryClient() pb.HistoryServiceClient { return pb.NewHistorySe
 
 // SnapshotClient calls the service over gRPC.
 func (w *World) SnapshotClient() pb.SnapshotServiceClient { return pb.NewSnapshotServiceClient(w.Conn) }
+
+// ReconciliationClient calls the service over gRPC.
+func (w *World) ReconciliationClient() pb.ReconciliationServiceClient {
+	return pb.NewReconciliationServiceClient(w.Conn)
+}
 
 // OperationsClient calls the service over gRPC.
 func (w *World) OperationsClient() pb.OperationsServiceClient {

@@ -45,7 +45,7 @@ func (c *brokerCmd) Run(ctx context.Context, parsed *kong.Context, log *slog.Log
 		return fmt.Errorf("--keep must be 1 to %d MiB, is %d", maxKeepMiB, c.Keep)
 	}
 	b, err := broker.Start(broker.Options{Dir: filepath.Join(c.Data, brokerFolder), Addr: c.Broker, KeepBytes: c.Keep << 20, Log: log,
-		Topics: []broker.Topic{{Name: ingest.TopicMovements}, {Name: ingest.TopicSales}, {Name: ingest.TopicOrders}, {Name: ingest.TopicPolicy}, {Name: publication.Topic}}})
+		Topics: []broker.Topic{{Name: ingest.TopicMovements}, {Name: ingest.TopicSales}, {Name: ingest.TopicOrders}, {Name: ingest.TopicPolicy}, {Name: ingest.TopicSnapshots}, {Name: publication.Topic}}})
 	if err != nil {
 		return err
 	}

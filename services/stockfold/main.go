@@ -37,6 +37,7 @@ type cli struct {
 	Trace       traceCmd       `cmd:"" help:"Show everything that happened because of one thing."`
 	Verify      verifyCmd      `cmd:"" help:"Prove that the history is the one that was recorded, or name the first event that is not."`
 	Audit       auditCmd       `cmd:"" help:"Tree heads and keys, for auditors to keep elsewhere."`
+	Reconcile   reconcileCmd   `cmd:"" help:"Compare what another system says of the stock with what was held, and say why they differ."`
 	Publish     publishCmd     `cmd:"" help:"Publish one movement, sale, order message or rule through Kafka."`
 	Policy      policyCmd      `cmd:"" help:"Export all rules as one file, preview a file, or apply it."`
 	Bench       benchCmd       `cmd:"" help:"Measure the service beside a bare gRPC echo on this machine."`

@@ -76,6 +76,14 @@ var (
 	headsMade = describe("tree_heads_recorded_total", "Heads of the tree over all events that were signed and recorded here.")
 	forked    = describe("history_forked", "1 once the events were found to be others than a signed tree head covers.")
 
+	runsDone    = describe("reconciliation_runs_total", "Snapshots compared to their end by this process.")
+	runsFailed  = describe("reconciliation_failures_total", "Times that a comparison did not come to its end; it is tried again.")
+	differences = describe("reconciliation_discrepancies_total", "Discrepancies found by this process, by class.", "class")
+	corrections = describe("reconciliation_corrections_total", "Corrections that runs of this process made.")
+	runDiffers  = describe("reconciliation_discrepancy_ratio", "Discrepancies per row of the last run of a source.", "source")
+	runRisk     = describe("reconciliation_value_at_risk", "Value at risk of the last run of a source, in minor units of a currency.", "source", "currency")
+	filesBad    = describe("reconciliation_files_refused_total", "Snapshots in the watched directory that could not be taken in.")
+
 	isReady = describe("ready", "1 once the read models have caught up with the store as of the start.")
 )
 
@@ -102,6 +110,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		s.counter(expired, float64(c.expiry.Stats().Expired))
 	}
 	c.collectRisk(ctx, s)
+	c.collectReconciliation(s)
 	if c.publication != nil {
 		status := c.publication.Status()
 		s.counter(sent, float64(status.Published))
@@ -212,6 +221,23 @@ func collectStreams(s sink, kind string, x commands.Stats) {
 	s.counter(refused, float64(x.Refused), kind)
 	s.counter(redone, float64(x.Conflicts), kind)
 	s.counter(loads, float64(x.Loads), kind)
+}
+
+func (c collector) collectReconciliation(s sink) {
+	x := c.reconciliation.Stats()
+	s.counter(runsDone, float64(x.Runs))
+	s.counter(runsFailed, float64(x.Failures))
+	s.counter(corrections, float64(x.Corrected))
+	s.counter(filesBad, float64(x.FilesRefused))
+	for class, n := range x.Classes {
+		s.counter(differences, float64(n), class)
+	}
+	for source, last := range x.Last {
+		s.gauge(runDiffers, last.Ratio, source)
+		for currency, minor := range last.ValueAtRisk {
+			s.gauge(runRisk, float64(minor), source, currency)
+		}
+	}
 }
 
 // projection is what every read model tells of itself.

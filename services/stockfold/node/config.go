@@ -49,6 +49,8 @@ type Config struct {
 	AuditKeyFile    string        `placeholder:"FILE" type:"path" group:"work" help:"Sign with the key in this file; without it, with the environment's STOCKFOLD_AUDIT_KEY, or else, with embedded events, a key of its own in --data."`
 	PublicationKept time.Duration `default:"168h" placeholder:"TIME" group:"work" help:"Keep for this long what was published when, for traces (default: ${default})."`
 
+	ReconcileDir string `name:"reconcile-dir" placeholder:"DIR" type:"path" group:"work" help:"Compare the snapshots that other systems put into this directory, each beside a file NAME.run.json that says what it is (see stockfold reconcile --help); by default none."`
+
 	Version string `kong:"-"` // of the program, for GetStatus
 
 	Data           string           `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`

@@ -14,6 +14,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/channel"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/order"
+	"github.com/stockfold/stockfold/aggregates/reconciliation"
 	"github.com/stockfold/stockfold/aggregates/rules"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
@@ -66,6 +67,8 @@ type storage struct {
 	orders    *commands.Streams[order.State]
 	rules     *commands.Streams[rules.State]
 	treeHeads *commands.Streams[domain.State]
+	runs      *commands.Streams[reconciliation.State]
+	runList   *commands.Streams[reconciliation.List]
 
 	policies     *policies.Directory
 	availability *availability.Projection
@@ -150,6 +153,10 @@ func (n *Node) startCommands(context.Context) error {
 	n.rules = commands.NewStreams(n.events, commands.Rules(), commands.Options{Now: now, Exclusive: alone})
 	n.treeHeads = commands.NewStreams(n.events, commands.TreeHeads(), commands.Options{Now: now, Exclusive: alone})
 	n.parts.add("commands on tree heads", n.treeHeads.Close)
+	n.runs = commands.NewStreams(n.events, commands.Reconciliations(), commands.Options{Now: now, Exclusive: alone, MaxMemory: n.config.StateMemory * mebibyte / 8})
+	n.runList = commands.NewStreams(n.events, commands.ReconciliationList(), commands.Options{Now: now, Exclusive: alone})
+	n.parts.add("commands on the list of reconciliations", n.runList.Close)
+	n.parts.add("commands on reconciliations", n.runs.Close)
 	n.parts.add("commands on shared rules", n.rules.Close)
 	n.parts.add("commands on locations", n.locations.Close)
 	n.parts.add("commands on channels", n.channels.Close)

@@ -27,6 +27,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 			StoreHealth: n.events.Health}),
 		Policy:     n.policyService,
 		History:    n.newHistory(),
+		Reconcile:  n.reconciliation,
 		Operations: operations.New(n.operations()),
 		Orders:     n.orderService,
 		Snapshots:  snapshots.New(snapshots.Config{Ledger: n.ledger, Events: n.events, Valuation: n.config.valuation(), Now: now}),

@@ -18,6 +18,7 @@ import (
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/publication"
 	"github.com/stockfold/stockfold/services/reallocation"
+	"github.com/stockfold/stockfold/services/reconciliation"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -33,15 +34,16 @@ const topicRetention = 14 * 24 * time.Hour
 
 // work is what a node does by itself.
 type work struct {
-	kafka         kafka.Config
-	recorder      *stock.Recorder
-	desk          *ingest.DeadLetterDesk
-	orderService  *orders.Service
-	policyService *policy.Service
-	ingest        *ingest.Service      // nil without the role
-	publication   *publication.Service // nil without the role
-	expiry        *expiry.Process      // nil without the role
-	reallocation  *reallocation.Process
+	kafka          kafka.Config
+	recorder       *stock.Recorder
+	desk           *ingest.DeadLetterDesk
+	orderService   *orders.Service
+	policyService  *policy.Service
+	reconciliation *reconciliation.Service
+	ingest         *ingest.Service      // nil without the role
+	publication    *publication.Service // nil without the role
+	expiry         *expiry.Process      // nil without the role
+	reallocation   *reallocation.Process
 }
 
 // startBroker starts the embedded broker, when this node needs one and no other is named.
@@ -64,6 +66,7 @@ func (n *Node) startBroker(context.Context) error {
 			{Name: ingest.TopicSales, Reader: reader},
 			{Name: ingest.TopicOrders, Reader: reader},
 			{Name: ingest.TopicPolicy, Reader: reader},
+			{Name: ingest.TopicSnapshots, Reader: reader},
 			{Name: publication.Topic},
 		}})
 	var taken *broker.InUseError
@@ -90,6 +93,7 @@ func (n *Node) startWork(ctx context.Context) error {
 	n.policyService = policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Rules: n.rules, Directory: n.policies,
 		Items: n.availability, Tokens: n.tokens, Now: now})
 	n.desk.Policies = n.policyService
+	n.startReconciliation()
 	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
 		n.parts.loop("dead letters", n.fail, n.desk.Run)
 	}
@@ -161,7 +165,7 @@ func (n *Node) startIngest() error {
 		return err
 	}
 	n.parts.add("consumer", func(context.Context) error { return consumer.Close() })
-	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Orders: n.orderService, Policies: n.policyService, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
+	n.ingest = ingest.New(ingest.Config{Consumer: consumer, Recorder: n.recorder, Orders: n.orderService, Policies: n.policyService, Snapshots: n.reconciliation, Desk: n.desk, Offsets: n.events, Now: now, Log: n.log})
 	n.parts.loop("ingest", n.fail, func(ctx context.Context) error {
 		if err := n.awaitTopics(ctx, n.ingest.NoteTrouble, ingest.Topics()...); err != nil {
 			return err

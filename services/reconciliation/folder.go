@@ -1,0 +1,191 @@
+package reconciliation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	domain "github.com/stockfold/stockfold/aggregates/reconciliation"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/reconciliation/files"
+	"github.com/stockfold/stockfold/services/validation"
+)
+
+// Names in a directory of snapshots: a file NAME beside NAME.run.json, which is written last and says what the file is (a SnapshotHeader in JSON). Once the run is
+// completed that becomes NAME.run.json.done, with the run's id in it; when it cannot be, NAME.run.json.failed, with the reason.
+const (
+	orderSuffix  = ".run.json"
+	doneSuffix   = ".done"
+	failedSuffix = ".failed"
+)
+
+// Bounds of a directory.
+const (
+	folderEvery = 5 * time.Second
+	maxOrder    = 64 << 10 // bytes of a NAME.run.json
+	maxOrders   = 1_000    // looked at in one round
+)
+
+// Folder takes in the snapshots that other systems put into a directory, so that whatever writes them on a schedule has them compared. Several replicas may watch
+// one directory: a snapshot has one run, whoever takes it in.
+type Folder struct {
+	*Service
+	Dir string
+	Log *slog.Logger
+}
+
+// Run watches the directory until ctx ends.
+func (f *Folder) Run(ctx context.Context) error {
+	ticker := time.NewTicker(folderEvery)
+	defer ticker.Stop()
+	trouble := ""
+	for {
+		err := f.Round(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && err.Error() != trouble {
+			f.Log.Warn("snapshots in a directory are not taken in, will try again", "dir", f.Dir, "error", err)
+		}
+		if trouble = ""; err != nil {
+			trouble = err.Error()
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Round looks at the directory once. One file that makes trouble does not hold up the others; its error is returned.
+func (f *Folder) Round(ctx context.Context) error {
+	orders, err := filepath.Glob(filepath.Join(globEscaped(f.Dir), "*"+orderSuffix))
+	if err != nil {
+		return err
+	}
+	slices.Sort(orders)
+	var trouble []error
+	for _, order := range orders[:min(len(orders), maxOrders)] {
+		id, err := f.take(ctx, order)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && !exists(order): // another replica was faster
+		case err == nil:
+			trouble = append(trouble, f.end(order, doneSuffix, id))
+		case permanent(err):
+			f.stats.filesRefused.Add(1)
+			f.Log.Error("a snapshot cannot be taken in", "file", strings.TrimSuffix(order, orderSuffix), "error", err)
+			trouble = append(trouble, f.end(order, failedSuffix, err.Error()))
+		default:
+			trouble = append(trouble, fmt.Errorf("%s: %w", filepath.Base(order), err))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.Join(trouble...)
+}
+
+func globEscaped(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// permanent tells whether an error is about the file itself: then it makes no sense to try again.
+func permanent(err error) bool {
+	var invalid *validation.Error
+	var bad *fileError
+	var another *domain.AnotherError
+	return errors.As(err, &invalid) || errors.As(err, &bad) || errors.As(err, &another) || errors.Is(err, domain.ErrTooLong) ||
+		errors.Is(err, domain.ErrOtherRows) || errors.Is(err, domain.ErrBeyondLast) || errors.Is(err, domain.ErrLastTwice)
+}
+
+// fileError says what is wrong with a file as a whole.
+type fileError struct{ err error }
+
+func (e *fileError) Error() string { return e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+// end leaves a note beside the file, in place of the order.
+func (f *Folder) end(order, suffix, note string) error {
+	if err := os.WriteFile(order+suffix, []byte(note+"\n"), 0o644); err != nil {
+		return err
+	}
+	if err := os.Remove(order); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// take takes in the snapshot of one order, and compares it.
+func (f *Folder) take(ctx context.Context, order string) (string, error) {
+	info, err := os.Stat(order)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > maxOrder {
+		return "", &fileError{fmt.Errorf("it has more than %d bytes", maxOrder)}
+	}
+	text, err := os.ReadFile(order)
+	if err != nil {
+		return "", err
+	}
+	header := &pb.SnapshotHeader{}
+	if err := protojson.Unmarshal(text, header); err != nil {
+		return "", &fileError{fmt.Errorf("%s is no SnapshotHeader in JSON: %w", filepath.Base(order), err)}
+	}
+	file, err := os.Open(strings.TrimSuffix(order, orderSuffix))
+	if errors.Is(err, fs.ErrNotExist) && exists(order) {
+		return "", &fileError{err}
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	stat, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	return f.TakeFile(ctx, header, file, stat.Size(), files.FormatOf(file.Name()))
+}
+
+// TakeFile takes in a snapshot from a file, compares it, and returns its run.
+func (s *Service) TakeFile(ctx context.Context, header *pb.SnapshotHeader, file files.Source, size int64, format string) (string, error) {
+	x := &intake{Service: s}
+	if err := x.take(ctx, &pb.StartRunRequest{Header: header}); err != nil {
+		return "", err
+	}
+	var failed error
+	err := files.Read(file, size, format, func(r files.Row) error {
+		m := &pb.StartRunRequest{Refused: []*pb.RefusedRow{{Line: r.Line, Reason: r.Refused}}}
+		if r.Refused == "" {
+			r.SourceRow.Line = r.Line
+			m = &pb.StartRunRequest{Rows: []*pb.SourceRow{r.SourceRow}}
+		}
+		failed = x.take(ctx, m)
+		return failed
+	})
+	if failed != nil {
+		return "", failed
+	}
+	if err != nil {
+		return "", &fileError{err}
+	}
+	if err := x.flush(ctx, true); err != nil {
+		return "", err
+	}
+	return x.runID, s.Compare(ctx, x.runID)
+}
