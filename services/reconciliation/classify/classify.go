@@ -83,7 +83,7 @@ func (c *Case) Differs() bool { return c.Said != c.Held || c.Said != c.Then }
 
 // Explain classifies a case that differs.
 func Explain(c *Case) Finding {
-	for _, rule := range []func(*Case) (Finding, bool){late, letters, twice, observed, counts, undelivered, ratio, gaps, owners} {
+	for _, rule := range []func(*Case) (Finding, bool){twice, late, letters, observed, counts, undelivered, ratio, gaps, owners} {
 		if f, ok := rule(c); ok {
 			if more := len(f.Evidence) - MaxEvidence; more > 0 {
 				f.Evidence = append(f.Evidence[:MaxEvidence-1], reconciliation.Evidence{Kind: "event", Text: fmt.Sprintf("and %d more", more+1)})

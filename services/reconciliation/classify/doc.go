@@ -3,9 +3,9 @@
 //
 // The rules are tried in an order, what explains a difference to the unit first:
 //
-//  1. Held now as the source says, but not at the as-of time, or the other way round: facts came late, or waited in the message log.
-//  2. Facts in the dead letters make up the difference.
-//  3. A fact that the source told of twice, under two ids, makes up the difference.
+//  1. A fact that its source told of twice, under two ids, makes up the difference.
+//  2. Held now as the source says, but not at the as-of time, or the other way round: facts came late, or waited in the message log.
+//  3. Facts in the dead letters make up the difference.
 //  4. The source's own observations, which nobody applied since another system is believed, make up the difference.
 //  5. A count that is not in force leads to what the source says.
 //  6. A channel shows what was available before a change that was not published by then.
