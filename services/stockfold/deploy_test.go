@@ -643,6 +643,15 @@ func busyMetrics(t *testing.T) (alone, shared map[string]bool) {
 				t.Fatalf("%q ends with %d: %s", args, code, &out)
 			}
 		}
+		snapshot := filepath.Join(t.TempDir(), "erp.csv")
+		if err := os.WriteFile(snapshot, []byte("sku,location,quantity,unit_cost,currency\ntea,berlin,3,199,EUR\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if code := run(t.Context(), []string{"reconcile", snapshot, "--grpc", x.GRPC, "--source", fmt.Sprint("erp", i), "--as-of", "2017-01-01T00:00:00Z"},
+			streams{&out, &out}); code != exitDiffers || !strings.Contains(out.String(), "tea at berlin: the source says 3, held 0: unexplained") {
+			t.Fatalf("reconcile ends with %d: %s", code, &out)
+		}
 		get(t, "http://"+x.REST+"/v1/status")
 	}
 	return exported(t, n), exported(t, m)

@@ -71,7 +71,7 @@ A service with --reconcile-dir DIR compares the files that others put there: NAM
 
 Examples:
   stockfold reconcile erp.csv --source erp --as-of 2017-01-16T00:00:00-05:00
-  stockfold reconcile shop.jsonl --source shop --as-of 2017-01-16T12:00:00-05:00 --scope channel:web --format csv
+  stockfold reconcile run shop.jsonl --source shop --as-of 2017-01-16T12:00:00-05:00 --scope channel:web --format csv
   stockfold reconcile wms.parquet --source wms --as-of 2017-01-16T00:00:00-05:00 --scope location:367 --complete \
     --policy correct --max-units 20 --max-total 500
   stockfold reconcile list --source erp
