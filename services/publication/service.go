@@ -53,6 +53,7 @@ type Service struct {
 	position  atomic.Uint64
 	published atomic.Uint64
 	retries   atomic.Uint64
+	began     atomic.Int64 // when the run under way began, in microseconds; 0 when none is
 	mu        sync.Mutex
 	trouble   string
 }
@@ -83,8 +84,16 @@ func (s *Service) Status() Status {
 	return Status{Position: s.position.Load(), Published: s.published.Load(), Retries: s.retries.Load(), Error: s.trouble}
 }
 
+// Began is when the run under way began; ok is false when none is, for another replica publishes or none.
+func (s *Service) Began() (at time.Time, ok bool) {
+	began := s.began.Load()
+	return time.UnixMicro(began), began != 0
+}
+
 // Run publishes until ctx ends. Trouble of any kind pauses it; it goes on from the last position that was saved.
 func (s *Service) Run(ctx context.Context) error {
+	s.began.Store(time.Now().UnixMicro())
+	defer s.began.Store(0)
 	for tries := 0; ; tries++ {
 		before := s.published.Load()
 		err := s.follow(ctx)

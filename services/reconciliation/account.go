@@ -20,7 +20,7 @@ const (
 	maxChanges    = 2_000     // latest changes of one place, from which counts that are not in force are followed
 	maxTold       = 50_000    // facts of one SKU that are compared with each other to find those told twice
 	maxCandidates = 100       // of each kind of evidence of one place
-	maxMoments    = 8         // latest changes of a SKU that a channel may not have been told of
+	maxMoments    = 64        // latest changes of a SKU that a channel may not have been told of
 )
 
 // spot is a place where units lie.

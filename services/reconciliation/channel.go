@@ -50,15 +50,16 @@ func (c *comparison) shown(ctx context.Context, sku string, rows []reconciliatio
 	if !x.Differs() {
 		return nil
 	}
-	if x.Shown, err = c.earlier(ctx, sku, ats); err != nil {
+	if x.Shown, err = c.earlier(ctx, sku, ats, said); err != nil {
 		return err
 	}
 	c.note(a, &r, x, classify.Explain(x))
 	return nil
 }
 
-// earlier is what was available before each of the latest changes, the newest first, and what became of telling the channel.
-func (c *comparison) earlier(ctx context.Context, sku string, ats int64) (list []classify.Shown, err error) {
+// earlier is what was available before each of the latest changes, the newest first, and what became of telling the channel: back to one that it was told of, or
+// to what it shows.
+func (c *comparison) earlier(ctx context.Context, sku string, ats, said int64) (list []classify.Shown, err error) {
 	a, err := c.Service.read(ctx, sku, c.header.Source, c.header.AsOf, c.until)
 	if err != nil {
 		return nil, err
@@ -77,12 +78,18 @@ func (c *comparison) earlier(ctx context.Context, sku string, ats int64) (list [
 		}
 		x := classify.Shown{Available: ats, RecordedAt: m.at, ID: m.id, Published: m.at}
 		if c.Publications != nil {
-			p, ok := c.Publications.Published(ctx, sku, m.position)
+			p, ok, err := c.Publications.Published(ctx, Change{SKU: sku, Channel: c.header.Channel, Position: m.position, RecordedAt: m.at, By: c.header.AsOf})
+			if err != nil {
+				return nil, err
+			}
 			if ok {
-				x.Published, x.Rejected = p.At, p.Rejected
+				x.Published, x.Trouble = p.At, clip(p.Trouble)
 			}
 		}
 		list = append(list, x)
+		if x.Delivered(c.header.AsOf) || before == said {
+			return append(list, classify.Shown{Available: before, Published: c.header.AsOf}), nil // what was before it matters no more
+		}
 		ats = before
 	}
 	return append(list, classify.Shown{Available: ats, Published: c.header.AsOf}), nil

@@ -11,7 +11,6 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
-	"github.com/stockfold/stockfold/services/reconciliation"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
 
@@ -277,32 +276,4 @@ func TestBeyondTheLimitsAndByOthersItIsProposed(t *testing.T) {
 	if err != nil || len(events.Events) != 2 {
 		t.Errorf("something was corrected: %v, %v", events, err)
 	}
-}
-
-func TestAChannelThatWasNotToldIsNamed(t *testing.T) {
-	published := publications{}
-	s := start(t, func(o *servicetest.Options) { o.Publications = published })
-	s.asOf = s.Now()
-	s.clock.Advance(time.Minute)
-	s.sold(9, -time.Minute)
-	s.clock.Advance(time.Minute)
-	s.asOf = s.Now()
-	s.clock.Advance(time.Minute)
-	h := s.header("a")
-	h.Location, h.Channel = "", "web"
-	_, list := s.found(h, milk(100))
-	d := one(t, list, pb.DiscrepancyClass_DISCREPANCY_CLASS_NOT_DELIVERED)
-	if d.Said != 100 || d.Held != 91 || len(d.Evidence) != 1 || d.Evidence[0].Kind != "publication" {
-		t.Errorf("got %v", d)
-	}
-	if _, list := s.found(&pb.SnapshotHeader{Source: "shop", Document: "b", AsOf: h.AsOf, Channel: "web"}, milk(91)); len(list) != 0 {
-		t.Errorf("got %v", list)
-	}
-}
-
-// publications of which the third event is not there.
-type publications struct{}
-
-func (publications) Published(_ context.Context, _ string, position uint64) (reconciliation.Publication, bool) {
-	return reconciliation.Publication{}, true
 }

@@ -71,15 +71,23 @@ type Log interface {
 	EndAt(ctx context.Context, topic string, partition int32, at time.Time) (offset int64, ok bool)
 }
 
-// Publications tells what became of a change that was to be published. ok is false when nothing is known of it.
+// Publications tells what became of a change that was to be published; *Told does. ok is false when nothing is known of it.
 type Publications interface {
-	Published(ctx context.Context, sku string, position uint64) (p Publication, ok bool)
+	Published(ctx context.Context, c Change) (p Publication, ok bool, err error)
+}
+
+// Change is one that a channel was to be told of.
+type Change struct {
+	SKU, Channel string
+	Position     uint64
+	RecordedAt   aggregates.Instant
+	By           aggregates.Instant // it matters whether the channel was told by then
 }
 
 // Publication is what became of a change.
 type Publication struct {
-	At       aggregates.Instant // 0 when it was not published
-	Rejected string             // why it was refused downstream
+	At      aggregates.Instant // 0 when it was not published
+	Trouble string             // why it was not
 }
 
 // Config says what the service works with. Log and Publications may be nil: then nothing is known of them.

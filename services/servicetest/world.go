@@ -44,6 +44,7 @@ import (
 	"github.com/stockfold/stockfold/services/operations"
 	orderservice "github.com/stockfold/stockfold/services/orders"
 	"github.com/stockfold/stockfold/services/policy"
+	"github.com/stockfold/stockfold/services/publication"
 	reconciliationservice "github.com/stockfold/stockfold/services/reconciliation"
 	"github.com/stockfold/stockfold/services/reservation"
 	"github.com/stockfold/stockfold/services/snapshots"
@@ -61,8 +62,7 @@ type Options struct {
 	Configure func(*api.Config)                                // changes what is served
 	Index     func(*reservations.Projection) reservation.Index // wraps where reservations are found
 
-	MessageLog   reconciliationservice.Log          // what was in the message log when
-	Publications reconciliationservice.Publications // what was published when
+	MessageLog reconciliationservice.Log // what was in the message log when
 	// Hold keeps the read models of availability and reservations from being run, until World.Follow.
 	Hold bool
 	// Quiet leaves the transport out: nothing is served, for tests with simulated time.
@@ -90,6 +90,7 @@ type World struct {
 	TreeStream   *commands.Streams[domain.State]
 	Tree         *audit.Projection
 	Published    *views.Published
+	Publication  *publication.Service // nil until World.Publish
 	Orders       *orderservice.Service
 	Recorder     *stockservice.Recorder
 	Policy       *policy.Service
@@ -220,7 +221,7 @@ func (w *World) config() api.Config {
 	w.Desk.Policies = w.Policy
 	past := w.history()
 	w.Reconcile = reconciliationservice.New(reconciliationservice.Config{Runs: w.Runs, List: w.RunList, Store: w.Store, Recorder: w.Recorder, Letters: w.Desk,
-		Directory: w.Policies, Items: w.View, History: past, MessageLog: w.Options.MessageLog, Publications: w.Options.Publications, Now: w.Now, Log: w.Log})
+		Directory: w.Policies, Items: w.View, History: past, MessageLog: w.Options.MessageLog, Publications: w.told(), Now: w.Now, Log: w.Log})
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
@@ -250,6 +251,24 @@ func (w *World) history() *history.Service {
 	s.Trail = history.Trail{All: w.Store, Tree: w.Tree, Published: w.Published, Heads: signing.NewHeads(signing.Config{
 		Streams: w.TreeStream, Tree: w.Tree, StoreID: w.Store.ID(), Key: key, Now: w.Now, Log: w.Log})}
 	return s
+}
+
+// told says what was published by World.Publish, or kept in World.Published.
+func (w *World) told() *reconciliationservice.Told {
+	return &reconciliationservice.Told{Records: w.Published, Checkpoints: w.Store,
+		Since: func() (aggregates.Instant, bool) { return 0, true },
+		Trouble: func() string {
+			if w.Publication == nil {
+				return ""
+			}
+			return w.Publication.Status().Error
+		}}
+}
+
+// Publish publishes changes of availability from now on.
+func (w *World) Publish(p publication.Producer) {
+	w.Publication = publication.New(publication.Config{Changes: w.View, Producer: p, Checkpoints: w.Store, Records: w.Published, Log: w.Log})
+	w.running.Go(func() { _ = w.Publication.Run(w.ctx) }) // it ends with the world
 }
 
 func (w *World) serve() {

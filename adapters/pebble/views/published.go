@@ -8,6 +8,7 @@ import (
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
+	"github.com/stockfold/stockfold/aggregates"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
@@ -119,4 +120,13 @@ func (m *Published) Of(ctx context.Context, sku string, from uint64, limit int) 
 		return len(list) < limit, nil
 	})
 	return list, err
+}
+
+// Oldest is when the first of the values that are kept was published; 0 when none is kept. What was published later is kept, too.
+func (m *Published) Oldest(ctx context.Context) (at aggregates.Instant, err error) {
+	err = m.db.scan(ctx, []byte{spacePublishedByTime}, []byte{spacePublishedByTime + 1}, func(key, _ []byte) (bool, error) {
+		at = aggregates.At(time.UnixMicro(int64(binary.BigEndian.Uint64(key[1:]))))
+		return false, nil
+	})
+	return at, err
 }

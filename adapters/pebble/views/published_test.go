@@ -36,6 +36,9 @@ func TestPublishedValuesAreKeptWithinAgeAndNumber(t *testing.T) {
 	}
 	defer db.Close()
 	m := db.Published(time.Hour, 4)
+	if at, err := m.Oldest(t.Context()); at != 0 || err != nil {
+		t.Errorf("the oldest of none is of %v, %v", at.Time(), err)
+	}
 	record := func(list ...*pb.PublishedChange) {
 		if err := m.Record(t.Context(), list); err != nil {
 			t.Fatal(err)
@@ -48,6 +51,9 @@ func TestPublishedValuesAreKeptWithinAgeAndNumber(t *testing.T) {
 	record(published("a", "web", 4, 0)) // the first is too old by now
 	if got := positions(t, m, "a", 0, 10); fmt.Sprint(got) != "[2 4]" {
 		t.Errorf("kept %v", got)
+	}
+	if at, err := m.Oldest(t.Context()); err != nil || time.Since(at.Time()) < time.Minute || time.Since(at.Time()) > time.Hour {
+		t.Errorf("the oldest is of %v, %v", at.Time(), err)
 	}
 	if got := positions(t, m, "a", 3, 1); fmt.Sprint(got) != "[4]" {
 		t.Errorf("from 3 on: %v", got)

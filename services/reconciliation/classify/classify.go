@@ -51,8 +51,11 @@ type Shown struct {
 	RecordedAt aggregates.Instant // of the change
 	ID         string             // of its event
 	Published  aggregates.Instant // 0 when it was not
-	Rejected   string             // why it was refused downstream; "" when it was not
+	Trouble    string             // why it was not, when somebody said
 }
+
+// Delivered tells whether the channel had it by an instant.
+func (s *Shown) Delivered(by aggregates.Instant) bool { return s.Published != 0 && s.Published <= by }
 
 // Case is one place of which a source says something.
 type Case struct {
@@ -162,7 +165,7 @@ func undelivered(c *Case) (Finding, bool) {
 		if x.Available == c.Said && i > 0 {
 			return Finding{Class: reconciliation.NotDelivered, Evidence: evidence}, true
 		}
-		if x.Published != 0 && x.Published <= c.AsOf && x.Rejected == "" {
+		if x.Delivered(c.AsOf) {
 			return Finding{}, false // what is newer than this was not shown, what is older is over
 		}
 		evidence = append(evidence, x.evidence())
@@ -309,10 +312,10 @@ func (f *Fact) evidence(kind string) reconciliation.Evidence {
 func (s *Shown) evidence() reconciliation.Evidence {
 	text := fmt.Sprintf("a change at %s made %d available, ", clock(s.RecordedAt), s.Available)
 	switch {
-	case s.Rejected != "":
-		text += "and was refused downstream: " + s.Rejected
 	case s.Published != 0:
 		text += "and was published at " + clock(s.Published)
+	case s.Trouble != "":
+		text += "and is not published: " + s.Trouble
 	default:
 		text += "and is not published"
 	}

@@ -54,7 +54,7 @@ func TestEachClassByItsEvidence(t *testing.T) {
 			{Available: 7, Published: asOf - 9*second}}}, reconciliation.NotDelivered},
 		"published after": {Case{Said: 7, Held: 10, Then: 10, Shown: []Shown{{Available: 10, Published: asOf + second},
 			{Available: 7, Published: asOf - 9*second}}}, reconciliation.NotDelivered},
-		"refused downstream": {Case{Said: 7, Held: 10, Then: 10, Shown: []Shown{{Available: 10, Published: asOf - second, Rejected: "too large"},
+		"refused downstream": {Case{Said: 7, Held: 10, Then: 10, Shown: []Shown{{Available: 10, Trouble: "too large"},
 			{Available: 7, Published: asOf - 9*second}}}, reconciliation.NotDelivered},
 		"published before": {Case{Said: 7, Held: 10, Then: 10, Shown: []Shown{{Available: 10, Published: asOf - second},
 			{Available: 7, Published: asOf - 9*second}}}, reconciliation.Unexplained},

@@ -93,7 +93,7 @@ func (n *Node) startWork(ctx context.Context) error {
 	n.policyService = policy.New(policy.Config{SKUs: n.skus, Channels: n.channels, Locations: n.locations, Rules: n.rules, Directory: n.policies,
 		Items: n.availability, Tokens: n.tokens, Now: now})
 	n.desk.Policies = n.policyService
-	n.startReconciliation()
+	n.makeReconciliation()
 	if n.config.has(RoleAPI) || n.config.has(RoleIngest) { // by either, facts come in; neither waits for Kafka
 		n.parts.loop("dead letters", n.fail, n.desk.Run)
 	}
@@ -112,6 +112,7 @@ func (n *Node) startWork(ctx context.Context) error {
 			return err
 		}
 	}
+	n.startReconciliation()
 	if n.config.has(RoleIngest) {
 		return n.startIngest()
 	}
