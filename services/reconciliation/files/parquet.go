@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/format"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -26,46 +30,82 @@ const parquetBatch = 512
 
 // readParquet reads a Parquet file by its columns.
 func readParquet(f io.ReaderAt, size int64, yield func(Row) error) (err error) {
+	line, yielding := int64(0), false
 	defer func() { // the library panics on some files that are damaged
+		if yielding {
+			return
+		}
 		if bad := recover(); bad != nil {
-			err = fmt.Errorf("the Parquet file is damaged: %v", bad)
+			err = fmt.Errorf("the Parquet file is damaged behind row %d: %v", line, bad)
 		}
 	}()
 	file, err := parquet.OpenFile(f, size)
 	if err != nil {
 		return fmt.Errorf("not a Parquet file: %w", err)
 	}
-	has := map[string]bool{}
-	for _, column := range file.Schema().Columns() {
-		has[column[0]] = true
-	}
-	if !has["sku"] || !has["quantity"] && !has["decimal"] {
-		return errors.New("a snapshot needs the columns sku, and quantity or decimal")
+	if err := checkColumns(file.Schema()); err != nil {
+		return err
 	}
 	r := parquet.NewGenericReader[parquetRow](file)
 	defer r.Close()
 	var batch [parquetBatch]parquetRow
-	for line := int64(0); ; {
+	for {
 		clear(batch[:])
 		n, err := r.Read(batch[:])
+		yielding = true
 		for i := range batch[:n] {
 			line++
 			if err := yield(batch[i].row(line)); err != nil {
 				return err
 			}
 		}
+		yielding = false
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("row %d: %w", line+1, err)
+			return fmt.Errorf("the Parquet file is damaged behind row %d: %w", line, err)
 		}
 	}
 }
 
+// checkColumns says which columns are not those of a snapshot, or of another type. Numbers with decimals of their own are none of base units.
+func checkColumns(s *parquet.Schema) error {
+	var head []string
+	for _, f := range s.Fields() {
+		name := f.Name()
+		if !slices.Contains(Columns, name) {
+			return fmt.Errorf("column %.40q is not one of %s", name, strings.Join(Columns, ", "))
+		}
+		if !f.Leaf() || f.Repeated() || !fits(name, f.Type()) {
+			return fmt.Errorf("column %s is %s; quantity and unit_cost are INT32 or INT64, the others strings", name, f.Type())
+		}
+		head = append(head, name)
+	}
+	return needs(head)
+}
+
+// fits tells whether a column has a type that is read as it is meant.
+func fits(name string, t parquet.Type) bool {
+	logical := t.LogicalType()
+	if logical == nil {
+		logical = &format.LogicalType{}
+	}
+	switch name {
+	case "quantity", "unit_cost":
+		i, integer := logical.Value.(*format.IntType)
+		if old := t.ConvertedType(); old != nil && (*old < deprecated.Int8 || *old > deprecated.Int64) {
+			return false
+		}
+		return (t.Kind() == parquet.Int64 || t.Kind() == parquet.Int32) && (logical.Value == nil || integer && i.IsSigned)
+	}
+	_, text := logical.Value.(*format.StringType)
+	return t.Kind() == parquet.ByteArray && (logical.Value == nil || text)
+}
+
 func (r *parquetRow) row(line int64) Row {
 	if r.Quantity == nil && r.Decimal == nil {
-		return Row{Line: line, Refused: "says no quantity"}
+		return refused(line, noQuantity)
 	}
 	m := &pb.SourceRow{Sku: r.SKU, Location: r.Location, Condition: r.Condition, UnitCost: r.UnitCost, Currency: r.Currency}
 	if r.Quantity != nil {
@@ -74,5 +114,5 @@ func (r *parquetRow) row(line int64) Row {
 	if r.Decimal != nil {
 		m.Decimal = *r.Decimal
 	}
-	return Row{SourceRow: m, Line: line}
+	return row(line, m)
 }
