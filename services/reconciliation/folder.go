@@ -1,6 +1,7 @@
 package reconciliation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +37,43 @@ const (
 )
 
 // Folder takes in the snapshots that other systems put into a directory, so that whatever writes them on a schedule has them compared. Several replicas may watch
-// one directory: a snapshot has one run, whoever takes it in.
+// one directory: a snapshot has one run, whoever takes it in. What is still being written waits: a snapshot is taken in once two rounds saw the same of it, and is not
+// ended when it changed while it was read.
 type Folder struct {
 	*Service
 	Dir string
 	Log *slog.Logger
+
+	seen map[string]sight // by order, in the last round
 }
+
+// sight is what a round sees of an order and its file.
+type sight struct{ order, file stamp }
+
+// stamp is what tells that a file has changed; the zero value is of none.
+type stamp struct {
+	size int64
+	at   time.Time
+}
+
+func stampOf(name string) stamp {
+	info, err := os.Stat(name)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{info.Size(), info.ModTime()}
+}
+
+func (s sight) same(as sight) bool {
+	return s.order.size == as.order.size && s.file.size == as.file.size && s.order.at.Equal(as.order.at) && s.file.at.Equal(as.file.at)
+}
+
+func sightOf(order string) sight {
+	return sight{stampOf(order), stampOf(strings.TrimSuffix(order, orderSuffix))}
+}
+
+// errChanging says that somebody still writes a file.
+var errChanging = errors.New("it changed while it was read")
 
 // Run watches the directory until ctx ends.
 func (f *Folder) Run(ctx context.Context) error {
@@ -75,7 +107,14 @@ func (f *Folder) Round(ctx context.Context) error {
 	}
 	slices.Sort(orders)
 	var trouble []error
+	before := f.seen
+	f.seen = map[string]sight{}
 	for _, order := range orders[:min(len(orders), maxOrders)] {
+		now := sightOf(order)
+		f.seen[order] = now
+		if was, known := before[order]; !known || !now.same(was) {
+			continue // it may be half written
+		}
 		id, err := f.take(ctx, order)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && !exists(order): // another replica was faster
@@ -104,8 +143,12 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// permanent tells whether an error is about the file itself: then it makes no sense to try again.
+// permanent tells whether an error is about what is in the file: then it makes no sense to try again. A disk or a share may answer later.
 func permanent(err error) bool {
+	var unread *fs.PathError
+	if errors.As(err, &unread) && !errors.Is(err, fs.ErrNotExist) || errors.Is(err, errChanging) {
+		return false
+	}
 	var invalid *validation.Error
 	var bad *fileError
 	var another *domain.AnotherError
@@ -159,11 +202,18 @@ func (f *Folder) take(ctx context.Context, order string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.TakeFile(ctx, header, file, stat.Size(), files.FormatOf(file.Name()))
+	unchanged := func() error {
+		if now, err := file.Stat(); err != nil || now.Size() != stat.Size() || !now.ModTime().Equal(stat.ModTime()) {
+			return cmp.Or(err, errChanging)
+		}
+		return nil
+	}
+	return f.takeFile(ctx, header, file, stat.Size(), files.FormatOf(file.Name()), unchanged)
 }
 
-// TakeFile takes in a snapshot from a file, compares it, and returns its run.
-func (s *Service) TakeFile(ctx context.Context, header *pb.SnapshotHeader, file files.Source, size int64, format string) (string, error) {
+// takeFile takes in a snapshot from a file, compares it, and returns its run. It asks whether the file was whole before it ends the snapshot, or says that it is no
+// good: what was kept of it by then is the beginning of the whole one.
+func (s *Service) takeFile(ctx context.Context, header *pb.SnapshotHeader, file files.Source, size int64, format string, unchanged func() error) (string, error) {
 	x := &intake{Service: s}
 	if err := x.take(ctx, &pb.StartRunRequest{Header: header}); err != nil {
 		return "", err
@@ -180,6 +230,9 @@ func (s *Service) TakeFile(ctx context.Context, header *pb.SnapshotHeader, file 
 	})
 	if failed != nil {
 		return "", failed
+	}
+	if changing := unchanged(); changing != nil {
+		return "", changing
 	}
 	if err != nil {
 		return "", &fileError{err}
