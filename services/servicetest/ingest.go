@@ -22,7 +22,7 @@ func (w *World) Ingest(topic string, offset int64, messages ...ingest.Message) {
 	end := offset + int64(len(messages))
 	log := &fixedLog{topic: topic, start: offset, messages: messages}
 	offsets := &settled{Offsets: w.Store, end: end, done: cancel}
-	s := ingest.New(ingest.Config{Consumer: log, Recorder: w.Recorder, Orders: w.Orders, Policies: w.Policy, Desk: w.Desk, Offsets: offsets, Now: w.Now, Log: w.Log})
+	s := ingest.New(ingest.Config{Consumer: log, Recorder: w.Recorder, Orders: w.Orders, Policies: w.Policy, Snapshots: w.Reconcile, Desk: w.Desk, Offsets: offsets, Now: w.Now, Log: w.Log})
 	_ = s.Run(ctx)
 	if p, _, err := w.Store.LoadOffset(w.ctx, topic, 0); err != nil || p.Next != end {
 		w.t.Fatalf("%s came to %d of %d, %v", topic, p.Next, end, err)

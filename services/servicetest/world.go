@@ -222,6 +222,7 @@ func (w *World) config() api.Config {
 	past := w.history()
 	w.Reconcile = reconciliationservice.New(reconciliationservice.Config{Runs: w.Runs, List: w.RunList, Store: w.Store, Recorder: w.Recorder, Letters: w.Desk,
 		Directory: w.Policies, Items: w.View, History: past, MessageLog: w.Options.MessageLog, Publications: w.told(), Now: w.Now, Log: w.Log})
+	w.Desk.Snapshots = w.Reconcile
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
