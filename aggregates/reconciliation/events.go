@@ -133,7 +133,8 @@ type (
 
 	// Found keeps a part of what was found.
 	Found struct {
-		Part          int64 // its place, growing
+		Part          int64  // its place, from 0
+		Through       string // up to this SKU all is kept, in bytewise order; "" when more of one follows
 		Discrepancies []Discrepancy
 		Refused       []Refused
 	}

@@ -21,6 +21,7 @@ var (
 	ErrTooMany    = fmt.Errorf("%d reconciliation runs are not completed; wait until some are", MaxOpen)
 	ErrOtherRows  = errors.New("the snapshot was sent before with other rows; give the document another id")
 	ErrLastTwice  = errors.New("two chunks of the snapshot say that they are the last")
+	ErrOvertaken  = errors.New("another process keeps what it found of the same snapshot")
 	ErrBeyondLast = errors.New("a chunk has a place behind the last one")
 )
 
@@ -42,7 +43,7 @@ type State struct {
 	Last      int                // place of the last chunk, -1 while it is not known
 	Rows      int64
 	Refused   int64
-	Parts     int64 // place behind that of the last part of what was found
+	Parts     int64 // of what was found
 	Completed *Completed
 	EndedAt   aggregates.Instant
 }
@@ -108,10 +109,14 @@ func Take(s *State, r RowsTaken, fingerprint uint64) ([]aggregates.Event, error)
 	return []aggregates.Event{&r}, nil
 }
 
-// Keep decides that a part of what was found is kept; no events when it is. Parts come in order; those in which nothing was found are left out.
+// Keep decides that a part of what was found is kept; no events when the run is completed. Parts come in order, whoever keeps them: it returns ErrOvertaken when
+// another one has the place of this, and what that has must be left out.
 func Keep(s *State, f Found) ([]aggregates.Event, error) {
-	if f.Part < s.Parts || s.Completed != nil {
+	if s.Completed != nil {
 		return nil, nil
+	}
+	if f.Part != s.Parts {
+		return nil, ErrOvertaken
 	}
 	return []aggregates.Event{&f}, nil
 }

@@ -139,7 +139,7 @@ func samples() []aggregates.Event {
 		&reconciliation.Started{Header: snapshot},
 		&reconciliation.RowsTaken{Chunk: 2, Last: true, Refused: refused, Rows: []reconciliation.Row{{SKU: "milk", Location: "berlin", Condition: "damaged",
 			Quantity: 7, UnitCost: 99, Currency: "EUR", Line: 3}, {SKU: "tea", Location: "berlin", Decimal: "0.5", Line: 4}}},
-		&reconciliation.Found{Part: 1, Refused: refused, Discrepancies: []reconciliation.Discrepancy{{SKU: "milk", Location: "berlin", Condition: "damaged",
+		&reconciliation.Found{Part: 1, Through: "milk", Refused: refused, Discrepancies: []reconciliation.Discrepancy{{SKU: "milk", Location: "berlin", Condition: "damaged",
 			Line: 3, Said: 7, Held: 9, HeldThen: 8, Class: reconciliation.Unexplained, Proposed: -2, WithinLimits: true, Decimals: 3, ValueAtRisk: 198,
 			Currency: "EUR", Evidence: []reconciliation.Evidence{{Kind: "event", ID: "e-1", Text: "a sale", Units: -2}}}}},
 		&reconciliation.Completed{Totals: totals, ComparedAt: noon},

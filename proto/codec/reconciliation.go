@@ -15,7 +15,7 @@ func setReconciliation(p *pb.Event, e aggregates.Event) bool {
 		p.Payload = &pb.Event_SnapshotRowsTaken{SnapshotRowsTaken: &pb.SnapshotRowsTaken{Chunk: int32(e.Chunk), Last: e.Last, Rows: toRows(e.Rows),
 			Refused: RefusedRows(e.Refused)}}
 	case *reconciliation.Found:
-		p.Payload = &pb.Event_DiscrepanciesFound{DiscrepanciesFound: &pb.DiscrepanciesFound{Part: e.Part, Refused: RefusedRows(e.Refused),
+		p.Payload = &pb.Event_DiscrepanciesFound{DiscrepanciesFound: &pb.DiscrepanciesFound{Part: e.Part, Through: e.Through, Refused: RefusedRows(e.Refused),
 			Discrepancies: toDiscrepancies(e.Discrepancies)}}
 	case *reconciliation.Completed:
 		p.Payload = &pb.Event_ReconciliationCompleted{ReconciliationCompleted: &pb.ReconciliationCompleted{Totals: ReconciliationTotals(&e.Totals),
@@ -39,7 +39,7 @@ func reconciled(p *pb.Event) aggregates.Event {
 		return &reconciliation.RowsTaken{Chunk: int(v.Chunk), Last: v.Last, Rows: FromRows(v.Rows), Refused: FromRefused(v.Refused)}
 	case *pb.Event_DiscrepanciesFound:
 		v := x.DiscrepanciesFound
-		return &reconciliation.Found{Part: v.Part, Refused: FromRefused(v.Refused), Discrepancies: fromDiscrepancies(v.Discrepancies)}
+		return &reconciliation.Found{Part: v.Part, Through: v.Through, Refused: FromRefused(v.Refused), Discrepancies: fromDiscrepancies(v.Discrepancies)}
 	case *pb.Event_ReconciliationCompleted:
 		v := x.ReconciliationCompleted
 		return &reconciliation.Completed{Totals: *fromTotals(v.Totals), ComparedAt: fromTimestamp(v.ComparedAt)}

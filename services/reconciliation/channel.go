@@ -37,7 +37,7 @@ func (c *comparison) shown(ctx context.Context, sku string, rows []reconciliatio
 	if len(rows) > 0 {
 		r = rows[0]
 		if said, err = quantity(&r, &item); err != nil {
-			c.found.Refused = append(c.found.Refused, reconciliation.Refused{Line: r.Line, Reason: clip(err.Error())})
+			c.refuse(sku, r.Line, err)
 			return nil
 		}
 	}

@@ -18,15 +18,6 @@ import (
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
-// partSKUs is how many SKUs a part of a run is about.
-const partSKUs = 20
-
-// Parts are kept by events of so many discrepancies; partEvents is more than one part ever has.
-const (
-	eventDiscrepancies = 100
-	partEvents         = 10_000
-)
-
 // MaxLocations is how many locations one snapshot names, when it is complete.
 const MaxLocations = 10_000
 
@@ -48,7 +39,7 @@ func (s *Service) Compare(ctx context.Context, runID string) error {
 	if err != nil || state.Completed != nil {
 		return cmp.Or(err, s.delist(ctx, runID, &state))
 	}
-	c := &comparison{Service: s, id: runID, header: state.Header, parts: state.Parts, until: state.RowsAt, locations: map[string]bool{},
+	c := &comparison{Service: s, id: runID, header: state.Header, until: state.RowsAt, locations: map[string]bool{},
 		ends: logEnds{state.Header.AsOf, map[partition]logEnd{}}}
 	c.rows.dir = s.Dir
 	defer func() {
@@ -68,16 +59,14 @@ type comparison struct {
 	*Service
 	id        string
 	header    reconciliation.Header
-	parts     int64              // place behind the last event that is kept already
 	until     aggregates.Instant // what was recorded by then is compared
 	rows      sorter
 	locations map[string]bool // that the snapshot is about
 	outside   *outside
 	ends      logEnds
 
-	part    int64
-	skus    int // in the part
-	found   reconciliation.Found
+	part    part
+	kept    kept
 	whole   *wholly
 	pending []reconciliation.Row // of one SKU
 }
@@ -120,10 +109,14 @@ func (c *comparison) compare(ctx context.Context) error {
 	return c.finish(ctx)
 }
 
-// load reads the rows that were taken.
+// load reads the rows that were taken, and what is kept already of what was found.
 func (c *comparison) load(ctx context.Context) error {
 	chunks, last := 0, -1
-	err := c.each(ctx, func(e aggregates.Event) error {
+	err := c.each(ctx, 0, func(e aggregates.Event, revision uint64) error {
+		c.kept.next = revision + 1
+		if f, ok := e.(*reconciliation.Found); ok {
+			c.kept.take(f)
+		}
 		x, ok := e.(*reconciliation.RowsTaken)
 		if !ok {
 			return nil
@@ -149,13 +142,13 @@ func (c *comparison) load(ctx context.Context) error {
 	return err
 }
 
-// each reads the events of the run.
-func (c *comparison) each(ctx context.Context, yield func(aggregates.Event) error) error {
+// each reads the events of the run from a revision on.
+func (c *comparison) each(ctx context.Context, from uint64, yield func(aggregates.Event, uint64) error) error {
 	var bad error
-	err := c.Store.ReadStream(ctx, aggregates.ReconciliationPrefix+c.id, 0, func(r aggregates.Record) bool {
+	err := c.Store.ReadStream(ctx, aggregates.ReconciliationPrefix+c.id, from, func(r aggregates.Record) bool {
 		var e aggregates.Event
 		if e, _, bad = codec.Decode(r); bad == nil {
-			bad = yield(e)
+			bad = yield(e, r.Revision)
 		}
 		return bad == nil
 	})
@@ -178,18 +171,24 @@ func (c *comparison) settle(ctx context.Context) error {
 	return nil
 }
 
-// sku compares what a snapshot says of a SKU. A part that is kept already is not compared again.
+// sku compares what a snapshot says of a SKU. What is kept already is not compared again.
 func (c *comparison) sku(ctx context.Context, sku string, rows []reconciliation.Row) error {
-	if err := c.next(ctx); err != nil || c.part < c.parts/partEvents {
-		return err
+	if c.part.skus == partSKUs {
+		if err := c.keepPart(ctx); err != nil {
+			return err
+		}
 	}
+	if sku <= c.kept.through {
+		return nil
+	}
+	c.part.skus, c.part.last = c.part.skus+1, sku
 	err := c.spots(ctx, sku, rows)
 	var long *refusals.TooManyEvents
 	if !errors.As(err, &long) {
 		return err
 	}
 	for i := range rows {
-		c.found.Refused = append(c.found.Refused, reconciliation.Refused{Line: rows[i].Line, Reason: clip(long.Error())})
+		c.refuse(sku, rows[i].Line, long)
 	}
 	return nil
 }
@@ -219,41 +218,12 @@ func (c *comparison) spots(ctx context.Context, sku string, rows []reconciliatio
 	return nil
 }
 
-// next begins the part that the next SKU belongs to. Which one that is follows from the snapshot alone, so that whoever goes on with a run, or compares it
-// beside another, makes the same parts.
-func (c *comparison) next(ctx context.Context) error {
-	if c.skus++; c.skus <= partSKUs {
-		return nil
-	}
-	c.skus = 1
-	return c.keepPart(ctx)
-}
-
-func (c *comparison) keepPart(ctx context.Context) error {
-	found := c.found
-	place := c.part * partEvents
-	c.part++
-	c.found = reconciliation.Found{}
-	for len(found.Discrepancies)+len(found.Refused) > 0 {
-		n, m := min(len(found.Discrepancies), eventDiscrepancies), min(len(found.Refused), eventDiscrepancies)
-		event := reconciliation.Found{Part: place, Discrepancies: found.Discrepancies[:n], Refused: found.Refused[:m]}
-		found.Discrepancies, found.Refused = found.Discrepancies[n:], found.Refused[m:]
-		place++
-		_, err := c.Runs.Do(ctx, c.id, metadata(c.id, fmt.Sprintf("part %d", event.Part), &c.header, c.Now()), deciding[reconciliation.State](
-			func(x *reconciliation.State) ([]aggregates.Event, error) { return reconciliation.Keep(x, event) }))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // place compares the rows of one place: one, unless the source has the place twice.
 func (c *comparison) place(ctx context.Context, a *account, rows []reconciliation.Row) {
 	r := &rows[0]
 	said, err := quantity(r, &a.item)
 	if err != nil {
-		c.found.Refused = append(c.found.Refused, reconciliation.Refused{Line: r.Line, Reason: clip(err.Error())})
+		c.refuse(r.SKU, r.Line, err)
 		return
 	}
 	x := c.caseOf(ctx, a, r.SKU, spotOf(r), said)
@@ -317,7 +287,7 @@ func (c *comparison) note(a *account, r *reconciliation.Row, x *classify.Case, f
 		d.WithinLimits = c.header.Policy == reconciliation.Correct && d.Proposed != 0 && magnitude(d.Proposed) <= c.header.MaxUnits &&
 			slices.Contains(x.Owners, c.header.Source)
 	}
-	c.found.Discrepancies = append(c.found.Discrepancies, d)
+	c.part.discrepancies = append(c.part.discrepancies, d)
 }
 
 // mendable tells whether an adjustment mends a discrepancy of a class. What is on its way mends itself, and would count twice; what is a mistake of the source is

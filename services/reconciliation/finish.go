@@ -18,7 +18,7 @@ import (
 // a movement counts once. So whoever goes on after a crash, or does the same beside another, corrects nothing twice.
 func (c *comparison) finish(ctx context.Context) error {
 	t := totals{Totals: reconciliation.Totals{}}
-	err := c.each(ctx, func(e aggregates.Event) error {
+	err := c.each(ctx, 0, func(e aggregates.Event, _ uint64) error {
 		switch e := e.(type) {
 		case *reconciliation.RowsTaken:
 			t.Rows, t.Refused = t.Rows+int64(len(e.Rows)), t.Refused+int64(len(e.Refused))

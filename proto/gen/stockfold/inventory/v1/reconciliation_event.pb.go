@@ -999,10 +999,12 @@ func (x *SnapshotRowsTaken) GetRefused() []*RefusedRow {
 // DiscrepanciesFound keeps what a run found, in parts.
 type DiscrepanciesFound struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Place of the part, growing.
+	// Place of the part, from 0.
 	Part          int64          `protobuf:"varint,1,opt,name=part,proto3" json:"part,omitempty"`
 	Discrepancies []*Discrepancy `protobuf:"bytes,2,rep,name=discrepancies,proto3" json:"discrepancies,omitempty"`
 	Refused       []*RefusedRow  `protobuf:"bytes,3,rep,name=refused,proto3" json:"refused,omitempty"`
+	// Up to this SKU all is kept that was found, in bytewise order of SKU; empty when more follows of the last one.
+	Through       string `protobuf:"bytes,4,opt,name=through,proto3" json:"through,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1056,6 +1058,13 @@ func (x *DiscrepanciesFound) GetRefused() []*RefusedRow {
 		return x.Refused
 	}
 	return nil
+}
+
+func (x *DiscrepanciesFound) GetThrough() string {
+	if x != nil {
+		return x.Through
+	}
+	return ""
 }
 
 type ReconciliationCompleted struct {
@@ -1246,11 +1255,12 @@ const file_stockfold_inventory_v1_reconciliation_event_proto_rawDesc = "" +
 	"\x05chunk\x18\x01 \x01(\x05R\x05chunk\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\bR\x04last\x125\n" +
 	"\x04rows\x18\x03 \x03(\v2!.stockfold.inventory.v1.SourceRowR\x04rows\x12<\n" +
-	"\arefused\x18\x04 \x03(\v2\".stockfold.inventory.v1.RefusedRowR\arefused\"\xb1\x01\n" +
+	"\arefused\x18\x04 \x03(\v2\".stockfold.inventory.v1.RefusedRowR\arefused\"\xcb\x01\n" +
 	"\x12DiscrepanciesFound\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\x03R\x04part\x12I\n" +
 	"\rdiscrepancies\x18\x02 \x03(\v2#.stockfold.inventory.v1.DiscrepancyR\rdiscrepancies\x12<\n" +
-	"\arefused\x18\x03 \x03(\v2\".stockfold.inventory.v1.RefusedRowR\arefused\"\x9c\x01\n" +
+	"\arefused\x18\x03 \x03(\v2\".stockfold.inventory.v1.RefusedRowR\arefused\x12\x18\n" +
+	"\athrough\x18\x04 \x01(\tR\athrough\"\x9c\x01\n" +
 	"\x17ReconciliationCompleted\x12D\n" +
 	"\x06totals\x18\x01 \x01(\v2,.stockfold.inventory.v1.ReconciliationTotalsR\x06totals\x12;\n" +
 	"\vcompared_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
