@@ -179,6 +179,9 @@ func diesAt(t *testing.T, at int, after bool, later time.Duration) (died bool) {
 		died = died || n == 0 && store.dead
 		p.close()
 		s.clock.Advance(later)
+		for _, sku := range skus { // what it remembers of days ago, a SKU forgets when more comes
+			s.Move(&pb.Movement{Sku: sku, Quantity: 1, OccurredAt: codec.Timestamp(s.Now()), Kind: &pb.Movement_Received_{Received: &pb.Movement_Received{}}})
+		}
 	}
 	for range 2 {
 		p := s.replica(asItIs)

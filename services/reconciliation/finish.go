@@ -93,7 +93,11 @@ func (t *totals) add(d *reconciliation.Discrepancy) {
 // correct carries a proposal out, when it is within the limits.
 func (c *comparison) correct(ctx context.Context, t *totals, part int64, index int, d *reconciliation.Discrepancy) error {
 	units := magnitude(d.Proposed)
-	if !d.WithinLimits || c.header.Policy != reconciliation.Correct || t.tried+units > c.header.MaxTotalUnits {
+	if !d.WithinLimits || c.header.Policy != reconciliation.Correct {
+		return nil
+	}
+	if t.tried+units > c.header.MaxTotalUnits {
+		t.tried = c.header.MaxTotalUnits // nothing more is corrected, however little
 		return nil
 	}
 	t.tried += units

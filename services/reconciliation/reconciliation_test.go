@@ -277,3 +277,18 @@ func TestBeyondTheLimitsAndByOthersItIsProposed(t *testing.T) {
 		t.Errorf("something was corrected: %v, %v", events, err)
 	}
 }
+
+// Once a correction would go beyond the limit of all, nothing more is corrected, however little.
+func TestBeyondTheLimitOfAllNothingMoreIsCorrected(t *testing.T) {
+	s := start(t)
+	s.own("erp")
+	s.Count("ale", 50)
+	s.Count("tea", 50)
+	s.clock.Advance(time.Second)
+	s.asOf = s.Now()
+	s.clock.Advance(time.Second)
+	run, _ := s.found(correcting(s.header("a"), 10, 9), &pb.SourceRow{Sku: "ale", Quantity: 43}, milk(94), &pb.SourceRow{Sku: "tea", Quantity: 49})
+	if run.Totals.Discrepancies != 3 || run.Totals.Corrected != 1 || run.Totals.CorrectedUnits != 7 {
+		t.Errorf("got %v", run.Totals)
+	}
+}
