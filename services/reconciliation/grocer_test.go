@@ -2,8 +2,11 @@ package reconciliation_test
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -11,14 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
-
-// receipts are the first till receipts of the demonstration data.
-const receipts = 3_000
 
 type lying struct{ sku, location string }
 
@@ -27,13 +29,24 @@ type grocer struct {
 	*shop
 	truth map[lying]int64
 	sales map[lying][]*pb.Movement
+	log   endOfLog
+
+	want    map[lying]pb.DiscrepancyClass // what is planted
+	later   []*pb.Movement                // that come after the as-of time
+	numbers []ingest.Message              // of which some are missing
+	queued  []ingest.Message              // that are taken in after the as-of time
 }
+
+// endOfLog says of every log that it had so many messages.
+type endOfLog struct{ end int64 }
+
+func (l *endOfLog) EndAt(context.Context, string, int32, time.Time) (int64, bool) { return l.end, true }
 
 // Each item opens with 1,000 units at each of its stores.
 func startGrocer(t *testing.T) *grocer {
 	t.Helper()
-	g := &grocer{shop: &shop{t: t, clock: servicetest.NewClock()}, truth: map[lying]int64{}, sales: map[lying][]*pb.Movement{}}
-	g.World = servicetest.Start(t, servicetest.Options{Now: g.clock.Now})
+	g := &grocer{shop: &shop{t: t, clock: servicetest.NewClock()}, truth: map[lying]int64{}, sales: map[lying][]*pb.Movement{}, want: map[lying]pb.DiscrepancyClass{}}
+	g.World = servicetest.Start(t, servicetest.Options{Now: g.clock.Now, MessageLog: &g.log})
 	file, err := os.Open("../../deploy/demo/pos-sales.csv.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +62,11 @@ func startGrocer(t *testing.T) *grocer {
 	}
 	var movements []*pb.Movement
 	stores := map[string]bool{}
-	for n := range receipts {
+	for n := 0; ; n++ {
 		line, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,79 +108,119 @@ func (g *grocer) record(movements ...*pb.Movement) {
 	}
 }
 
-// The ERP's snapshot is derived from the data, with an error planted at one place in twenty, in turn of each kind that the data can have: all are found, in their
-// classes, and nothing else is.
+// The ERP's snapshot is derived from the data, with an error planted at one place in ten, in turn of each kind that places have: all are found, in their classes, and
+// nothing else is.
 func TestErrorsPlantedInAGrocersSnapshotAreAllFound(t *testing.T) {
 	g := startGrocer(t)
 	places := slices.SortedFunc(maps.Keys(g.truth), func(a, b lying) int {
 		return slices.Compare([]string{a.sku, a.location}, []string{b.sku, b.location})
 	})
-	want := map[lying]pb.DiscrepancyClass{}
 	var rows []*pb.SourceRow
-	var later []*pb.Movement
+	planted := ""
 	for i, k := range places {
 		said := g.truth[k]
-		if i%20 == 0 {
-			kind := i / 20 % 6
-			if len(g.sales[k]) == 0 && kind >= 3 {
-				kind = 0
-			}
-			said, later = g.plant(k, kind, said, want, later)
+		if i%10 == 0 && k.sku != planted { // once for a SKU: what is missing may be about each of its places
+			planted = k.sku
+			said = g.plant(k, len(g.want)%len(kinds), said)
 		}
 		rows = append(rows, &pb.SourceRow{Sku: k.sku, Location: k.location, Quantity: said})
 	}
+	rows = append(rows, g.depot(places[1].sku))
+	g.Ingest(ingest.TopicMovements, 0, g.numbers...)
 	g.clock.Advance(time.Minute)
-	g.record(later...)
+	g.record(g.later...)
+	g.log.end = int64(len(g.numbers) + len(g.queued))
+	g.Ingest(ingest.TopicMovements, int64(len(g.numbers)), g.queued...)
 	g.clock.Advance(time.Second)
 	rows = append(rows, &pb.SourceRow{Sku: rows[0].Sku, Location: rows[0].Location, Quantity: rows[0].Quantity})
-	want[places[0]] = pb.DiscrepancyClass_DISCREPANCY_CLASS_DUPLICATE
+	g.want[places[0]] = pb.DiscrepancyClass_DISCREPANCY_CLASS_DUPLICATE
 	h := g.header("quarter end")
 	h.Location = ""
 	run, list := g.found(h, rows...)
-	if len(list) != len(want) || len(want) < 50 {
-		t.Errorf("%d discrepancies found, %d planted", len(list), len(want))
-	}
+	classes := map[pb.DiscrepancyClass]int{}
 	for _, d := range list {
-		if k := (lying{d.Sku, d.Location}); d.Class != want[k] {
-			t.Errorf("%v: found %v, planted %v: %v", k, d.Class, want[k], d)
+		k := lying{d.Sku, d.Location}
+		if classes[d.Class]++; d.Class != g.want[k] {
+			t.Errorf("%v: found %v, planted %v: %v", k, d.Class, g.want[k], d)
 		}
 	}
-	if run.Totals.Matched != int64(len(rows)-len(want)-1) {
+	t.Logf("%d rows, %d planted, found by class: %v", len(rows), len(g.want), classes)
+	if len(list) != len(g.want) || len(list) < 500 || len(classes) != 9 { // what a channel was not told of is no error of a stock list
+		t.Errorf("%d discrepancies in %d classes found, %d planted", len(list), len(classes), len(g.want))
+	}
+	if run.Totals.Matched != int64(len(rows)-len(list)-1) {
 		t.Errorf("totals %v of %d rows", run.Totals, len(rows))
 	}
 }
 
-// plant plants an error of a kind at a place.
-func (g *grocer) plant(k lying, kind int, said int64, want map[lying]pb.DiscrepancyClass, later []*pb.Movement) (int64, []*pb.Movement) {
-	sold := func(id string) *pb.Movement {
-		return &pb.Movement{MovementId: id + k.sku + "/" + k.location, Source: "pos", Document: id, Sku: k.sku, Location: k.location, Quantity: 3,
-			OccurredAt: timestamppb.New(g.asOf.Time().Add(-time.Hour)), Kind: &pb.Movement_Sold_{Sold: &pb.Movement_Sold{}}}
+// depot is a place where the ERP is not believed, and what it says of it.
+func (g *grocer) depot(sku string) *pb.SourceRow {
+	g.Location("depot")
+	_, err := g.PolicyClient().PutOwners(g.t.Context(), &pb.PutOwnersRequest{Owners: &pb.Owners{LocationId: "depot", Ownerships: []*pb.Ownership{
+		{Fact: pb.OwnedFact_OWNED_FACT_ON_HAND, Sources: []string{"wms"}}}}})
+	if err != nil {
+		g.t.Fatal(err)
 	}
-	switch kind {
-	case 0: // lost in the ERP
-		want[k], said = pb.DiscrepancyClass_DISCREPANCY_CLASS_UNEXPLAINED, said-7
-	case 1: // a case for a unit
-		want[k], said = pb.DiscrepancyClass_DISCREPANCY_CLASS_UNIT_MISTAKE, said*12
-	case 2: // a till that was offline
-		want[k], said = pb.DiscrepancyClass_DISCREPANCY_CLASS_LATE_EVENT, said-3
-		later = append(later, sold("offline"))
-	case 3: // a till that used an id again, for another sale
-		m := sold("reused")
-		m.MovementId = g.sales[k][0].MovementId
-		want[k], said = pb.DiscrepancyClass_DISCREPANCY_CLASS_DEAD_LETTER, said-3
-		later = append(later, m)
-	case 4: // a till that sent a receipt twice, under two ids
-		again := g.sales[k][0]
-		m := &pb.Movement{MovementId: "again" + again.MovementId, Source: again.Source, Document: again.Document, Line: again.Line, Sku: again.Sku,
-			Location: again.Location, Quantity: again.Quantity, OccurredAt: again.OccurredAt, Kind: again.Kind}
-		want[k] = pb.DiscrepancyClass_DISCREPANCY_CLASS_DUPLICATE
-		g.record(m)
-	case 5: // another count in the ERP's books
-		want[k] = pb.DiscrepancyClass_DISCREPANCY_CLASS_CONFLICTING_COUNTS
-		g.record(&pb.Movement{MovementId: "recount" + k.sku + k.location, Source: "wms", Sku: k.sku, Location: k.location, Quantity: said + 40,
+	g.record(&pb.Movement{MovementId: "depot", Source: "wms", Sku: sku, Location: "depot", Quantity: 50,
+		OccurredAt: timestamppb.New(g.asOf.Time().Add(-time.Hour)), Kind: &pb.Movement_Counted_{Counted: &pb.Movement_Counted{}}})
+	g.want[lying{sku, "depot"}] = pb.DiscrepancyClass_DISCREPANCY_CLASS_NOT_OWNER
+	return &pb.SourceRow{Sku: sku, Location: "depot", Quantity: 43}
+}
+
+// sold is a sale of three units an hour before the as-of time.
+func (g *grocer) sold(k lying, id string) *pb.Movement {
+	return &pb.Movement{MovementId: id + k.sku + "/" + k.location, Source: "pos", Document: id, Sku: k.sku, Location: k.location, Quantity: 3,
+		OccurredAt: timestamppb.New(g.asOf.Time().Add(-time.Hour)), Kind: &pb.Movement_Sold_{Sold: &pb.Movement_Sold{}}}
+}
+
+// message is such a sale by the message log, numbered within the SKU unless the number is empty.
+func (g *grocer) message(k lying, id, number string) ingest.Message {
+	return servicetest.Event(ingest.TypeMovement, id+k.sku+"/"+k.location, "scanner", number, k.sku, g.asOf.Add(-time.Hour),
+		fmt.Sprintf(`{"sku": %q, "location": %q, "quantity": 3, "sold": {}}`, k.sku, k.location))
+}
+
+// kinds are the errors that are planted: each gives what the ERP says of a place, of which the truth was another before.
+var kinds = []struct {
+	class pb.DiscrepancyClass
+	plant func(g *grocer, k lying, truth int64) int64
+}{
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_UNEXPLAINED, func(_ *grocer, _ lying, truth int64) int64 { return truth - 7 }},   // lost in the ERP
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_UNIT_MISTAKE, func(_ *grocer, _ lying, truth int64) int64 { return truth * 12 }}, // a case for a unit
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_LATE_EVENT, func(g *grocer, k lying, truth int64) int64 { // a till that was offline
+		g.later = append(g.later, g.sold(k, "offline"))
+		return truth - 3
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_QUEUED_EVENT, func(g *grocer, k lying, truth int64) int64 { // it was in the log, and not taken in
+		g.queued = append(g.queued, g.message(k, "queued", ""))
+		return truth - 3
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_DEAD_LETTER, func(g *grocer, k lying, truth int64) int64 { // a till that used an id again, for another sale
+		g.later = append(g.later, g.sold(k, "reused"))
+		g.later[len(g.later)-1].MovementId = g.sales[k][0].MovementId
+		return truth - 3
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_SEQUENCE_GAP, func(g *grocer, k lying, truth int64) int64 { // the second of three did not come
+		g.numbers = append(g.numbers, g.message(k, "first", "1"), g.message(k, "third", "3"))
+		return truth - 9
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_DUPLICATE, func(g *grocer, k lying, truth int64) int64 { // a till that sent a receipt twice, under two ids
+		again := proto.CloneOf(g.sales[k][0])
+		again.MovementId = "again" + again.MovementId
+		g.record(again)
+		return truth
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_CONFLICTING_COUNTS, func(g *grocer, k lying, truth int64) int64 { // another count in the ERP's books
+		g.record(&pb.Movement{MovementId: "recount" + k.sku + k.location, Source: "wms", Sku: k.sku, Location: k.location, Quantity: truth + 40,
 			OccurredAt: timestamppb.New(g.asOf.Time().Add(-time.Minute)), Kind: &pb.Movement_Counted_{Counted: &pb.Movement_Counted{}}})
-	default:
-		g.t.Fatal(fmt.Sprint("kind ", kind))
+		return truth
+	}},
+}
+
+// plant plants an error of a kind at a place; where nothing was sold, another one.
+func (g *grocer) plant(k lying, kind int, truth int64) (said int64) {
+	if len(g.sales[k]) == 0 {
+		kind = 0
 	}
-	return said, later
+	g.want[k] = kinds[kind].class
+	return kinds[kind].plant(g, k, truth)
 }

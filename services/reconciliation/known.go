@@ -90,11 +90,12 @@ func (x *outside) lettersAt(sku string, at spot, a *account) (list []classify.Fa
 	return list
 }
 
-// gapsOf are the gaps that may be about a SKU: of its key, or of the location's, in the numbers of a source that told of it.
+// gapsOf are the gaps that may be about a SKU: of its key; and of the location's, or of none, in the numbers of a source that told of it.
 func (x *outside) gapsOf(sku, location string, a *account) (list []classify.Gap) {
 	for i := range x.gaps {
 		g := &x.gaps[i]
-		if g.PartitionKey != sku && (g.PartitionKey != location || location == "" || !a.sources[g.System]) || len(list) >= maxCandidates {
+		shared := (g.PartitionKey == location || g.PartitionKey == "") && a.sources[g.System]
+		if g.PartitionKey != sku && !shared || len(list) >= maxCandidates {
 			continue
 		}
 		list = append(list, classify.Gap{ID: g.LetterID, Source: g.System, Key: g.PartitionKey, First: g.First, Last: g.Last, Missing: g.Missing})

@@ -220,15 +220,6 @@ func (s *shop) own(system string) {
 	}
 }
 
-func (s *shop) onHand(sku string) int64 {
-	s.t.Helper()
-	answer, err := s.StockClient().GetStock(s.t.Context(), &pb.GetStockRequest{Sku: sku})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return answer.Stock.Locations[0].Sellable
-}
-
 func TestTheSystemOfRecordCorrectsWithinTheLimitsAndOnce(t *testing.T) {
 	s := start(t)
 	s.own("erp")
