@@ -34,10 +34,15 @@ func topic(origin string) string {
 
 // errand reads a message of a topic of its own kind; is is false when it is about something else.
 func (t *takers) errand(m *Message, epoch int64) (x *errand, n number, rejection *stock.Rejection, is bool) {
-	read := map[string]func(*event, aggregates.Metadata) (*errand, *stock.Rejection, bool){
-		TopicOrders: t.orderErrand, TopicPolicy: t.policyErrand, TopicSnapshots: t.snapshotErrand,
-	}[topic(m.Topic)]
-	if read == nil {
+	var read func(*event, aggregates.Metadata) (*errand, *stock.Rejection, bool)
+	switch topic(m.Topic) {
+	case TopicOrders:
+		read = t.orderErrand
+	case TopicPolicy:
+		read = t.policyErrand
+	case TopicSnapshots:
+		read = t.snapshotErrand
+	default:
 		return nil, n, nil, false
 	}
 	e, err := decodeEvent(m)
