@@ -354,4 +354,12 @@ func late(d time.Duration) string {
 	}
 }
 
+// delay says a short time to the millisecond, and a long one as late does.
+func delay(d time.Duration) string {
+	if d < 2*time.Minute {
+		return d.Round(time.Millisecond).String()
+	}
+	return late(d)
+}
+
 func clock(t *timestamppb.Timestamp) string { return t.AsTime().Format("2006-01-02 15:04:05 UTC") }

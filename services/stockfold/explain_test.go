@@ -93,6 +93,14 @@ func TestRulesCanBeReadAloud(t *testing.T) {
 	}
 }
 
+func TestShortDelaysAreExact(t *testing.T) {
+	for d, want := range map[time.Duration]string{1_499 * time.Microsecond: "1ms", 61_020 * time.Millisecond: "1m1.02s", 9 * 365 * 24 * time.Hour: "3285 days"} {
+		if got := delay(d); got != want {
+			t.Errorf("%d is told as %q, want %q", d, got, want)
+		}
+	}
+}
+
 func TestDelaysCanBeReadAloud(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		time.Second: "1 second", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 90 * time.Minute: "90 minutes",

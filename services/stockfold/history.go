@@ -143,8 +143,8 @@ func delayed(v *pb.Event) string {
 	if v.OccurredAt == nil {
 		return ""
 	}
-	if d := v.RecordedAt.AsTime().Sub(v.OccurredAt.AsTime()).Round(time.Millisecond); d > 0 {
-		return ", occurred " + d.String() + " before"
+	if d := v.RecordedAt.AsTime().Sub(v.OccurredAt.AsTime()); d >= time.Millisecond {
+		return ", occurred " + delay(d) + " before"
 	}
 	return ""
 }

@@ -108,7 +108,7 @@ func after(s *pb.TraceStep) string {
 	if s.DelayMs == 0 {
 		return ""
 	}
-	return fmt.Sprintf("  +%s", time.Duration(s.DelayMs)*time.Millisecond)
+	return "  +" + delay(time.Duration(s.DelayMs)*time.Millisecond)
 }
 
 func by(s *pb.TraceStep) string {
