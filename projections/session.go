@@ -158,15 +158,18 @@ func (s *session) fold(ctx context.Context, b Batch) error {
 // tend lets the projection do its own work.
 func (s *session) tend(ctx context.Context) error {
 	return s.projection.Tend(ctx, func(change func(func(string) int) error) error {
-		s.mu.Lock()
-		err := change(s.folder.pick)
-		s.mu.Unlock()
-		signal(s.wake)
-		if err != nil {
+		if err := s.change(change); err != nil {
 			return err
 		}
 		return s.waitForRoom(ctx)
 	})
+}
+
+func (s *session) change(change func(pick func(string) int) error) error {
+	defer signal(s.wake)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return change(s.folder.pick)
 }
 
 // watch looks for what the model loses.
