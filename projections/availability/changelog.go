@@ -20,6 +20,7 @@ type change struct {
 	Availability
 	seq    uint64 // order of publication, over all channels
 	before uint64 // the hub's token before it was published
+	mended bool   // it may be of a position that was handed out before, with another value
 	dead   bool
 }
 
@@ -72,13 +73,13 @@ func (l *changeLog) compact() {
 	l.entries, l.first = kept, 0
 }
 
-// read appends to dst the values after a place that are newer than a position, until dst has maxChanges. It returns the place
+// read appends to dst the values after a place that are newer than a position, or mended, until dst has maxChanges. It returns the place
 // reached, and the first change after it, nil at the end.
 func (l *changeLog) read(cursor, newer uint64, dst []Availability) (filled []Availability, reached uint64, rest *change) {
 	i := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].seq > cursor })
 	for ; i < len(l.entries); i++ {
 		e := &l.entries[i]
-		if !e.dead && e.Position > newer {
+		if !e.dead && (e.Position > newer || e.mended) {
 			if len(dst) == maxChanges {
 				return dst, cursor, e
 			}

@@ -20,6 +20,8 @@ type fold struct {
 	policy  uint64 // version of the policies that every document includes, those not yet cut out as well
 	cutAt   uint64 // policy when last cut
 	unheard bool   // there were changes that no watcher was told of; used when publishing only
+
+	mended []chan struct{} // to be closed when what is folded now is published
 }
 
 // shard is one worker's part.
@@ -33,6 +35,7 @@ type shard struct {
 type draft struct {
 	*Document
 	before *Document // what watchers have heard of; nil when that was nothing, or is not known
+	mended bool      // what was published of its position may have been wrong
 }
 
 // draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it.
@@ -78,6 +81,8 @@ func (f *fold) restart(p projections.Progress) {
 	for i := range f.shards {
 		f.shards[i] = shard{drafts: map[string]draft{}}
 	}
+	letGo(f.mended)
+	f.mended = nil
 	f.policy, f.cutAt = p.Own, p.Own
 	f.cache.Clear()
 	f.hub.restart(p)
@@ -140,8 +145,8 @@ func (s *shard) begin(sku string, before *Document) draft {
 }
 
 func (f *fold) Cut() projections.Pending {
-	c := &pending{fold: f, policy: f.policy, moved: f.policy != f.cutAt, drafts: make([]map[string]draft, len(f.shards))}
-	f.cutAt = f.policy
+	c := &pending{fold: f, policy: f.policy, moved: f.policy != f.cutAt, drafts: make([]map[string]draft, len(f.shards)), mended: f.mended}
+	f.cutAt, f.mended = f.policy, nil
 	for i := range f.shards {
 		s := &f.shards[i]
 		c.drafts[i], s.cut = s.drafts, s.drafts
@@ -158,6 +163,7 @@ type pending struct {
 	moved  bool // the version of the policies that every document includes
 	drafts []map[string]draft
 	count  int
+	mended []chan struct{} // to be closed once it is published
 
 	bundled []draft // of kits and components, found when publishing
 }
@@ -190,6 +196,7 @@ func (c *pending) Publish(through uint64) {
 		}
 	}
 	c.fold.publish(c, through)
+	letGo(c.mended)
 }
 
 // noteBoundary keeps when rules of a SKU begin or end next, while it has such.

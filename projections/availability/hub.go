@@ -101,8 +101,9 @@ func (h *hub) publish(c *pending, through uint64, kits []Availability) {
 			}
 		}
 	}
+	mended := slices.ContainsFunc(c.bundled, func(d draft) bool { return d.mended })
 	for _, a := range kits {
-		h.tell(a)
+		h.tell(a, mended)
 	}
 	h.through, h.policy = through, c.policy
 	h.settle()
@@ -115,13 +116,13 @@ func (h *hub) publishDocument(d draft) {
 		if !kit && !d.changed(i, plain) {
 			continue
 		}
-		h.tell(d.prices.availability(d.Document, d.SKU, i, nil))
+		h.tell(d.prices.availability(d.Document, d.SKU, i, nil), d.mended)
 	}
 }
 
-// tell hands out one value.
-func (h *hub) tell(a Availability) {
-	h.log(a)
+// tell hands out one value; one that is mended to those as well who had another one of its position.
+func (h *hub) tell(a Availability, mended bool) {
+	h.log(a, mended)
 	for _, s := range h.watched[a.SKU] {
 		if s.channel == "" || s.channel == a.Channel {
 			s.mark(s.index)
@@ -129,7 +130,7 @@ func (h *hub) tell(a Availability) {
 	}
 }
 
-func (h *hub) log(a Availability) {
+func (h *hub) log(a Availability, mended bool) {
 	l := h.logs[a.Channel]
 	if l == nil {
 		l = &changeLog{}
@@ -137,7 +138,7 @@ func (h *hub) log(a Availability) {
 	}
 	h.seq++
 	limit := max(min(minLogged, h.keep), h.keep/len(h.logs))
-	h.complete = max(h.complete, l.add(change{Availability: a, seq: h.seq, before: h.token}, limit))
+	h.complete = max(h.complete, l.add(change{Availability: a, seq: h.seq, before: h.token, mended: mended}, limit))
 	h.waiting[a.Channel].wake()
 	h.waiting[""].wake()
 }

@@ -87,6 +87,7 @@ type Projection struct {
 	boundaries boundaries
 	risks      risks
 	survey     survey
+	mendings   chan *mending
 }
 
 // New makes a projection. Reads work at once, from what the read model holds; they follow the store while Run runs.
@@ -98,7 +99,7 @@ func New(c Config) *Projection {
 		c.Heartbeat = DefaultHeartbeat
 	}
 	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).Size),
-		survey: survey{turn: make(chan struct{}, 1)}}
+		survey: survey{turn: make(chan struct{}, 1)}, mendings: make(chan *mending)}
 	p.hub = newHub(p, c.Heartbeat)
 	f := newFold(p)
 	c.Policies.OnChange(f.policyChanged)

@@ -23,7 +23,7 @@ func (f *fold) policyChanged(c policies.Change) {
 	}
 }
 
-// Tend brings the stored values of all documents up to date after each change of policies. How far that has come is
+// Tend brings the stored values of all documents up to date after each change of policies, and takes in documents that are mended. How far that has come is
 // stored with the documents; a pass cut short starts again, and passes over what is up to date. Nobody else changes
 // f.policy meanwhile.
 func (f *fold) Tend(ctx context.Context, touch projections.Touch) error {
@@ -36,6 +36,10 @@ func (f *fold) Tend(ctx context.Context, touch projections.Touch) error {
 		}
 		select {
 		case <-f.changed:
+		case m := <-f.mendings:
+			if err := f.mend(m, touch); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return nil
 		}

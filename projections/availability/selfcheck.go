@@ -1,0 +1,139 @@
+package availability
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// selfCheckPage is how many SKUs are looked up at once.
+	selfCheckPage = 64
+	// selfCheckShare bounds the time that checking takes: after a SKU that took long, the next one waits so many times as long.
+	selfCheckShare = 9
+)
+
+// SelfCheck checks one document after the other, round and round, and mends those that differ from their streams. Make it with NewSelfCheck.
+type SelfCheck struct {
+	checker *Checker
+	pause   time.Duration
+	log     *slog.Logger
+	after   string // SKU that was reached
+
+	checked, skipped, drifted, mended, rounds atomic.Int64
+}
+
+// SelfCheckStats count what a self-check did since it was made.
+type SelfCheckStats struct {
+	Checked int64 // SKUs that were compared
+	Skipped int64 // SKUs that could not be compared then
+	Drifted int64 // SKUs whose document was not what its stream comes to
+	Mended  int64 // of them, those whose document was written anew and is right
+	Rounds  int64 // times that all documents were gone through
+}
+
+// NewSelfCheck makes a self-check of at most so many SKUs in a minute.
+func NewSelfCheck(c *Checker, perMinute int, log *slog.Logger) *SelfCheck {
+	return &SelfCheck{checker: c, pause: time.Minute / time.Duration(perMinute), log: log}
+}
+
+// Stats returns what was done so far.
+func (s *SelfCheck) Stats() SelfCheckStats {
+	return SelfCheckStats{Checked: s.checked.Load(), Skipped: s.skipped.Load(), Drifted: s.drifted.Load(), Mended: s.mended.Load(), Rounds: s.rounds.Load()}
+}
+
+// Run checks until ctx ends, and returns nil then.
+func (s *SelfCheck) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		for _, sku := range s.page(ctx) {
+			began := time.Now()
+			s.one(ctx, sku)
+			if !rest(ctx, max(s.pause, selfCheckShare*time.Since(began))) {
+				return nil
+			}
+		}
+		if !rest(ctx, s.pause) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// page lists the next SKUs; at the end it begins again.
+func (s *SelfCheck) page(ctx context.Context) (skus []string) {
+	list, err := s.checker.model.Scan(ctx, s.after, selfCheckPage)
+	if err != nil {
+		return nil // whoever keeps the read model says so
+	}
+	if len(list) == 0 {
+		if s.after != "" {
+			s.rounds.Add(1)
+		}
+		s.after = ""
+	}
+	for _, d := range list {
+		skus, s.after = append(skus, d.SKU), d.SKU
+	}
+	return skus
+}
+
+// one checks one SKU.
+func (s *SelfCheck) one(ctx context.Context, sku string) {
+	d, err := s.checker.Check(ctx, sku)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		s.skipped.Add(1)
+		if !errors.Is(err, ErrUnreadable) {
+			s.log.Warn("a document of availability cannot be checked", "sku", sku, "error", err)
+		}
+		return
+	}
+	if s.checked.Add(1); d == nil {
+		return
+	}
+	s.drifted.Add(1)
+	s.log.Error("a document of availability is not what its events come to", d.attributes()...)
+	if err := s.checker.Mend(ctx, d); err != nil {
+		if ctx.Err() == nil {
+			s.log.Error("a document of availability is not mended", "sku", sku, "error", err)
+		}
+		return
+	}
+	s.mended.Add(1)
+	s.log.Info("a document of availability is mended", "sku", sku, "position", d.Should)
+}
+
+// namedInLog is how many fields and events a line of the log names.
+const namedInLog = 5
+
+// attributes say in the log what is wrong.
+func (d *Drift) attributes() []any {
+	list := []any{"sku", d.SKU, "kind", d.Kind, "copy", d.Copy, "position", d.Position, "should", d.Should, "explanation", d.Explanation()}
+	for i, x := range d.Differences {
+		if i == namedInLog {
+			break
+		}
+		list = append(list, slog.Group(x.Field, "is", x.Is, "should", x.Should))
+	}
+	events := make([]string, 0, namedInLog)
+	for _, e := range d.Concerned[max(0, len(d.Concerned)-namedInLog):] {
+		events = append(events, e.String())
+	}
+	return append(list, "differences", len(d.Differences)+d.More, "events", events)
+}
+
+// rest waits; it returns false when ctx ended.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
