@@ -115,7 +115,7 @@ func (a *Availability) Write(ctx context.Context, documents []*availability.Docu
 	for _, d := range documents {
 		policies = max(policies, d.Policies())
 	}
-	return a.guard.writeShared(ctx, p, policies, func(ctx context.Context) error {
+	store := func(ctx context.Context) error {
 		index := lexIndex{db: a.db, space: spaceSKUs}
 		var encoder availability.Encoder
 		evals := make([]*eval, 0, min(len(documents), maxPipeline))
@@ -139,7 +139,11 @@ func (a *Availability) Write(ctx context.Context, documents []*availability.Docu
 			}
 		}
 		return nil
-	})
+	}
+	if slices.ContainsFunc(documents, (*availability.Document).Mends) { // they are not what others have stored
+		return a.guard.writeOwn(ctx, p, store)
+	}
+	return a.guard.writeShared(ctx, p, policies, store)
 }
 
 // writing is the script that stores a document.

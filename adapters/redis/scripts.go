@@ -23,13 +23,15 @@ local function precedes(a, b)
 end
 `
 
-// writeDocument stores a SKU's document if it is newer than the stored one.
+// writeDocument stores a SKU's document if it is newer than the stored one, or other contents of the same version: those mend it.
 // KEYS: the SKU's hash, its document. ARGV: position, policies, document, then names and values of fields.
 var writeDocument = newScript("write document", `#!lua
 `+precedes+`
 local old = redis.call('HMGET', KEYS[1], 'position', 'policies')
-if old[1] and old[2] and redis.call('EXISTS', KEYS[2]) == 1 then
-  if precedes(ARGV[1], old[1]) or ARGV[1] == old[1] and not precedes(old[2], ARGV[2]) then return 0 end
+local document = redis.call('GET', KEYS[2])
+if old[1] and old[2] and document then
+  if precedes(ARGV[1], old[1]) or ARGV[1] == old[1] and precedes(ARGV[2], old[2]) then return 0 end
+  if ARGV[1] == old[1] and ARGV[2] == old[2] and ARGV[3] == document then return 0 end
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'position', ARGV[1], 'policies', ARGV[2])

@@ -20,6 +20,7 @@ func Availability(t *testing.T, start func(t *testing.T) Backend[availability.Re
 		"keeps any bytes in a SKU, in order":  documentsAnyBytes,
 		"scans in pages":                      documentsScan,
 		"never replaces a newer document":     documentsGuard,
+		"mends a document of one version":     documentsMended,
 		"keeps the newest of one call":        documentsNewestOfOneCall,
 		"never takes progress back":           documentsProgressGuard,
 		"writes all or nothing":               documentsAtomic,
@@ -154,6 +155,18 @@ func documentsGuard(t *testing.T, b Backend[availability.ReadModel]) {
 		ok(t, b.Model.Write(t.Context(), []*availability.Document{newer}, progressAt(uint64(20+i))))
 		wantDocument(t, b.Model, "a", newer)
 	}
+}
+
+// Other contents of the same version take the place of what is stored, there as well where a document is read by its parts.
+func documentsMended(t *testing.T, b Backend[availability.ReadModel]) {
+	wrong, right := document("a", 10, 5), document("a", 10, 5)
+	wrong.Balances.At("berlin").Reserved = 1
+	ok(t, b.Model.Write(t.Context(), []*availability.Document{wrong}, progressAt(10)))
+	wantDocument(t, b.Model, "a", wrong)
+	ok(t, b.Model.Write(t.Context(), []*availability.Document{right.Mending()}, progressAt(10)))
+	wantDocument(t, b.Model, "a", right)
+	b.Model = b.Reopen()
+	wantDocument(t, b.Model, "a", right)
 }
 
 func documentsNewestOfOneCall(t *testing.T, b Backend[availability.ReadModel]) {

@@ -18,6 +18,8 @@ type Document struct {
 	prices *pricing // what the values were computed with; nil while the document is folded
 	values []int64  // ATS by channel of the pricing
 
+	mends bool // see Mends
+
 	boundary aggregates.Instant // when rules of the SKU begin or end next, after RecordedAt; 0 when none do
 }
 
@@ -54,6 +56,16 @@ func (d *Document) Policies() uint64 {
 		return 0
 	}
 	return d.prices.version
+}
+
+// Mends tells that the document takes the place of one of the same version that was found to be wrong.
+func (d *Document) Mends() bool { return d.mends }
+
+// Mending returns a copy that Mends.
+func (d *Document) Mending() *Document {
+	c := *d
+	c.mends = true
+	return &c
 }
 
 // sizes of parts of a document in memory, about, in bytes.

@@ -35,7 +35,6 @@ type shard struct {
 type draft struct {
 	*Document
 	before *Document // what watchers have heard of; nil when that was nothing, or is not known
-	mended bool      // what was published of its position may have been wrong
 }
 
 // draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it.

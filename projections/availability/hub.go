@@ -101,7 +101,7 @@ func (h *hub) publish(c *pending, through uint64, kits []Availability) {
 			}
 		}
 	}
-	mended := slices.ContainsFunc(c.bundled, func(d draft) bool { return d.mended })
+	mended := slices.ContainsFunc(c.bundled, func(d draft) bool { return d.mends })
 	for _, a := range kits {
 		h.tell(a, mended)
 	}
@@ -116,7 +116,7 @@ func (h *hub) publishDocument(d draft) {
 		if !kit && !d.changed(i, plain) {
 			continue
 		}
-		h.tell(d.prices.availability(d.Document, d.SKU, i, nil), d.mended)
+		h.tell(d.prices.availability(d.Document, d.SKU, i, nil), d.mends)
 	}
 }
 

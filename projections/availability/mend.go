@@ -97,7 +97,7 @@ func (f *fold) replace(m *mending, s *shard) error {
 	} else {
 		draft = s.begin(sku, &m.what.Document)
 	}
-	draft.before, draft.mended = nil, true // what watchers have heard of was wrong
+	draft.before, draft.mends = nil, true // what watchers have heard of was wrong
 	s.drafts[sku] = draft
 	return nil
 }

@@ -38,6 +38,12 @@ var (
 	delay    = describe("projection_delay_seconds", "From the recording of the last event applied to its being readable.", "projection")
 	stuck    = describe("projection_stuck", "1 while a projection does not move for an error.", "projection")
 
+	checked   = describe("self_check_skus_total", "SKUs whose availability was compared with their events folded afresh.")
+	unchecked = describe("self_check_skipped_total", "SKUs that could not be compared when it was their turn.")
+	drifted   = describe("self_check_drifted_total", "SKUs whose availability was not what their events come to.")
+	mended    = describe("self_check_mended_total", "Of them, those whose availability was written anew and is right.")
+	rounds    = describe("self_check_rounds_total", "Times that the self-check went through all SKUs.")
+
 	ingestLag     = describe("ingest_lag_messages", "Messages of a partition that are not taken in yet.", "topic", "partition")
 	ingestTotal   = describe("ingest_messages_total", "Messages taken in: recorded, duplicate or dead letter.")
 	ingestFacts   = describe("ingest_facts_total", "Facts recorded from messages.")
@@ -98,6 +104,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	s.gauge(isReady, boolean(c.ready.Load()))
 	c.collectStore(s)
 	c.collectProjections(ctx, s)
+	c.collectSelfCheck(s)
 	c.collectIngest(ctx, s)
 	c.collectPeers(s)
 	collectStreams(s, "sku", c.skus.Stats())
@@ -154,6 +161,18 @@ func (c collector) collectProjections(ctx context.Context, s sink) {
 		s.gauge(delay, x.Delay.Seconds(), x.Name)
 		s.gauge(stuck, boolean(x.Error != ""), x.Name)
 	}
+}
+
+func (c collector) collectSelfCheck(s sink) {
+	if c.selfCheck == nil {
+		return
+	}
+	x := c.selfCheck.Stats()
+	s.counter(checked, float64(x.Checked))
+	s.counter(unchecked, float64(x.Skipped))
+	s.counter(drifted, float64(x.Drifted))
+	s.counter(mended, float64(x.Mended))
+	s.counter(rounds, float64(x.Rounds))
 }
 
 func (c collector) collectIngest(ctx context.Context, s sink) {

@@ -49,6 +49,8 @@ type Config struct {
 	AuditKeyFile    string        `placeholder:"FILE" type:"path" group:"work" help:"Sign with the key in this file; without it, with the environment's STOCKFOLD_AUDIT_KEY, or else, with embedded events, a key of its own in --data."`
 	PublicationKept time.Duration `default:"168h" placeholder:"TIME" group:"work" help:"Keep for this long what was published when, for traces (default: ${default})."`
 
+	SelfCheck int `default:"600" placeholder:"SKUS" group:"work" help:"Fold so many SKUs a minute afresh from their events, round and round, and mend the availability of those that differ; 0 for none (default: ${default})."`
+
 	ReconcileDir string `name:"reconcile-dir" placeholder:"DIR" type:"path" group:"work" help:"Compare the snapshots that other systems put into this directory, each beside a file NAME.run.json that says what it is (see stockfold reconcile --help); by default none."`
 
 	Version string `kong:"-"` // of the program, for GetStatus
@@ -103,6 +105,9 @@ func (c *Config) Check() error {
 	if err := c.checkAudit(); err != nil {
 		return err
 	}
+	if c.SelfCheck < 0 || c.SelfCheck > maxSelfCheck {
+		return fmt.Errorf("--self-check must be 0 to %d SKUs a minute, is %d", maxSelfCheck, c.SelfCheck)
+	}
 	return c.checkRoles()
 }
 
@@ -129,6 +134,9 @@ func (c *Config) checkShared() error {
 
 // kafka says how to reach the brokers that are named.
 func (c *Config) kafka() (kafka.Config, error) { return c.Secure(c.KafkaBrokers) }
+
+// maxSelfCheck is the most SKUs checked in a minute.
+const maxSelfCheck = 60_000
 
 // Bounds of each memory setting, in MiB.
 const (

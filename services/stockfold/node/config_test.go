@@ -48,6 +48,7 @@ func TestBadSettingsAreExplained(t *testing.T) {
 		"--state-memory must be 8 to 1048576 MiB, is 7":   func(c *Config) { c.StateMemory = 7 },
 		"--view-cache must be 8 to 1048576 MiB, is -1":    func(c *Config) { c.ViewCache = -1 },
 		"--event-cache must be 8 to 1048576 MiB, is 9999": func(c *Config) { c.EventCache = 9_999_999 },
+		"--self-check must be 0 to 60000 SKUs a minute":   func(c *Config) { c.SelfCheck = -1 },
 		"are for brokers named with --kafka-brokers":      func(c *Config) { c.KafkaTLS = true },
 		"--kafka-sasl-mechanism scram-sha-512 needs --kafka-username": func(c *Config) {
 			c.KafkaBrokers, c.KafkaSASLMechanism = []string{"kafka-1:9092"}, "scram-sha-512"

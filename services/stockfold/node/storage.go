@@ -72,6 +72,7 @@ type storage struct {
 
 	policies     *policies.Directory
 	availability *availability.Projection
+	selfCheck    *availability.SelfCheck // nil when nothing is checked
 	reservations *reservations.Projection
 	orderIndex   *orders.Projection
 	ledger       *ledger.Ledger // nil without the role
@@ -176,6 +177,7 @@ func (n *Node) startProjections(ctx context.Context) error {
 	n.parts.loop("projection policies", n.fail, n.policies.Run)
 	if n.config.has(RoleProject) {
 		n.parts.loop("projection availability", n.fail, n.availability.Run)
+		n.startSelfCheck()
 		n.parts.loop("projection reservations", n.fail, n.reservations.Run)
 		n.parts.loop("projection orders", n.fail, n.orderIndex.Run)
 	}
@@ -184,6 +186,15 @@ func (n *Node) startProjections(ctx context.Context) error {
 		return err
 	}
 	return n.policies.WaitForEnd(ctx)
+}
+
+// startSelfCheck compares documents of availability with their streams, all the time.
+func (n *Node) startSelfCheck() {
+	if n.config.SelfCheck == 0 {
+		return
+	}
+	n.selfCheck = availability.NewSelfCheck(n.availability.NewChecker(n.events), n.config.SelfCheck, n.log)
+	n.parts.loop("self-check", n.fail, n.afterAvailability(n.selfCheck.Run))
 }
 
 // backgroundPatience is how long what nobody waits for lets availability go first.
