@@ -64,6 +64,9 @@ const (
 	ReasonTooManyEvents       = "TOO_MANY_EVENTS"
 	ReasonNoLedger            = "NO_LEDGER"
 	ReasonTooManySnapshots    = "TOO_MANY_SNAPSHOTS"
+	ReasonReplayRunning       = "REPLAY_RUNNING"
+	ReasonNoReadModel         = "NO_READ_MODEL"
+	ReasonNotExchangeable     = "NOT_EXCHANGEABLE"
 	ReasonOverloaded          = "OVERLOADED"
 	ReasonContended           = "CONTENDED"
 	ReasonStoreUnavailable    = "STORE_UNAVAILABLE"
@@ -321,6 +324,12 @@ func trouble(err error) (problem, bool) {
 		return again(codes.ResourceExhausted, ReasonTooManyWatches, retryMuch, "too many watches are open; share one among readers, or try again later"), true
 	case refusals.ErrTooManySnapshots:
 		return again(codes.ResourceExhausted, ReasonTooManySnapshots, retryLater, ""), true
+	case refusals.ErrReplayRunning:
+		return again(codes.ResourceExhausted, ReasonReplayRunning, retryMuch, ""), true
+	case refusals.ErrNoReadModel:
+		return problem{code: codes.FailedPrecondition, reason: ReasonNoReadModel}, true
+	case refusals.ErrNotExchangeable:
+		return problem{code: codes.FailedPrecondition, reason: ReasonNotExchangeable}, true
 	case refusals.ErrNoLedger:
 		return problem{code: codes.FailedPrecondition, reason: ReasonNoLedger}, true
 	case commands.ErrContended:

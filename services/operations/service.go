@@ -1,5 +1,5 @@
 // Package operations shows what could not be applied and how the service is doing, and lets people replay or discard
-// dead letters. It leaves keeping and replaying them to services/ingest.
+// dead letters, and fold availability anew. It leaves keeping and replaying letters to services/ingest, and folding to projections/availability.
 package operations
 
 import (
@@ -48,7 +48,9 @@ type Config struct {
 	Supply Supply
 	Now    func() aggregates.Instant
 	// Sources measures the delay of each source; nil where this process records nothing.
-	Sources   func() []stock.Delay
+	Sources func() []stock.Delay
+	// Replays fold availability anew; nil where this process keeps none.
+	Replays   *Replays
 	Version   string
 	StartedAt time.Time
 }
@@ -57,6 +59,7 @@ type Config struct {
 type Service struct {
 	pb.UnimplementedOperationsServiceServer
 	Config
+	replaying chan struct{} // holds one while a replay runs
 }
 
 var (
@@ -65,4 +68,4 @@ var (
 )
 
 // New returns the service.
-func New(c Config) *Service { return &Service{Config: c} }
+func New(c Config) *Service { return &Service{Config: c, replaying: make(chan struct{}, 1)} }

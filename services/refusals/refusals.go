@@ -67,6 +67,16 @@ var ErrNoLedger = errors.New("this replica keeps no ledger: ask one that has the
 // ErrTooManySnapshots says that others are being made.
 var ErrTooManySnapshots = errors.New("as many snapshots and roll-forwards as there may be are being made; try again in a moment")
 
+// ErrReplayRunning says that a read model is being replayed already.
+var ErrReplayRunning = errors.New("a replay is running; wait until it is done, or end it")
+
+// ErrNoReadModel says that this replica keeps no availability.
+var ErrNoReadModel = errors.New("this replica keeps no read models: ask one that has the role project")
+
+// ErrNotExchangeable says that a read model is kept where another one cannot take its place as a whole.
+var ErrNotExchangeable = errors.New("availability is kept in a database shared with other replicas, and cannot be exchanged as a whole there; " +
+	"check it from scratch, then mend what differs with a replay without from_scratch")
+
 // ErrStopping says that the service is about to stop; another replica, or the same one in a moment, can serve.
 var ErrStopping = errors.New("service is stopping")
 

@@ -97,6 +97,8 @@ type World struct {
 	Desk         *ingest.DeadLetterDesk
 	Tokens       *tokens.Codec
 
+	Documents *views.Availability // what is stored of View
+
 	Server *api.Server
 	Conn   *grpc.ClientConn
 	URL    string // of REST, without a path
@@ -137,6 +139,7 @@ func (w *World) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.Documents = db.Availability()
 	clock := func() time.Time { return w.Now().Time() }
 	w.Policies = policies.New(policies.Config{Store: w.Store, Model: db.Policies(), Now: clock, Log: w.Log})
 	w.View = view.New(view.Config{Store: w.Store, Model: db.Availability(), Policies: w.Policies, Heartbeat: w.Heartbeat, Now: clock, Log: w.Log})
@@ -233,7 +236,8 @@ func (w *World) config() api.Config {
 		Snapshots:    snapshots.New(snapshots.Config{Ledger: w.Ledger, Events: w.Store, Now: w.Now}),
 		Reconcile:    w.Reconcile,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
-			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger}, Version: "test", StartedAt: w.Now().Time()}),
+			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger},
+			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store)}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}
 	if w.Configure != nil {

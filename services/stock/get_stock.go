@@ -35,10 +35,11 @@ func (s *Service) GetStock(ctx context.Context, r *pb.GetStockRequest) (*pb.GetS
 	if document == nil {
 		return nil, &refusals.UnknownSKU{SKU: r.Sku}
 	}
-	return &pb.GetStockResponse{Stock: stockOf(document, s.Now())}, nil
+	return &pb.GetStockResponse{Stock: StockOf(document, s.Now())}, nil
 }
 
-func stockOf(d *projection.Document, now aggregates.Instant) *pb.Stock {
+// StockOf tells what lies where by a document. Holds that ended before now do not count.
+func StockOf(d *projection.Document, now aggregates.Instant) *pb.Stock {
 	item := &d.Balances.Item
 	answer := &pb.Stock{
 		Sku: d.SKU, Name: item.Name, Unit: item.Unit, Decimals: int32(item.Decimals), Category: item.Category,

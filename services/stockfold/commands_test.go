@@ -28,7 +28,7 @@ func (c client) run(command string, args ...string) (out, trouble string, code i
 		"explain": {"--grpc", c.n.GRPC}, "snapshot": {"--grpc", c.n.GRPC}, "rollforward": {"--grpc", c.n.GRPC},
 		"history": {"--grpc", c.n.GRPC},
 		"trace":   {"--grpc", c.n.GRPC},
-		"verify":  {"--grpc", c.n.GRPC}, "reconcile": {"--grpc", c.n.GRPC},
+		"verify":  {"--grpc", c.n.GRPC}, "replay": {"--grpc", c.n.GRPC}, "reconcile": {"--grpc", c.n.GRPC},
 		"publish": {"--kafka-brokers", strings.Join(c.n.Brokers, ",")},
 		"load":    {"--grpc", c.n.GRPC, "--broker", c.n.Brokers[0]},
 	}[command]

@@ -41,11 +41,19 @@ func (b bars) Stage(name string, total int) (func(int), func()) {
 	}
 	bar := p.AddBar(int64(total),
 		mpb.PrependDecorators(decor.Name(name, decor.WC{W: nameWidth, C: decor.DindentRight})),
-		mpb.AppendDecorators(counters, decor.AverageSpeed(0, "  %.0f/s")))
+		mpb.AppendDecorators(append([]decor.Decorator{counters, decor.AverageSpeed(0, "  %.0f/s")}, left(total)...)...))
 	return func(n int) { bar.IncrBy(n) }, func() {
 		bar.SetTotal(-1, true)
 		p.Wait()
 	}
+}
+
+// left shows the time left of a stage whose total is known.
+func left(total int) []decor.Decorator {
+	if total == 0 {
+		return nil
+	}
+	return []decor.Decorator{decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), decor.Name(" left")}
 }
 
 // linesEvery is the least time between two lines of one stage.
@@ -65,11 +73,14 @@ func (l *lines) Stage(name string, total int) (func(int), func()) {
 	last := began
 	print := func() {
 		rate := float64(steps) / max(l.now().Sub(began).Seconds(), 0.001)
-		of := ""
+		of, left := "", ""
 		if total > 0 {
 			of = fmt.Sprintf(" / %d", total)
 		}
-		fmt.Fprintf(l.out, "%-*s %d%s  %.0f/s\n", nameWidth, name, steps, of, rate)
+		if total > steps && rate > 0 {
+			left = fmt.Sprintf("  %s left", time.Duration(float64(total-steps)/rate*float64(time.Second)).Round(time.Second))
+		}
+		fmt.Fprintf(l.out, "%-*s %d%s  %.0f/s%s\n", nameWidth, name, steps, of, rate, left)
 	}
 	add := func(n int) {
 		mu.Lock()

@@ -17,7 +17,7 @@ func TestLinesComeNowAndThen(t *testing.T) {
 	clock = clock.Add(linesEvery)
 	add(60)
 	done()
-	want := "baskets sent       40 / 100  20/s\nbaskets sent       100 / 100  25/s\nbaskets sent       100 / 100  25/s\n"
+	want := "baskets sent       40 / 100  20/s  3s left\nbaskets sent       100 / 100  25/s\nbaskets sent       100 / 100  25/s\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}

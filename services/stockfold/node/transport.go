@@ -74,6 +74,7 @@ func (n *Node) operations() operations.Config {
 	}
 	if n.config.has(RoleProject) {
 		c.Supply, c.Now = n.availability, now
+		c.Replays = &operations.Replays{Checker: n.availability.NewChecker(n.events)}
 	}
 	if n.ingest != nil {
 		c.Partitions, c.Trouble = n.ingest.Status, n.ingest.Trouble

@@ -23,6 +23,7 @@ const (
 	OperationsService_ReplayDeadLetter_FullMethodName  = "/stockfold.inventory.v1.OperationsService/ReplayDeadLetter"
 	OperationsService_DiscardDeadLetter_FullMethodName = "/stockfold.inventory.v1.OperationsService/DiscardDeadLetter"
 	OperationsService_GetStatus_FullMethodName         = "/stockfold.inventory.v1.OperationsService/GetStatus"
+	OperationsService_Replay_FullMethodName            = "/stockfold.inventory.v1.OperationsService/Replay"
 )
 
 // OperationsServiceClient is the client API for OperationsService service.
@@ -40,6 +41,9 @@ type OperationsServiceClient interface {
 	DiscardDeadLetter(ctx context.Context, in *DiscardDeadLetterRequest, opts ...grpc.CallOption) (*DiscardDeadLetterResponse, error)
 	// GetStatus tells how far each process has come.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
+	// Replay folds availability anew from the events, beside what serves, compares, tells the differences with the events concerned, and
+	// mends them. One at a time.
+	Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReplayResponse], error)
 }
 
 type operationsServiceClient struct {
@@ -90,6 +94,25 @@ func (c *operationsServiceClient) GetStatus(ctx context.Context, in *GetStatusRe
 	return out, nil
 }
 
+func (c *operationsServiceClient) Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReplayResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperationsService_ServiceDesc.Streams[0], OperationsService_Replay_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ReplayRequest, ReplayResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperationsService_ReplayClient = grpc.ServerStreamingClient[ReplayResponse]
+
 // OperationsServiceServer is the server API for OperationsService service.
 // All implementations must embed UnimplementedOperationsServiceServer
 // for forward compatibility.
@@ -105,6 +128,9 @@ type OperationsServiceServer interface {
 	DiscardDeadLetter(context.Context, *DiscardDeadLetterRequest) (*DiscardDeadLetterResponse, error)
 	// GetStatus tells how far each process has come.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
+	// Replay folds availability anew from the events, beside what serves, compares, tells the differences with the events concerned, and
+	// mends them. One at a time.
+	Replay(*ReplayRequest, grpc.ServerStreamingServer[ReplayResponse]) error
 	mustEmbedUnimplementedOperationsServiceServer()
 }
 
@@ -126,6 +152,9 @@ func (UnimplementedOperationsServiceServer) DiscardDeadLetter(context.Context, *
 }
 func (UnimplementedOperationsServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
+}
+func (UnimplementedOperationsServiceServer) Replay(*ReplayRequest, grpc.ServerStreamingServer[ReplayResponse]) error {
+	return status.Error(codes.Unimplemented, "method Replay not implemented")
 }
 func (UnimplementedOperationsServiceServer) mustEmbedUnimplementedOperationsServiceServer() {}
 func (UnimplementedOperationsServiceServer) testEmbeddedByValue()                           {}
@@ -220,6 +249,17 @@ func _OperationsService_GetStatus_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperationsService_Replay_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ReplayRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperationsServiceServer).Replay(m, &grpc.GenericServerStream[ReplayRequest, ReplayResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperationsService_ReplayServer = grpc.ServerStreamingServer[ReplayResponse]
+
 // OperationsService_ServiceDesc is the grpc.ServiceDesc for OperationsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -244,6 +284,12 @@ var OperationsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _OperationsService_GetStatus_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Replay",
+			Handler:       _OperationsService_Replay_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "stockfold/inventory/v1/operations.proto",
 }
