@@ -12,6 +12,9 @@ var ErrTooManyWaiters = errors.New("too many callers wait for the projection")
 // model is then built from scratch.
 var ErrOtherHistory = errors.New("the event store holds another history than the read model was built from")
 
+// ErrReload ends a subscription, and is no trouble: the model is to be loaded anew.
+var ErrReload = errors.New("the read model is to be loaded anew")
+
 // UnreadableError says that an event can be neither applied nor skipped: the projection stands before it.
 type UnreadableError struct {
 	Stream   string

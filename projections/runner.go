@@ -92,6 +92,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, ErrReload) {
+			continue
+		}
 		if r.Position() > before {
 			backoff = firstBackoff
 		}

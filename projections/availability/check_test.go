@@ -217,7 +217,9 @@ func TestChecksBesideLiveUpdatesFindNothing(t *testing.T) {
 				}
 				select {
 				case <-done:
-					return
+					if checked > 0 {
+						return
+					}
 				default:
 				}
 			}
@@ -230,9 +232,6 @@ func TestChecksBesideLiveUpdatesFindNothing(t *testing.T) {
 		s.seen()
 		close(done)
 		checking.Wait()
-		if checked == 0 {
-			t.Error("nothing was checked")
-		}
 		stored := s.documents()
 		s.stop()
 		s.wantFreshFold(stored)

@@ -21,6 +21,8 @@ const (
 	DriftLacks   DriftKind = "LACKS"   // it includes fewer events of its stream than the projection has folded
 	DriftMissing DriftKind = "MISSING" // there is none, and the projection has folded events of its stream
 	DriftVersion DriftKind = "VERSION" // it is of a position where its stream has no event, but later ones
+	// It is of a position where its stream ended before, or has no stream; only a second read model can tell.
+	DriftUnfounded DriftKind = "UNFOUNDED"
 )
 
 // Copies of a document.
@@ -57,6 +59,11 @@ func (d *Drift) Explanation() string {
 		fmt.Fprintf(&b, "there is no document, though the stream has events up to position %d", d.Should)
 	case DriftLacks:
 		fmt.Fprintf(&b, "the %s document ends at position %d, and lacks events up to position %d", d.copied(), d.Position, d.Should)
+	case DriftUnfounded:
+		fmt.Fprintf(&b, "the %s document is of position %d, and the stream", d.copied(), d.Position)
+		if b.WriteString(" has no event"); d.Should > 0 {
+			fmt.Fprintf(&b, " after position %d", d.Should)
+		}
 	case DriftVersion:
 		fmt.Fprintf(&b, "the %s document is of position %d, where the SKU has no event; its last one is at %d", d.copied(), d.Position, d.Should)
 	default:

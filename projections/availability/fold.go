@@ -21,7 +21,8 @@ type fold struct {
 	cutAt   uint64 // policy when last cut
 	unheard bool   // there were changes that no watcher was told of; used when publishing only
 
-	mended []chan struct{} // to be closed when what is folded now is published
+	mended   []chan struct{} // to be closed when what is folded now is published
+	exchange *exchanging     // between two subscriptions
 }
 
 // shard is one worker's part.
@@ -60,6 +61,9 @@ func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
 		return projections.Progress{}, fmt.Errorf("wait for the policies: %w", err)
 	}
 	progress, err := f.model.Progress(ctx)
+	if err == nil {
+		progress, err = f.exchangeNow(ctx, progress)
+	}
 	if err != nil {
 		return progress, err
 	}
@@ -89,9 +93,6 @@ func (f *fold) restart(p projections.Progress) {
 
 // Ignores nothing: every event of a SKU at least moves its document's position.
 func (f *fold) Ignores(string) bool { return false }
-
-// Watch looks for what the read model loses.
-func (f *fold) Watch(ctx context.Context) error { return projections.WatchModel(ctx, f.model) }
 
 func (f *fold) Unwritten() (bytes int) {
 	for i := range f.shards {

@@ -88,6 +88,8 @@ type Projection struct {
 	risks      risks
 	survey     survey
 	mendings   chan *mending
+	exchanges  chan *exchanging
+	fold       *fold
 }
 
 // New makes a projection. Reads work at once, from what the read model holds; they follow the store while Run runs.
@@ -99,9 +101,10 @@ func New(c Config) *Projection {
 		c.Heartbeat = DefaultHeartbeat
 	}
 	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).Size),
-		survey: survey{turn: make(chan struct{}, 1)}, mendings: make(chan *mending)}
+		survey: survey{turn: make(chan struct{}, 1)}, mendings: make(chan *mending), exchanges: make(chan *exchanging)}
 	p.hub = newHub(p, c.Heartbeat)
 	f := newFold(p)
+	p.fold = f
 	c.Policies.OnChange(f.policyChanged)
 	p.runner = projections.NewRunner(f, projections.Config{
 		Name: Name, Prefixes: []string{aggregates.SKUPrefix},
@@ -112,7 +115,10 @@ func New(c Config) *Projection {
 }
 
 // Run keeps the documents current until ctx ends, and returns nil then. The directory of policies must be running too.
-func (p *Projection) Run(ctx context.Context) error { return p.runner.Run(ctx) }
+func (p *Projection) Run(ctx context.Context) error {
+	defer p.fold.letExchangeGo()
+	return p.runner.Run(ctx)
+}
 
 // Get returns the ATS of one SKU on one channel; ErrUnknownChannel.
 func (p *Projection) Get(ctx context.Context, sku, channel string) (Availability, error) {

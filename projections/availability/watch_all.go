@@ -147,7 +147,14 @@ func (s *allSKUs) readLogs() (caughtUp, early bool) {
 	h := s.hub
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if s.restarts != h.restarts || s.lost() {
+	if s.restarts != h.restarts {
+		s.scan()
+		for channel, l := range h.logs { // what was mended since is not found in the documents by its position
+			s.cursors[channel] = l.dropped
+		}
+		return false, false
+	}
+	if s.lost() {
 		s.scan()
 		return false, false
 	}

@@ -162,6 +162,23 @@ func later(p, old projections.Progress) bool {
 	return p.Position > old.Position || p.Position == old.Position && p.Own >= old.Own
 }
 
+// exchange has everything replaced, stored or not, by what do puts into the database.
+func (g *gathered[V]) exchange(ctx context.Context, do func() error) error {
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting, g.leaving = nil, nil
+	return nil
+}
+
 // reset forgets everything, stored or not; the projection's key spaces come before one. It calls done before anything is
 // stored again.
 func (g *gathered[V]) reset(ctx context.Context, before byte, done func()) error {

@@ -110,8 +110,16 @@ func (d *DB) openPebble() (err error) {
 	}()
 	cache := pebbledb.NewCache(d.opts.CacheBytes)
 	defer cache.Unref()
+	o := d.pebbleOptions()
+	o.Lock, o.Cache = d.lock, cache
+	d.db, err = pebbledb.Open(d.dir, o)
+	return err
+}
+
+// pebbleOptions says how the database is kept.
+func (d *DB) pebbleOptions() *pebbledb.Options {
 	o := &pebbledb.Options{
-		FS: d.opts.FS, Lock: d.lock, Cache: cache, Comparer: byPrefix, Merger: newestWins,
+		FS: d.opts.FS, Comparer: byPrefix, Merger: newestWins,
 		FormatMajorVersion: pebbledb.FormatColumnarBlocks,
 		MemTableSize:       d.opts.MemTableBytes,
 		DisableWAL:         true, // what is lost in a crash is built again
@@ -123,8 +131,7 @@ func (d *DB) openPebble() (err error) {
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	d.db, err = pebbledb.Open(d.dir, o)
-	return err
+	return o
 }
 
 // formatVersion is that of keys and values. Another one is not read.
