@@ -24,13 +24,16 @@ const (
 	replayPage = 256
 )
 
-// Replays fold availability anew. Checker must be set.
+// Replays fold availability anew. Checker and Begin must be set.
 type Replays struct {
 	Checker *availability.Checker
+	// Begin begins to build a second read model; there is one at a time. Exchangeable says that it can take the place of the one that serves.
+	Begin        func() (*Second, error)
+	Exchangeable bool
 }
 
 // Replay compares availability with its events folded anew, and mends what differs. It returns *validation.Error, refusals.ErrNoReadModel,
-// refusals.ErrReplayRunning and the errors of the store and of the read model.
+// refusals.ErrReplayRunning, refusals.ErrNotExchangeable and the errors of the store and of the read model.
 func (s *Service) Replay(r *pb.ReplayRequest, stream grpc.ServerStreamingServer[pb.ReplayResponse]) error {
 	if s.Replays == nil {
 		return refusals.ErrNoReadModel
@@ -93,7 +96,7 @@ type replaying struct {
 func (r *replaying) run(ctx context.Context, s *Service) error {
 	switch {
 	case r.ask.FromScratch:
-		return refusals.ErrNotExchangeable
+		return r.scratch(ctx, s.Store)
 	case r.ask.At != nil || r.ask.Position != 0:
 		return r.past(ctx, s)
 	case len(r.ask.Skus) > 0:
@@ -130,17 +133,22 @@ func (r *replaying) past(ctx context.Context, s *Service) error {
 
 // all compares every SKU that has a document. They are counted first, so that it can be told how long it takes.
 func (r *replaying) all(ctx context.Context) error {
-	count := r.stage("count", 0)
-	total := 0
-	err := r.pages(ctx, func(skus []string) error {
-		total += len(skus)
-		return count.add(len(skus))
-	})
+	total, err := r.count(ctx)
 	if err != nil {
 		return err
 	}
 	compare := r.stage("compare", total)
 	return r.pages(ctx, func(skus []string) error { return r.compare(ctx, compare, skus) })
+}
+
+// count counts the SKUs that have documents.
+func (r *replaying) count(ctx context.Context) (total int, err error) {
+	count := r.stage("count", 0)
+	err = r.pages(ctx, func(skus []string) error {
+		total += len(skus)
+		return count.add(len(skus))
+	})
+	return total, err
 }
 
 func (r *replaying) pages(ctx context.Context, each func(skus []string) error) error {
@@ -221,14 +229,19 @@ func (r *replaying) tell(ctx context.Context, d *availability.Drift) error {
 			r.summary.Mended++
 		}
 	}
+	return r.send(m)
+}
+
+func (r *replaying) send(m *pb.ReplayDifference) error {
 	return r.out.Send(&pb.ReplayResponse{Part: &pb.ReplayResponse_Difference{Difference: m}})
 }
 
 var driftKinds = map[availability.DriftKind]pb.DriftKind{
-	availability.DriftDiffers: pb.DriftKind_DRIFT_KIND_DIFFERS,
-	availability.DriftLacks:   pb.DriftKind_DRIFT_KIND_LACKS,
-	availability.DriftMissing: pb.DriftKind_DRIFT_KIND_MISSING,
-	availability.DriftVersion: pb.DriftKind_DRIFT_KIND_VERSION,
+	availability.DriftDiffers:   pb.DriftKind_DRIFT_KIND_DIFFERS,
+	availability.DriftLacks:     pb.DriftKind_DRIFT_KIND_LACKS,
+	availability.DriftMissing:   pb.DriftKind_DRIFT_KIND_MISSING,
+	availability.DriftVersion:   pb.DriftKind_DRIFT_KIND_VERSION,
+	availability.DriftUnfounded: pb.DriftKind_DRIFT_KIND_UNFOUNDED,
 }
 
 func differenceMessage(d *availability.Drift) *pb.ReplayDifference {

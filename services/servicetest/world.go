@@ -63,6 +63,8 @@ type Options struct {
 	Index     func(*reservations.Projection) reservation.Index // wraps where reservations are found
 
 	MessageLog reconciliationservice.Log // what was in the message log when
+	// SharedDocuments has availability be kept where another one cannot take its place.
+	SharedDocuments bool
 	// Hold keeps the read models of availability and reservations from being run, until World.Follow.
 	Hold bool
 	// Quiet leaves the transport out: nothing is served, for tests with simulated time.
@@ -104,6 +106,7 @@ type World struct {
 	URL    string // of REST, without a path
 	GRPC   string // address
 
+	db      *views.DB
 	t       testing.TB
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -139,7 +142,7 @@ func (w *World) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.Documents = db.Availability()
+	w.Documents, w.db = db.Availability(), db
 	clock := func() time.Time { return w.Now().Time() }
 	w.Policies = policies.New(policies.Config{Store: w.Store, Model: db.Policies(), Now: clock, Log: w.Log})
 	w.View = view.New(view.Config{Store: w.Store, Model: db.Availability(), Policies: w.Policies, Heartbeat: w.Heartbeat, Now: clock, Log: w.Log})
@@ -237,13 +240,23 @@ func (w *World) config() api.Config {
 		Reconcile:    w.Reconcile,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger},
-			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store)}, Version: "test", StartedAt: w.Now().Time()}),
+			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store), Begin: w.beginSecond, Exchangeable: !w.SharedDocuments}, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}
 	if w.Configure != nil {
 		w.Configure(&c)
 	}
 	return c
+}
+
+// beginSecond begins to build availability anew.
+func (w *World) beginSecond() (*operations.Second, error) {
+	db, err := w.db.Beside()
+	if err != nil {
+		return nil, err
+	}
+	b := view.StartBeside(view.BesideConfig{Store: w.Store, Documents: db.Availability(), Policies: db.Policies(), Log: w.Log})
+	return &operations.Second{Beside: b, Exchange: db.Exchange, Remove: db.Close}, nil
 }
 
 // history is the service, with a key of its own that signs tree heads.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,6 +75,16 @@ func TestReplayFindsWhatDiffersAndMendsIt(t *testing.T) {
 		t.Errorf("after that: %s", out)
 	}
 	c.awaitATS("milk", "10")
+	if out := replay(0, "--from-scratch", "--check"); !strings.Contains(out, "it was thrown away") {
+		t.Errorf("checked from scratch: %s", out)
+	}
+	if out := replay(0, "--from-scratch"); !strings.Contains(out, ", and serves now") {
+		t.Errorf("from scratch: %s", out)
+	}
+	if left, err := os.Stat(filepath.Join(config.Data, "views.replay")); !os.IsNotExist(err) {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	c.awaitATS("tea", "10")
 	if out := replay(0, "--sku", "milk", "--at", "1"); !strings.Contains(out, "milk: nothing was recorded by then") {
 		t.Errorf("at the beginning: %s", out)
 	}

@@ -22,8 +22,11 @@ const (
 	exchangeFolder = "exchange"
 )
 
-// RemoveBeside removes what a database beside the one in a directory left behind.
+// RemoveBeside removes what a database beside the one in a directory left behind. The file system is that of the operating system when nil.
 func RemoveBeside(dir string, fs vfs.FS) error {
+	if fs == nil {
+		fs = vfs.Default
+	}
 	if err := fs.RemoveAll(dir + besideSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove read models that were built beside: %w", err)
 	}

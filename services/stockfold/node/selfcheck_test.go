@@ -1,7 +1,10 @@
 package node
 
 import (
+	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -51,6 +54,25 @@ func corrupt(t *testing.T, n *Node, sku string) {
 	bad.Balances.At("berlin").OnHand[stock.Sellable] += 3
 	if err := n.views.Availability().Write(t.Context(), []*availability.Document{&bad}, projections.Progress{}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A replay that was cut off leaves a database beside; the next start removes it.
+func TestAStartRemovesWhatAReplayLeft(t *testing.T) {
+	c := valid(t)
+	left := filepath.Join(c.Data, "views.replay", "MANIFEST-000001")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o755), os.WriteFile(left, []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Start(t.Context(), c, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
 	}
 }
 

@@ -93,6 +93,9 @@ func (n *Node) openStorage(ctx context.Context) error {
 		return err
 	}
 	n.fresh, n.tokens = end == 0, tokens.New(n.events.ID())
+	if err := views.RemoveBeside(filepath.Join(n.config.Data, ViewsFolder), nil); err != nil { // a replay was cut off
+		return err
+	}
 	n.views, err = views.Open(filepath.Join(n.config.Data, ViewsFolder), views.Options{
 		CacheBytes: n.config.ViewCache * mebibyte, StoreID: n.events.ID(), Log: n.log})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates/valuation"
+	view "github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/services/api"
 	"github.com/stockfold/stockfold/services/availability"
 	"github.com/stockfold/stockfold/services/operations"
@@ -74,12 +75,22 @@ func (n *Node) operations() operations.Config {
 	}
 	if n.config.has(RoleProject) {
 		c.Supply, c.Now = n.availability, now
-		c.Replays = &operations.Replays{Checker: n.availability.NewChecker(n.events)}
+		c.Replays = &operations.Replays{Checker: n.availability.NewChecker(n.events), Begin: n.beginSecond, Exchangeable: n.redis == nil}
 	}
 	if n.ingest != nil {
 		c.Partitions, c.Trouble = n.ingest.Status, n.ingest.Trouble
 	}
 	return c
+}
+
+// beginSecond begins to build availability anew, in a database beside that of the read models.
+func (n *Node) beginSecond() (*operations.Second, error) {
+	db, err := n.views.Beside()
+	if err != nil {
+		return nil, err
+	}
+	b := view.StartBeside(view.BesideConfig{Store: n.events, Documents: db.Availability(), Policies: db.Policies(), Log: n.log})
+	return &operations.Second{Beside: b, Exchange: db.Exchange, Remove: db.Close}, nil
 }
 
 // Ready is nil once the node can serve, or says why it cannot. While the event store is away it can for as long as
