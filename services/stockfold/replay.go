@@ -185,7 +185,7 @@ func printStock(out io.Writer, s *pb.ReplayedStock) error {
 	return printJSON(out, s.Stock)
 }
 
-// stages shows progress, stage after stage.
+// stages shows progress, stage after stage: a bar on a terminal, and lines otherwise.
 type stages struct {
 	out  io.Writer
 	name string
@@ -195,6 +195,10 @@ type stages struct {
 }
 
 func (s *stages) show(p *pb.ReplayProgress) {
+	if !isTerminal(s.out) {
+		fmt.Fprint(s.out, progressText(p))
+		return
+	}
 	if p.Stage != s.name {
 		s.end()
 		s.name, s.seen = p.Stage, 0
@@ -202,6 +206,19 @@ func (s *stages) show(p *pb.ReplayProgress) {
 	}
 	s.add(int(p.Done - s.seen))
 	s.seen = p.Done
+}
+
+// progressText is a line of progress, with the rate and the time left that the service measures.
+func progressText(p *pb.ReplayProgress) string {
+	text := fmt.Sprintf("%-8s %d", p.Stage, p.Done)
+	if p.Total > 0 {
+		text += fmt.Sprintf(" / %d", p.Total)
+	}
+	text += fmt.Sprintf("  %.0f/s", p.PerSecond)
+	if p.LeftMs > 0 {
+		text += fmt.Sprintf("  %s left", (time.Duration(p.LeftMs) * time.Millisecond).Round(time.Second/10))
+	}
+	return text + "\n"
 }
 
 func (s *stages) end() {

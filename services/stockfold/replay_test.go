@@ -11,6 +11,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 // corruptStored has what is stored of a SKU's availability say that three more lie at each place. The node is stopped.
@@ -93,5 +94,18 @@ func TestReplayFindsWhatDiffersAndMendsIt(t *testing.T) {
 	}
 	if _, trouble, code := c.run("replay", "--sku", "milk", "--at", "yesterday"); code != 1 || !strings.Contains(trouble, "neither a position nor an instant") {
 		t.Errorf("exit code %d: %s", code, trouble)
+	}
+}
+
+func TestProgressOfAReplayHasRateAndTimeLeft(t *testing.T) {
+	var out strings.Builder
+	shown := &stages{out: &out}
+	for _, p := range []*pb.ReplayProgress{{Stage: "count", Done: 700, PerSecond: 1400}, {Stage: "compare", Done: 250, Total: 1000, PerSecond: 100, LeftMs: 7500},
+		{Stage: "compare", Done: 1000, Total: 1000, PerSecond: 100}} {
+		shown.show(p)
+	}
+	shown.end()
+	if want := "count    700  1400/s\ncompare  250 / 1000  100/s  7.5s left\ncompare  1000 / 1000  100/s\n"; out.String() != want {
+		t.Errorf("got\n%s", &out)
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/stockfold/stockfold/projections/policies"
 )
 
-// besideSuffix is added to the name of the directory for that of a database beside it; tableBytes is about the size of the tables that are handed over.
+// besideSuffix is added to the name of the directory for that of a database beside it. Tables that are handed over are about as large as what is written between
+// two syncs.
 const (
 	besideSuffix   = ".replay"
-	tableBytes     = 64 << 20
 	besideCache    = 16 << 20
 	exchangeFolder = "exchange"
 )
@@ -121,7 +121,7 @@ func (t *tables) set(key, value []byte) error {
 	if err := t.open.Set(key, value); err != nil {
 		return err
 	}
-	if t.open.Raw().EstimatedSize() < tableBytes {
+	if t.open.Raw().EstimatedSize() < t.db.opts.MemTableBytes {
 		return nil
 	}
 	return t.close()
