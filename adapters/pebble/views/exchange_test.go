@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -80,7 +81,7 @@ func beside(t *testing.T, db *views.DB, at uint64, skus []string) *views.Beside 
 // Documents that claim to be newer, that should not be there, or are only gathered: after an exchange there is nothing but what was built, and what is written after it.
 func TestAnExchangeLeavesNothingOfWhatWasThere(t *testing.T) {
 	fs := vfs.NewMem()
-	db := open(t, fs, small)
+	db := open(t, fs, views.Options{MemTableBytes: small.MemTableBytes, GatherFor: time.Hour})
 	write(t, db, 9000, shelf(0, 600)...)
 	held(t, db) // stored
 	write(t, db, 9001, shelf(0, 50)...)
