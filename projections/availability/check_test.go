@@ -91,6 +91,32 @@ func TestACorruptDocumentIsFoundExplainedAndMended(t *testing.T) {
 	s.wantFreshFold(kept)
 }
 
+// What came between the check and the mending is in the document that is written.
+func TestMendingKeepsWhatCameSinceTheCheck(t *testing.T) {
+	s := shop(t)
+	s.SKU(t, "shoe", received("berlin", 5))
+	s.seen()
+	s.corrupt("shoe", func(d *availability.Document) { d.Balances.At("berlin").OnHand[stock.Sellable] = 9 })
+	s.restart() // what is remembered is as wrong as what is stored
+	s.seen()
+	d := s.check("shoe")
+	if d == nil {
+		t.Fatal("nothing is wrong")
+	}
+	last := s.SKU(t, "shoe", sold("berlin", 2))
+	s.seen()
+	s.want("shoe", "web", 7)
+	if err := s.NewChecker(s.Store).Mend(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.want("shoe", "web", 3); a.Position != last {
+		t.Errorf("got %+v, want position %d", a, last)
+	}
+	stored := s.documents()
+	s.stop()
+	s.wantFreshFold(stored)
+}
+
 // A document that the store gave back in an older form, or not at all, though the projection has gone on.
 func TestWhatADocumentLacksIsFound(t *testing.T) {
 	for _, missing := range []bool{false, true} {
