@@ -203,6 +203,20 @@ func TestAnExchangeThatFailsChangesNothing(t *testing.T) {
 	}
 }
 
+// What took the place can be read, and told of, at once.
+func TestWhatWasExchangedCanBeRead(t *testing.T) {
+	s := shop(t)
+	s.SKU(t, "shoe", received("berlin", 5))
+	s.seen()
+	for range 200 {
+		err := s.Exchange(t.Context(), func(context.Context, uint64) error { return nil })
+		if err = errors.Join(err, s.Announce(t.Context(), []string{"shoe"})); err != nil {
+			t.Fatal(err)
+		}
+		s.want("shoe", "web", 5)
+	}
+}
+
 // A power cut at any moment around an exchange leaves one of both models, from which all is folded on.
 func TestACrashAroundAnExchangeLeavesOneModel(t *testing.T) {
 	for seed := range uint64(8) {

@@ -13,6 +13,9 @@ import (
 // exchangePatience is how long an exchange waits until whoever folds hands the read model over.
 const exchangePatience = 30 * time.Second
 
+// readableStep is how often it is looked whether a read model that was exchanged can be read.
+const readableStep = time.Millisecond
+
 // exchanging is a read model that is to take the place of the one that serves.
 type exchanging struct {
 	ctx  context.Context // of who asks
@@ -44,6 +47,9 @@ func (p *Projection) Exchange(ctx context.Context, swap func(ctx context.Context
 	}
 	if err != nil {
 		return fmt.Errorf("exchange the read model of availability: %w", err)
+	}
+	for p.runner.Resuming() && waiting.Err() == nil { // until the new one can be read
+		rest(waiting, readableStep)
 	}
 	return nil
 }
