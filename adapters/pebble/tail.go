@@ -62,6 +62,20 @@ func (t *tail) push(r tailRun) {
 	t.runs = t.runs[drop:]
 }
 
+// rewrite gives a record other data, when it is here. Who has taken the record keeps what it said.
+func (t *tail) rewrite(position uint64, data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := sort.Search(len(t.runs), func(i int) bool { return t.runs[i].records[0].Position > position }) - 1
+	if i < 0 {
+		return
+	}
+	records := t.runs[i].records
+	if at := position - records[0].Position; at < uint64(len(records)) {
+		records[at].Data = data
+	}
+}
+
 // read visits the records from a position on, in order, until visit returns false. It is false when the tail does
 // not go back that far.
 func (t *tail) read(from uint64, visit func(*aggregates.Record) bool) bool {

@@ -25,15 +25,33 @@ type TreeHeadRecorded struct {
 // EventType names the fact.
 func (*TreeHeadRecorded) EventType() string { return TypeTreeHeadRecorded }
 
-// State is the newest head. The zero value has none.
+// TypeHistoryCondensed is the name of the fact, a contract that never changes.
+const TypeHistoryCondensed = "HistoryCondensed"
+
+// HistoryCondensed says that events recorded before an instant are condensed: some of them may be, or, when it is Done, all that can be.
+type HistoryCondensed struct {
+	Before aggregates.Instant
+	Done   bool
+	Events int64 // condensed ones in the whole store, once Done
+	Digest Hash  // of what they say, once Done
+}
+
+// EventType names the fact.
+func (*HistoryCondensed) EventType() string { return TypeHistoryCondensed }
+
+// State is the newest head, and what was condensed last. The zero value has none.
 type State struct {
-	Head TreeHeadRecorded
+	Head      TreeHeadRecorded
+	Condensed HistoryCondensed
 }
 
 // Evolve applies a fact.
 func (s *State) Evolve(e aggregates.Event, _ aggregates.Metadata) {
-	if h, ok := e.(*TreeHeadRecorded); ok {
-		s.Head = *h
+	switch e := e.(type) {
+	case *TreeHeadRecorded:
+		s.Head = *e
+	case *HistoryCondensed:
+		s.Condensed = *e
 	}
 }
 
@@ -55,4 +73,12 @@ func Record(s *State, h TreeHeadRecorded) ([]aggregates.Event, error) {
 		return nil, nil
 	}
 	return []aggregates.Event{&h}, nil
+}
+
+// Condense records how far condensing has come. It returns no events when that is known.
+func Condense(s *State, c HistoryCondensed) []aggregates.Event {
+	if s.Condensed == c {
+		return nil
+	}
+	return []aggregates.Event{&c}
 }

@@ -40,3 +40,15 @@ func TestHeadsOnlyGrow(t *testing.T) {
 		}
 	}
 }
+
+func TestHowFarCondensingHasComeIsRecordedOnce(t *testing.T) {
+	s := &audit.State{}
+	for _, c := range []audit.HistoryCondensed{{Before: 1}, {Before: 1, Done: true, Events: 3, Digest: audit.Hash{1}}, {Before: 2}} {
+		for _, e := range audit.Condense(s, c) {
+			s.Evolve(e, aggregates.Metadata{})
+		}
+		if s.Condensed != c || len(audit.Condense(s, c)) != 0 {
+			t.Errorf("%+v is not recorded once: %+v", c, s.Condensed)
+		}
+	}
+}

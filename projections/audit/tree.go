@@ -20,9 +20,9 @@ type Tree struct {
 }
 
 // LeafHash is the hash of an event's leaf.
-func (t *Tree) LeafHash(r *aggregates.Record) tlog.Hash {
-	t.room = codec.AppendLeaf(append(t.room[:0], 0), r)
-	return sha256.Sum256(t.room)
+func (t *Tree) LeafHash(r *aggregates.Record) (h tlog.Hash) {
+	h, t.room = codec.LeafHash(t.room[:0], r)
+	return h
 }
 
 // Add appends a leaf. each is given the hashes that become complete, from the leaf's own up, with their level and index; it may be nil.

@@ -18,3 +18,24 @@ func fromTreeHead(v *pb.TreeHeadRecorded) aggregates.Event {
 	}
 	return &audit.TreeHeadRecorded{Size: v.TreeSize, Position: v.Position, Root: audit.Hash(v.RootHash), Note: v.Note}
 }
+
+func toCondensed(e *audit.HistoryCondensed) *pb.Event_HistoryCondensed {
+	v := &pb.HistoryCondensed{Before: toTimestamp(e.Before), Done: e.Done, Events: e.Events}
+	if e.Done {
+		v.Digest = e.Digest[:]
+	}
+	return &pb.Event_HistoryCondensed{HistoryCondensed: v}
+}
+
+// fromCondensed reads how far condensing had come; nil when its digest is none.
+func fromCondensed(v *pb.HistoryCondensed) aggregates.Event {
+	e := &audit.HistoryCondensed{Before: fromTimestamp(v.Before), Done: v.Done, Events: v.Events}
+	if !v.Done {
+		return e
+	}
+	if len(v.Digest) != len(audit.Hash{}) {
+		return nil
+	}
+	e.Digest = audit.Hash(v.Digest)
+	return e
+}

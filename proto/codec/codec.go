@@ -53,8 +53,7 @@ func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) 
 	defer x.release()
 	p := &x.message
 	p.OccurredAt, p.RecordedAt, p.Source = &x.occurred, &x.recorded, &x.source
-	_, canonical, _ := CutSeal(r.Data)
-	if err := p.UnmarshalVT(canonical); err != nil {
+	if err := p.UnmarshalVT(cut(r.Data)); err != nil {
 		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
 	}
 	if err := modern(r.Type, p); err != nil {
@@ -71,9 +70,11 @@ func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) 
 // that this version does not know still has its metadata.
 func Proto(r aggregates.Record) (*inventoryv1.Event, error) {
 	p := &inventoryv1.Event{}
-	if err := p.UnmarshalVT(r.Data); err != nil {
+	_, data, condensed := CutCondensed(r.Data)
+	if err := p.UnmarshalVT(data); err != nil {
 		return nil, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
 	}
+	p.Condensed = condensed
 	id := r.ID
 	p.Id, p.EventId = id[:], id.String()
 	p.Type, p.Stream, p.Revision, p.Position = r.Type, r.Stream, r.Revision, r.Position

@@ -62,8 +62,7 @@ var factIDs = func() map[protowire.Number]map[protowire.Number]IDKind {
 // EachID calls each with the ids that a stored event carries, but for its own and that of its stream's order, and returns when the event was recorded. It decodes nothing
 // else, so that an index costs little. What is handed out is valid as long as the record's data.
 func EachID(r *aggregates.Record, each func(kind IDKind, id []byte)) (recorded aggregates.Instant, err error) {
-	_, canonical, _ := CutSeal(r.Data)
-	err = eachField(canonical, func(field protowire.Number, value []byte) {
+	err = eachField(cut(r.Data), func(field protowire.Number, value []byte) {
 		switch {
 		case field == fieldCorrelation:
 			each(IDCorrelation, value)

@@ -37,6 +37,7 @@ var jsonReader = protojson.UnmarshalOptions{DiscardUnknown: true}
 func JSON(eventType string, data []byte) (body, meta []byte, err error) {
 	var p pb.Event
 	seal, canonical, sealed := CutSeal(data)
+	leaf, canonical, condensed := CutCondensed(canonical)
 	if err := p.UnmarshalVT(canonical); err != nil {
 		return nil, nil, fmt.Errorf("%w: %v", ErrNoJSON, err)
 	}
@@ -45,11 +46,14 @@ func JSON(eventType string, data []byte) (body, meta []byte, err error) {
 	if payload == nil || !m.Has(payload) || hasUnknown(m) {
 		return nil, nil, fmt.Errorf("%w: not a canonical %s", ErrNoJSON, eventType)
 	}
-	if again, err := p.MarshalVT(); err != nil || !bytes.Equal(again, canonical) || p.Seal != nil {
+	if again, err := p.MarshalVT(); err != nil || !bytes.Equal(again, canonical) || p.Seal != nil || p.Condensed || sealed && condensed {
 		return nil, nil, fmt.Errorf("%w: %s is not in its canonical form", ErrNoJSON, eventType)
 	}
-	if sealed {
+	switch {
+	case sealed:
 		p.Seal = seal[:]
+	case condensed:
+		p.Seal, p.Condensed = leaf[:], true
 	}
 	if body, err = compact(m.Get(payload).Message()); err != nil {
 		return nil, nil, err
@@ -116,10 +120,10 @@ func FromJSON(eventType string, body, meta []byte) (data []byte, err error) {
 	return stored(&p)
 }
 
-// stored gives the bytes of an event as they are stored: the seal first, when it carries one.
+// stored gives the bytes of an event as they are stored: the seal first, when it carries one, or the hash of its leaf, when it is condensed.
 func stored(p *pb.Event) ([]byte, error) {
-	seal := p.Seal
-	p.Seal = nil
+	seal, condensed := p.Seal, p.Condensed
+	p.Seal, p.Condensed = nil, false
 	canonical, err := p.MarshalVT()
 	if err != nil || seal == nil {
 		return canonical, err
@@ -128,7 +132,9 @@ func stored(p *pb.Event) ([]byte, error) {
 		return nil, fmt.Errorf("%w: a seal of %d bytes", ErrNotOurs, len(seal))
 	}
 	data := AppendSealRoom(make([]byte, 0, SealBytes+len(canonical)))
-	copy(data[2:], seal)
+	if copy(data[2:], seal); condensed {
+		data[0] = leafTag
+	}
 	return append(data, canonical...), nil
 }
 

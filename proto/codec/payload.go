@@ -58,6 +58,8 @@ func setPayload(p *pb.Event, e aggregates.Event) error {
 		p.Payload = &pb.Event_ObservationRecorded{ObservationRecorded: toObservation(e)}
 	case *audit.TreeHeadRecorded:
 		p.Payload = toTreeHead(e)
+	case *audit.HistoryCondensed:
+		p.Payload = toCondensed(e)
 	default:
 		return setReservation(p, e)
 	}
@@ -152,6 +154,8 @@ func payload(p *pb.Event) aggregates.Event {
 		return fromObservation(x.ObservationRecorded)
 	case *pb.Event_TreeHeadRecorded:
 		return fromTreeHead(x.TreeHeadRecorded)
+	case *pb.Event_HistoryCondensed:
+		return fromCondensed(x.HistoryCondensed)
 	default:
 		return reservation(p)
 	}

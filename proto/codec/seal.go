@@ -112,7 +112,7 @@ func ParseLeaf(leaf []byte) (r aggregates.Record, err error) {
 // always are: versions that know more than this one write seals.
 func Canonical(data []byte) bool {
 	var p inventoryv1.Event
-	_, canonical, _ := CutSeal(data)
+	canonical := cut(data)
 	if p.UnmarshalVT(canonical) != nil || p.Seal != nil || hasUnknown(p.ProtoReflect()) {
 		return false
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/refusals"
+	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/tokens"
 	"github.com/stockfold/stockfold/services/validation"
 )
@@ -65,6 +66,9 @@ const (
 	ReasonNoLedger            = "NO_LEDGER"
 	ReasonTooManySnapshots    = "TOO_MANY_SNAPSHOTS"
 	ReasonReplayRunning       = "REPLAY_RUNNING"
+	ReasonCondensing          = "CONDENSING"
+	ReasonNotCondensable      = "NOT_CONDENSABLE"
+	ReasonTampered            = "TAMPERED"
 	ReasonNoReadModel         = "NO_READ_MODEL"
 	ReasonNotExchangeable     = "NOT_EXCHANGEABLE"
 	ReasonOverloaded          = "OVERLOADED"
@@ -316,6 +320,9 @@ func trouble(err error) (problem, bool) {
 		return again(codes.Aborted, ReasonContended, retrySoon, contendedText), true
 	case *notReadyError:
 		return problem{code: codes.Unavailable, reason: ReasonNotReady, retry: retryLater}, true
+	case *retention.TamperedError:
+		return problem{code: codes.DataLoss, reason: ReasonTampered, metadata: map[string]string{"stream": e.Stream,
+			"revision": strconv.FormatUint(e.Revision, 10)}}, true
 	}
 	switch err {
 	case commands.ErrOverloaded, readmodel.ErrTooManyWaiters, errTooManyCalls:
@@ -326,6 +333,10 @@ func trouble(err error) (problem, bool) {
 		return again(codes.ResourceExhausted, ReasonTooManySnapshots, retryLater, ""), true
 	case refusals.ErrReplayRunning:
 		return again(codes.ResourceExhausted, ReasonReplayRunning, retryMuch, ""), true
+	case refusals.ErrCondensing:
+		return again(codes.ResourceExhausted, ReasonCondensing, retryMuch, ""), true
+	case refusals.ErrNotCondensable:
+		return problem{code: codes.FailedPrecondition, reason: ReasonNotCondensable}, true
 	case refusals.ErrNoReadModel:
 		return problem{code: codes.FailedPrecondition, reason: ReasonNoReadModel}, true
 	case refusals.ErrNotExchangeable:

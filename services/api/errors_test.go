@@ -143,6 +143,8 @@ var table = map[string]told{
 	"order.ErrUnknown":                {order.ErrUnknown, codes.NotFound, "UNKNOWN_ORDER", "", "", false},
 	"stock.CostError":                 {&stock.CostError{Rule: "r"}, codes.InvalidArgument, "INVALID_FIELDS", "", "unit_cost", false},
 	"refusals.ErrNoLedger":            {refusals.ErrNoLedger, codes.FailedPrecondition, "NO_LEDGER", "", "", false},
+	"refusals.ErrCondensing":          {refusals.ErrCondensing, codes.ResourceExhausted, "CONDENSING", "", "", true},
+	"refusals.ErrNotCondensable":      {refusals.ErrNotCondensable, codes.FailedPrecondition, "NOT_CONDENSABLE", "", "", false},
 	"refusals.ErrReplayRunning":       {refusals.ErrReplayRunning, codes.ResourceExhausted, "REPLAY_RUNNING", "", "", true},
 	"refusals.ErrNoReadModel":         {refusals.ErrNoReadModel, codes.FailedPrecondition, "NO_READ_MODEL", "", "", false},
 	"refusals.ErrNotExchangeable":     {refusals.ErrNotExchangeable, codes.FailedPrecondition, "NOT_EXCHANGEABLE", "", "", false},

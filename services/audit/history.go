@@ -76,6 +76,7 @@ func unreadable(err error) error {
 // ExpectRecorded names the heads that a store has recorded itself, up to a position.
 func (v *Verifier) ExpectRecorded(ctx context.Context, s Streams, end uint64) error {
 	var bad error
+	v.whole = true
 	err := s.ReadStream(ctx, aggregates.AuditPrefix+aggregates.TreeHeads, 0, func(r aggregates.Record) bool {
 		if r.Position > end {
 			return false
@@ -86,10 +87,13 @@ func (v *Verifier) ExpectRecorded(ctx context.Context, s Streams, end uint64) er
 			bad = v.fault(Changed, &r, "%v", err)
 			return false
 		}
-		if h, ok := e.(*domain.TreeHeadRecorded); ok {
-			if err := v.Expect(h.Note, fmt.Sprintf("event %d of %s", r.Revision, r.Stream)); err != nil {
+		switch e := e.(type) {
+		case *domain.TreeHeadRecorded:
+			if err := v.Expect(e.Note, fmt.Sprintf("event %d of %s", r.Revision, r.Stream)); err != nil {
 				bad = v.fault(Forged, &r, "%v", err)
 			}
+		case *domain.HistoryCondensed:
+			v.said = *e
 		}
 		return bad == nil
 	})
@@ -125,7 +129,8 @@ func CheckProof(h Head, index int64, path [][]byte, leaf []byte) (aggregates.Rec
 	}
 	proof, err := hashes(path)
 	if err == nil {
-		err = tlog.CheckRecord(proof, h.Size, h.Root, index, tlog.RecordHash(leaf))
+		hash, _ := codec.LeafHash(nil, &r)
+		err = tlog.CheckRecord(proof, h.Size, h.Root, index, hash)
 	}
 	if err != nil {
 		return r, fmt.Errorf("the proof does not lead from the event to the head: %w", err)

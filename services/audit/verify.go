@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,8 +52,11 @@ type Verifier struct {
 	// changed when somebody computed all seals anew.
 	Witness func(index int64) (h tlog.Hash, ok bool)
 
-	// Events, Streams and Heads count what was verified, Old those events that carry no seal, being older than seals.
-	Events, Streams, Heads, Old int64
+	// Events, Streams and Heads count what was verified, Old those events that carry no seal, being older than seals, Condensed those of
+	// which only what numbers are made of is left.
+	Events, Streams, Heads, Old, Condensed int64
+	// Unattested says that events are being condensed, or that this was cut off: what condensed ones say is not proved until it is done.
+	Unattested bool
 
 	key     string
 	heads   []wanted // by size
@@ -61,6 +67,9 @@ type Verifier struct {
 	proved  uint64 // position up to which a head proved everything
 	roots   map[int64]tlog.Hash
 	doubted *Fault // by the witness
+
+	whole bool                    // the recorded heads were named
+	said  domain.HistoryCondensed // what was recorded last
 }
 
 type wanted struct {
@@ -70,9 +79,11 @@ type wanted struct {
 
 // chain is what is known of a stream.
 type chain struct {
-	next   uint64
-	seal   codec.Seal
-	sealed bool
+	next    uint64
+	seal    codec.Seal
+	sealed  bool
+	unknown bool        // the seal is: the event was condensed
+	digest  domain.Hash // of the condensed events
 }
 
 // NewVerifier makes a verifier. With a verifier key, the signatures of heads are checked.
@@ -140,8 +151,16 @@ func (v *Verifier) follow(r *aggregates.Record) error {
 	case r.Revision < c.next:
 		return v.fault(Inserted, r, "the stream has an event %d already; this one was inserted, or stood elsewhere", r.Revision)
 	}
+	if _, _, condensed := codec.CutCondensed(r.Data); condensed {
+		return v.condensed(c, r)
+	}
 	want := codec.NextSeal(c.seal, r.Stream, r.Revision, &r.NewEvent)
 	got, _, sealed := codec.CutSeal(r.Data)
+	if c.unknown { // the tree alone proves that it follows from the event before
+		if want = got; !sealed {
+			want = codec.Seal{}
+		}
+	}
 	switch {
 	case sealed && got != want && !c.sealed && r.Revision > 0:
 		return v.fault(Changed, r, "its seal does not fit: this event, or one of the %d before it that are older than seals, is not what was recorded", r.Revision)
@@ -155,7 +174,62 @@ func (v *Verifier) follow(r *aggregates.Record) error {
 	if !sealed {
 		v.Old++
 	}
-	c.next, c.seal, c.sealed = r.Revision+1, want, sealed
+	c.next, c.seal, c.sealed, c.unknown = r.Revision+1, want, sealed, c.unknown && !sealed
+	return nil
+}
+
+// condensed checks an event of which only what numbers are made of is left. That it is in the tree is checked as for any other; what it says, at the end.
+func (v *Verifier) condensed(c *chain, r *aggregates.Record) error {
+	if !codec.Canonical(r.Data) {
+		return v.fault(Changed, r, "it is condensed, and what is left of it is not in the form that this version writes")
+	}
+	c.next, c.unknown, c.digest = r.Revision+1, true, NextDigest(c.digest, r)
+	v.Condensed++
+	return nil
+}
+
+// NextDigest is the digest of condensed events of a stream, after one more.
+func NextDigest(before domain.Hash, r *aggregates.Record) domain.Hash {
+	var room [1024]byte
+	return sha256.Sum256(codec.AppendLeaf(append(room[:0], before[:]...), r))
+}
+
+// Digests are those of streams that have condensed events.
+type Digests map[string]domain.Hash
+
+// Sum is the digest of all of them.
+func (d Digests) Sum() domain.Hash {
+	h := sha256.New()
+	for _, stream := range slices.Sorted(maps.Keys(d)) {
+		digest := d[stream]
+		h.Write(append(binary.AppendUvarint(nil, uint64(len(stream))), stream...))
+		h.Write(digest[:])
+	}
+	return domain.Hash(h.Sum(nil))
+}
+
+// endCondensed compares what condensed events say with what was recorded of them.
+func (v *Verifier) endCondensed() error {
+	switch {
+	case !v.whole, v.Condensed == 0 && v.said == domain.HistoryCondensed{}:
+		return nil
+	case v.said == domain.HistoryCondensed{}:
+		return &Fault{Kind: Changed, Position: v.last, What: fmt.Sprintf("%d events are condensed, and nothing was recorded of that", v.Condensed)}
+	case !v.said.Done:
+		v.Unattested = true
+	case v.Unattested:
+		return nil
+	}
+	digests := Digests{}
+	for stream, c := range v.known {
+		if c.digest != (domain.Hash{}) {
+			digests[stream] = c.digest
+		}
+	}
+	if !v.Unattested && (v.Condensed != v.said.Events || digests.Sum() != v.said.Digest) {
+		return &Fault{Kind: Changed, Position: v.last, What: fmt.Sprintf(
+			"the %d condensed events do not say what the %d said that were recorded as condensed: one was changed since", v.Condensed, v.said.Events)}
+	}
 	return nil
 }
 
@@ -171,6 +245,9 @@ func (v *Verifier) compare(r *aggregates.Record, h tlog.Hash) {
 
 // checkHead checks what a recorded head says of the history before it.
 func (v *Verifier) checkHead(r *aggregates.Record) error {
+	if r.Type == domain.TypeHistoryCondensed && r.Position > v.named {
+		v.Unattested = true // events were condensed while this one reads them
+	}
 	if r.Type != domain.TypeTreeHeadRecorded {
 		return nil
 	}
@@ -233,7 +310,7 @@ func (v *Verifier) End() error {
 		h := v.heads[0]
 		return &Fault{Kind: Removed, Position: v.last, What: fmt.Sprintf("the head of %s covers %d events, up to position %d; there are only %d", h.from, h.Size, h.Position, v.tree.Size)}
 	}
-	return nil
+	return v.endCondensed()
 }
 
 // Size and Root are those of the tree over everything so far; Proved is the position up to which a head stands for it.

@@ -268,15 +268,21 @@ const progressEvery = 500 * time.Millisecond
 
 // stage is a part of a replay that is counted.
 type stage struct {
-	run         *replaying
+	tell        func(*pb.ReplayProgress) error
 	name        string
 	done, total int
 	began, told time.Time
 }
 
 func (r *replaying) stage(name string, total int) *stage {
+	return newStage(name, total, func(m *pb.ReplayProgress) error {
+		return r.out.Send(&pb.ReplayResponse{Part: &pb.ReplayResponse_Progress{Progress: m}})
+	})
+}
+
+func newStage(name string, total int, tell func(*pb.ReplayProgress) error) *stage {
 	now := time.Now()
-	return &stage{run: r, name: name, total: total, began: now, told: now}
+	return &stage{tell: tell, name: name, total: total, began: now, told: now}
 }
 
 // add counts, and tells now and then how far it has come.
@@ -292,5 +298,5 @@ func (s *stage) add(n int) error {
 		m.PerSecond = float64(s.done) / elapsed
 		m.LeftMs = int64(1000 * float64(max(0, s.total-s.done)) / m.PerSecond)
 	}
-	return s.run.out.Send(&pb.ReplayResponse{Part: &pb.ReplayResponse_Progress{Progress: m}})
+	return s.tell(m)
 }

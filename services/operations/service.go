@@ -11,6 +11,7 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/ingest"
 	"github.com/stockfold/stockfold/services/reallocation"
+	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/stock"
 )
 
@@ -50,7 +51,9 @@ type Config struct {
 	// Sources measures the delay of each source; nil where this process records nothing.
 	Sources func() []stock.Delay
 	// Replays fold availability anew; nil where this process keeps none.
-	Replays   *Replays
+	Replays *Replays
+	// Retention condenses old events; nil where they never change.
+	Retention *retention.Service
 	Version   string
 	StartedAt time.Time
 }

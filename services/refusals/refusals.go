@@ -70,6 +70,13 @@ var ErrTooManySnapshots = errors.New("as many snapshots and roll-forwards as the
 // ErrReplayRunning says that a read model is being replayed already.
 var ErrReplayRunning = errors.New("a replay is running; wait until it is done, or end it")
 
+// ErrCondensing says that old events are being condensed already.
+var ErrCondensing = errors.New("old events are being condensed; wait until that is done")
+
+// ErrNotCondensable says that the event store cannot change what it holds.
+var ErrNotCondensable = errors.New("the event store is one that never changes what it holds, and old events cannot be condensed in it; " +
+	"the embedded one can, and whatever is kept of a shared one is up to its own retention")
+
 // ErrNoReadModel says that this replica keeps no availability.
 var ErrNoReadModel = errors.New("this replica keeps no read models: ask one that has the role project")
 

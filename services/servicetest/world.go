@@ -47,6 +47,7 @@ import (
 	"github.com/stockfold/stockfold/services/publication"
 	reconciliationservice "github.com/stockfold/stockfold/services/reconciliation"
 	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/snapshots"
 	stockservice "github.com/stockfold/stockfold/services/stock"
 	"github.com/stockfold/stockfold/services/tokens"
@@ -95,6 +96,7 @@ type World struct {
 	Publication  *publication.Service // nil until World.Publish
 	Orders       *orderservice.Service
 	Recorder     *stockservice.Recorder
+	Retention    *retention.Service
 	Policy       *policy.Service
 	Desk         *ingest.DeadLetterDesk
 	Tokens       *tokens.Codec
@@ -229,6 +231,7 @@ func (w *World) config() api.Config {
 	w.Reconcile = reconciliationservice.New(reconciliationservice.Config{Runs: w.Runs, List: w.RunList, Store: w.Store, Recorder: w.Recorder, Letters: w.Desk,
 		Directory: w.Policies, Items: w.View, History: past, MessageLog: w.Options.MessageLog, Publications: w.told(), Now: w.Now, Log: w.Log})
 	w.Desk.Snapshots = w.Reconcile
+	w.Retention = retention.New(retention.Config{Store: w.Store, Trail: w.TreeStream, Heads: past.Trail.Heads, Now: w.Now, Log: w.Log})
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
@@ -240,7 +243,7 @@ func (w *World) config() api.Config {
 		Reconcile:    w.Reconcile,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger},
-			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store), Begin: w.beginSecond, Exchangeable: !w.SharedDocuments}, Version: "test", StartedAt: w.Now().Time()}),
+			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store), Begin: w.beginSecond, Exchangeable: !w.SharedDocuments}, Retention: w.Retention, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}
 	if w.Configure != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -131,6 +132,8 @@ func (x *exporting) show(_ context.Context, e *pb.StoredEvent) error {
 func origin(v *pb.Event) string {
 	s := v.Source
 	switch {
+	case v.Condensed:
+		return strings.TrimLeft(s.GetSystem()+" (condensed)", " ")
 	case s == nil:
 		return "call"
 	case s.Topic != "":

@@ -38,6 +38,7 @@ type cli struct {
 	Verify      verifyCmd      `cmd:"" help:"Prove that the history is the one that was recorded, or name the first event that is not."`
 	Audit       auditCmd       `cmd:"" help:"Tree heads and keys, for auditors to keep elsewhere."`
 	Replay      replayCmd      `cmd:"" help:"Fold availability anew from its events, compare it with what serves, and mend what differs."`
+	Condense    condenseCmd    `cmd:"" help:"Take out of old events what is not needed for numbers, and keep every balance, value and proof."`
 	Reconcile   reconcileCmd   `cmd:"" help:"Compare what another system says of the stock with what was held, and say why they differ."`
 	Publish     publishCmd     `cmd:"" help:"Publish one movement, sale, order message or rule through Kafka."`
 	Policy      policyCmd      `cmd:"" help:"Export all rules as one file, preview a file, or apply it."`

@@ -95,7 +95,14 @@ func (c *verifyCmd) expect(v *audit.Verifier) error {
 
 // conclude says what was proved.
 func conclude(out io.Writer, v *audit.Verifier) error {
-	_, err := fmt.Fprintf(out, "%d events of %d streams follow from each other; %d carry no seal, being older than seals.\n"+
+	condensed := ""
+	switch {
+	case v.Unattested:
+		condensed = fmt.Sprintf("%d events are condensed, and this is going on or was cut off: what they say is proved once stockfold condense has ended.\n", v.Condensed)
+	case v.Condensed > 0:
+		condensed = fmt.Sprintf("%d events are condensed, and say what was left of them.\n", v.Condensed)
+	}
+	_, err := fmt.Fprintf(out, "%d events of %d streams follow from each other; %d carry no seal, being older than seals.\n"+condensed+
 		"%d recorded tree heads fit, and what was given with --since; they prove everything up to position %d.\nThe tree over all %d events comes to %s.\n",
 		v.Events, v.Streams, v.Old, v.Heads, v.Proved(), v.Size(), v.Root())
 	return err

@@ -10,6 +10,7 @@ import (
 	view "github.com/stockfold/stockfold/projections/audit"
 	"github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/history"
+	"github.com/stockfold/stockfold/services/retention"
 )
 
 // KeyFile is the file in the data directory that holds the key which signs tree heads, where no other is named.
@@ -30,6 +31,12 @@ func (c *Config) checkAudit() error {
 	}
 	if c.PublicationKept < 0 || c.PublicationKept > maxPublicationKept {
 		return fmt.Errorf("--publication-kept must be 0 to %s, is %s", maxPublicationKept, c.PublicationKept)
+	}
+	switch {
+	case c.CondenseAfter != 0 && c.CondenseAfter < retention.MinAge:
+		return fmt.Errorf("--condense-after must be 0 or at least %s, is %s", retention.MinAge, c.CondenseAfter)
+	case c.CondenseAfter != 0 && c.shared():
+		return fmt.Errorf("--condense-after is for embedded events: those of --eventstore never change")
 	}
 	return nil
 }
@@ -57,9 +64,15 @@ func (n *Node) startAudit() error {
 	n.tree = view.New(view.Config{Store: n.events, Model: n.views.Audit(), Log: n.log})
 	n.published = n.views.Published(n.config.PublicationKept, views.MaxPublished)
 	n.heads = audit.NewHeads(audit.Config{Streams: n.treeHeads, Tree: n.tree, StoreID: n.events.ID(), Key: key, Every: n.config.AuditEvery, Now: now, Log: n.log})
+	if n.local != nil {
+		n.retention = retention.New(retention.Config{Store: n.local, Trail: n.treeHeads, Heads: n.heads, Now: now, After: n.config.CondenseAfter, Log: n.log})
+	}
 	if n.config.has(RoleProject) {
 		n.parts.loop("projection audit", n.fail, n.afterAvailability(n.tree.Run))
 		n.parts.loop("tree heads", n.fail, n.heads.Run)
+		if n.retention != nil {
+			n.parts.loop("retention", n.fail, n.retention.Run)
+		}
 	}
 	return nil
 }

@@ -49,6 +49,8 @@ type Config struct {
 	AuditKeyFile    string        `placeholder:"FILE" type:"path" group:"work" help:"Sign with the key in this file; without it, with the environment's STOCKFOLD_AUDIT_KEY, or else, with embedded events, a key of its own in --data."`
 	PublicationKept time.Duration `default:"168h" placeholder:"TIME" group:"work" help:"Keep for this long what was published when, for traces (default: ${default})."`
 
+	CondenseAfter time.Duration `default:"0s" placeholder:"TIME" group:"work" help:"Once a day take out of events this old what is not needed for numbers: names of documents, reservations and orders, who acted and why (see stockfold condense --help); such as 17520h, 0 for never (default: ${default})."`
+
 	SelfCheck int `default:"600" placeholder:"SKUS" group:"work" help:"Fold so many SKUs a minute afresh from their events, round and round, and mend the availability of those that differ; 0 for none (default: ${default})."`
 
 	ReconcileDir string `name:"reconcile-dir" placeholder:"DIR" type:"path" group:"work" help:"Compare the snapshots that other systems put into this directory, each beside a file NAME.run.json that says what it is (see stockfold reconcile --help); by default none."`

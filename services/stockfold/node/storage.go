@@ -28,6 +28,7 @@ import (
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/history"
 	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
@@ -79,6 +80,7 @@ type storage struct {
 	tree         *audit.Projection
 	heads        *signing.Heads
 	published    *views.Published
+	retention    *retention.Service // nil where events never change
 	tokens       *tokens.Codec
 }
 

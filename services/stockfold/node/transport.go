@@ -77,6 +77,7 @@ func (n *Node) operations() operations.Config {
 		c.Supply, c.Now = n.availability, now
 		c.Replays = &operations.Replays{Checker: n.availability.NewChecker(n.events), Begin: n.beginSecond, Exchangeable: n.redis == nil}
 	}
+	c.Retention = n.retention
 	if n.ingest != nil {
 		c.Partitions, c.Trouble = n.ingest.Status, n.ingest.Trouble
 	}

@@ -280,6 +280,9 @@ type Event struct {
 	// Format of the fact: raised when the bytes of its type come to mean something else, so that the ones before are read as they were
 	// meant.
 	Format uint32 `protobuf:"varint,16,opt,name=format,proto3" json:"format,omitempty"`
+	// Only what numbers are made of is left of the event: names of documents, reservations and orders, who acted, through what and
+	// why are gone, for good. Filled on reading.
+	Condensed bool `protobuf:"varint,17,opt,name=condensed,proto3" json:"condensed,omitempty"`
 	// Types that are valid to be assigned to Payload:
 	//
 	//	*Event_ItemRegistered
@@ -350,6 +353,7 @@ type Event struct {
 	//	*Event_KitReservationPlaced
 	//	*Event_KitReservationEnded
 	//	*Event_TreeHeadRecorded
+	//	*Event_HistoryCondensed
 	//	*Event_ReconciliationStarted
 	//	*Event_SnapshotRowsTaken
 	//	*Event_DiscrepanciesFound
@@ -500,6 +504,13 @@ func (x *Event) GetFormat() uint32 {
 		return x.Format
 	}
 	return 0
+}
+
+func (x *Event) GetCondensed() bool {
+	if x != nil {
+		return x.Condensed
+	}
+	return false
 }
 
 func (x *Event) GetPayload() isEvent_Payload {
@@ -1121,6 +1132,15 @@ func (x *Event) GetTreeHeadRecorded() *TreeHeadRecorded {
 	return nil
 }
 
+func (x *Event) GetHistoryCondensed() *HistoryCondensed {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_HistoryCondensed); ok {
+			return x.HistoryCondensed
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetReconciliationStarted() *ReconciliationStarted {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_ReconciliationStarted); ok {
@@ -1442,6 +1462,10 @@ type Event_TreeHeadRecorded struct {
 	TreeHeadRecorded *TreeHeadRecorded `protobuf:"bytes,105,opt,name=tree_head_recorded,json=treeHeadRecorded,proto3,oneof"`
 }
 
+type Event_HistoryCondensed struct {
+	HistoryCondensed *HistoryCondensed `protobuf:"bytes,106,opt,name=history_condensed,json=historyCondensed,proto3,oneof"`
+}
+
 type Event_ReconciliationStarted struct {
 	ReconciliationStarted *ReconciliationStarted `protobuf:"bytes,110,opt,name=reconciliation_started,json=reconciliationStarted,proto3,oneof"`
 }
@@ -1597,6 +1621,8 @@ func (*Event_KitReservationPlaced) isEvent_Payload() {}
 func (*Event_KitReservationEnded) isEvent_Payload() {}
 
 func (*Event_TreeHeadRecorded) isEvent_Payload() {}
+
+func (*Event_HistoryCondensed) isEvent_Payload() {}
 
 func (*Event_ReconciliationStarted) isEvent_Payload() {}
 
@@ -7818,11 +7844,86 @@ func (x *TreeHeadRecorded) GetNote() string {
 	return ""
 }
 
+// HistoryCondensed says that events recorded before an instant are condensed, in the stream "audit-heads": once before the first of them is,
+// and once when all are.
+type HistoryCondensed struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Before *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"`
+	// All of them are. Without it, some may be.
+	Done bool `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
+	// Condensed events of the whole store, once done.
+	Events int64 `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
+	// What they say: SHA-256 over the digest of each stream that has any, in bytewise order of the streams' names, each with its name after its length
+	// as a varint before it; the digest of a stream is that of its digest so far, 32 zeros at first, and the leaf of the condensed event as
+	// it is stored. 32 bytes, once done.
+	Digest        []byte `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryCondensed) Reset() {
+	*x = HistoryCondensed{}
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryCondensed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryCondensed) ProtoMessage() {}
+
+func (x *HistoryCondensed) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_event_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryCondensed.ProtoReflect.Descriptor instead.
+func (*HistoryCondensed) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_event_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *HistoryCondensed) GetBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *HistoryCondensed) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *HistoryCondensed) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *HistoryCondensed) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 var File_stockfold_inventory_v1_event_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a1stockfold/inventory/v1/reconciliation_event.proto\"\x8a7\n" +
+	"\"stockfold/inventory/v1/event.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a1stockfold/inventory/v1/reconciliation_event.proto\"\x818\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x16\n" +
@@ -7842,7 +7943,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\vfingerprint\x18\r \x01(\x06R\vfingerprint\x12\x19\n" +
 	"\bevent_id\x18\x0e \x01(\tR\aeventId\x12\x12\n" +
 	"\x04seal\x18\x0f \x01(\fR\x04seal\x12\x16\n" +
-	"\x06format\x18\x10 \x01(\rR\x06format\x12Q\n" +
+	"\x06format\x18\x10 \x01(\rR\x06format\x12\x1c\n" +
+	"\tcondensed\x18\x11 \x01(\bR\tcondensed\x12Q\n" +
 	"\x0fitem_registered\x18\x14 \x01(\v2&.stockfold.inventory.v1.ItemRegisteredH\x00R\x0eitemRegistered\x12K\n" +
 	"\rstock_counted\x18\x15 \x01(\v2$.stockfold.inventory.v1.StockCountedH\x00R\fstockCounted\x12N\n" +
 	"\x0estock_received\x18\x16 \x01(\v2%.stockfold.inventory.v1.StockReceivedH\x00R\rstockReceived\x12B\n" +
@@ -7913,7 +8015,8 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\x12order_kit_exploded\x18\\ \x01(\v2(.stockfold.inventory.v1.OrderKitExplodedH\x00R\x10orderKitExploded\x12d\n" +
 	"\x16kit_reservation_placed\x18] \x01(\v2,.stockfold.inventory.v1.KitReservationPlacedH\x00R\x14kitReservationPlaced\x12a\n" +
 	"\x15kit_reservation_ended\x18^ \x01(\v2+.stockfold.inventory.v1.KitReservationEndedH\x00R\x13kitReservationEnded\x12X\n" +
-	"\x12tree_head_recorded\x18i \x01(\v2(.stockfold.inventory.v1.TreeHeadRecordedH\x00R\x10treeHeadRecorded\x12f\n" +
+	"\x12tree_head_recorded\x18i \x01(\v2(.stockfold.inventory.v1.TreeHeadRecordedH\x00R\x10treeHeadRecorded\x12W\n" +
+	"\x11history_condensed\x18j \x01(\v2(.stockfold.inventory.v1.HistoryCondensedH\x00R\x10historyCondensed\x12f\n" +
 	"\x16reconciliation_started\x18n \x01(\v2-.stockfold.inventory.v1.ReconciliationStartedH\x00R\x15reconciliationStarted\x12[\n" +
 	"\x13snapshot_rows_taken\x18o \x01(\v2).stockfold.inventory.v1.SnapshotRowsTakenH\x00R\x11snapshotRowsTaken\x12]\n" +
 	"\x13discrepancies_found\x18p \x01(\v2*.stockfold.inventory.v1.DiscrepanciesFoundH\x00R\x12discrepanciesFound\x12l\n" +
@@ -8438,7 +8541,12 @@ const file_stockfold_inventory_v1_event_proto_rawDesc = "" +
 	"\ttree_size\x18\x01 \x01(\x03R\btreeSize\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x1b\n" +
 	"\troot_hash\x18\x03 \x01(\fR\brootHash\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note*\x8a\x01\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\"\x8a\x01\n" +
+	"\x10HistoryCondensed\x122\n" +
+	"\x06before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06before\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\fR\x06digest*\x8a\x01\n" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONDITION_SELLABLE\x10\x01\x12\x18\n" +
@@ -8474,7 +8582,7 @@ func file_stockfold_inventory_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
+var file_stockfold_inventory_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(Condition)(0),                  // 0: stockfold.inventory.v1.Condition
 	(SupplyKind)(0),                 // 1: stockfold.inventory.v1.SupplyKind
@@ -8562,16 +8670,17 @@ var file_stockfold_inventory_v1_event_proto_goTypes = []any{
 	(*KitReservationPlaced)(nil),    // 83: stockfold.inventory.v1.KitReservationPlaced
 	(*KitReservationEnded)(nil),     // 84: stockfold.inventory.v1.KitReservationEnded
 	(*TreeHeadRecorded)(nil),        // 85: stockfold.inventory.v1.TreeHeadRecorded
-	(*timestamppb.Timestamp)(nil),   // 86: google.protobuf.Timestamp
-	(*ReconciliationStarted)(nil),   // 87: stockfold.inventory.v1.ReconciliationStarted
-	(*SnapshotRowsTaken)(nil),       // 88: stockfold.inventory.v1.SnapshotRowsTaken
-	(*DiscrepanciesFound)(nil),      // 89: stockfold.inventory.v1.DiscrepanciesFound
-	(*ReconciliationCompleted)(nil), // 90: stockfold.inventory.v1.ReconciliationCompleted
-	(*ReconciliationListed)(nil),    // 91: stockfold.inventory.v1.ReconciliationListed
+	(*HistoryCondensed)(nil),        // 86: stockfold.inventory.v1.HistoryCondensed
+	(*timestamppb.Timestamp)(nil),   // 87: google.protobuf.Timestamp
+	(*ReconciliationStarted)(nil),   // 88: stockfold.inventory.v1.ReconciliationStarted
+	(*SnapshotRowsTaken)(nil),       // 89: stockfold.inventory.v1.SnapshotRowsTaken
+	(*DiscrepanciesFound)(nil),      // 90: stockfold.inventory.v1.DiscrepanciesFound
+	(*ReconciliationCompleted)(nil), // 91: stockfold.inventory.v1.ReconciliationCompleted
+	(*ReconciliationListed)(nil),    // 92: stockfold.inventory.v1.ReconciliationListed
 }
 var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
-	86,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	86,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	87,  // 0: stockfold.inventory.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	87,  // 1: stockfold.inventory.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
 	5,   // 2: stockfold.inventory.v1.Event.source:type_name -> stockfold.inventory.v1.Source
 	8,   // 3: stockfold.inventory.v1.Event.item_registered:type_name -> stockfold.inventory.v1.ItemRegistered
 	9,   // 4: stockfold.inventory.v1.Event.stock_counted:type_name -> stockfold.inventory.v1.StockCounted
@@ -8641,118 +8750,120 @@ var file_stockfold_inventory_v1_event_proto_depIdxs = []int32{
 	83,  // 68: stockfold.inventory.v1.Event.kit_reservation_placed:type_name -> stockfold.inventory.v1.KitReservationPlaced
 	84,  // 69: stockfold.inventory.v1.Event.kit_reservation_ended:type_name -> stockfold.inventory.v1.KitReservationEnded
 	85,  // 70: stockfold.inventory.v1.Event.tree_head_recorded:type_name -> stockfold.inventory.v1.TreeHeadRecorded
-	87,  // 71: stockfold.inventory.v1.Event.reconciliation_started:type_name -> stockfold.inventory.v1.ReconciliationStarted
-	88,  // 72: stockfold.inventory.v1.Event.snapshot_rows_taken:type_name -> stockfold.inventory.v1.SnapshotRowsTaken
-	89,  // 73: stockfold.inventory.v1.Event.discrepancies_found:type_name -> stockfold.inventory.v1.DiscrepanciesFound
-	90,  // 74: stockfold.inventory.v1.Event.reconciliation_completed:type_name -> stockfold.inventory.v1.ReconciliationCompleted
-	91,  // 75: stockfold.inventory.v1.Event.reconciliation_listed:type_name -> stockfold.inventory.v1.ReconciliationListed
-	86,  // 76: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
-	0,   // 77: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 78: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	73,  // 79: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
-	0,   // 80: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 81: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	40,  // 82: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	6,   // 83: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 84: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 85: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 86: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 87: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	0,   // 88: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
-	0,   // 89: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
-	6,   // 90: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 91: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	6,   // 92: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	86,  // 93: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 94: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	0,   // 95: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
-	6,   // 96: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	40,  // 97: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	7,   // 98: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 99: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 100: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
-	41,  // 101: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	86,  // 102: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
-	7,   // 103: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 104: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
-	86,  // 105: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
-	86,  // 106: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
-	7,   // 107: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 108: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
-	22,  // 109: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
-	86,  // 110: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 111: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
-	6,   // 112: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
-	7,   // 113: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 114: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 115: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 116: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
-	86,  // 117: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 118: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
-	86,  // 119: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
-	86,  // 120: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
-	28,  // 121: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	86,  // 122: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
-	86,  // 123: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
-	28,  // 124: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
-	86,  // 125: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
-	86,  // 126: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
-	86,  // 127: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
-	86,  // 128: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
-	86,  // 129: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
-	86,  // 130: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
-	86,  // 131: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 132: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 133: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
-	1,   // 134: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 135: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 136: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 137: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 138: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
-	40,  // 139: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	1,   // 140: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
-	40,  // 141: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
-	86,  // 142: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
-	46,  // 143: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
-	86,  // 144: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
-	7,   // 145: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
-	7,   // 146: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
-	86,  // 147: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 148: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
-	2,   // 149: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
-	7,   // 150: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
-	7,   // 151: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
-	86,  // 152: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
-	86,  // 153: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
-	52,  // 154: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	86,  // 155: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
-	53,  // 156: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
-	53,  // 157: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
-	86,  // 158: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
-	0,   // 159: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 160: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
-	67,  // 161: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
-	52,  // 162: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
-	86,  // 163: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
-	0,   // 164: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
-	3,   // 165: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
-	86,  // 166: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
-	0,   // 167: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
-	0,   // 168: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
-	86,  // 169: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
-	1,   // 170: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
-	86,  // 171: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
-	86,  // 172: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
-	86,  // 173: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
-	86,  // 174: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
-	86,  // 175: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
-	79,  // 176: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
-	79,  // 177: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
-	178, // [178:178] is the sub-list for method output_type
-	178, // [178:178] is the sub-list for method input_type
-	178, // [178:178] is the sub-list for extension type_name
-	178, // [178:178] is the sub-list for extension extendee
-	0,   // [0:178] is the sub-list for field type_name
+	86,  // 71: stockfold.inventory.v1.Event.history_condensed:type_name -> stockfold.inventory.v1.HistoryCondensed
+	88,  // 72: stockfold.inventory.v1.Event.reconciliation_started:type_name -> stockfold.inventory.v1.ReconciliationStarted
+	89,  // 73: stockfold.inventory.v1.Event.snapshot_rows_taken:type_name -> stockfold.inventory.v1.SnapshotRowsTaken
+	90,  // 74: stockfold.inventory.v1.Event.discrepancies_found:type_name -> stockfold.inventory.v1.DiscrepanciesFound
+	91,  // 75: stockfold.inventory.v1.Event.reconciliation_completed:type_name -> stockfold.inventory.v1.ReconciliationCompleted
+	92,  // 76: stockfold.inventory.v1.Event.reconciliation_listed:type_name -> stockfold.inventory.v1.ReconciliationListed
+	87,  // 77: stockfold.inventory.v1.AbsorbedBy.as_of:type_name -> google.protobuf.Timestamp
+	0,   // 78: stockfold.inventory.v1.StockCounted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 79: stockfold.inventory.v1.StockCounted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	73,  // 80: stockfold.inventory.v1.StockCounted.superseded_by:type_name -> stockfold.inventory.v1.SupersededBy
+	0,   // 81: stockfold.inventory.v1.StockReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 82: stockfold.inventory.v1.StockReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 83: stockfold.inventory.v1.StockReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	6,   // 84: stockfold.inventory.v1.StockSold.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 85: stockfold.inventory.v1.StockReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 86: stockfold.inventory.v1.StockReturned.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 87: stockfold.inventory.v1.StockAdjusted.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 88: stockfold.inventory.v1.StockAdjusted.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	0,   // 89: stockfold.inventory.v1.StockConditionChanged.from:type_name -> stockfold.inventory.v1.Condition
+	0,   // 90: stockfold.inventory.v1.StockConditionChanged.to:type_name -> stockfold.inventory.v1.Condition
+	6,   // 91: stockfold.inventory.v1.StockConditionChanged.from_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 92: stockfold.inventory.v1.StockConditionChanged.to_absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	6,   // 93: stockfold.inventory.v1.TransferShipped.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	87,  // 94: stockfold.inventory.v1.TransferShipped.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 95: stockfold.inventory.v1.TransferShipped.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	0,   // 96: stockfold.inventory.v1.TransferReceived.condition:type_name -> stockfold.inventory.v1.Condition
+	6,   // 97: stockfold.inventory.v1.TransferReceived.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	40,  // 98: stockfold.inventory.v1.TransferReceived.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	7,   // 99: stockfold.inventory.v1.ReservationPlaced.splits:type_name -> stockfold.inventory.v1.Split
+	87,  // 100: stockfold.inventory.v1.ReservationPlaced.expires_at:type_name -> google.protobuf.Timestamp
+	87,  // 101: stockfold.inventory.v1.ReservationPlaced.promise_at:type_name -> google.protobuf.Timestamp
+	41,  // 102: stockfold.inventory.v1.ReservationPlaced.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	87,  // 103: stockfold.inventory.v1.ReservationConfirmed.expired_at:type_name -> google.protobuf.Timestamp
+	7,   // 104: stockfold.inventory.v1.ReservationConfirmed.splits:type_name -> stockfold.inventory.v1.Split
+	87,  // 105: stockfold.inventory.v1.ReservationConfirmed.promise_at:type_name -> google.protobuf.Timestamp
+	87,  // 106: stockfold.inventory.v1.ReservationExtended.from:type_name -> google.protobuf.Timestamp
+	87,  // 107: stockfold.inventory.v1.ReservationExtended.expires_at:type_name -> google.protobuf.Timestamp
+	7,   // 108: stockfold.inventory.v1.ReservationExtended.splits:type_name -> stockfold.inventory.v1.Split
+	87,  // 109: stockfold.inventory.v1.ReservationExtended.promise_at:type_name -> google.protobuf.Timestamp
+	22,  // 110: stockfold.inventory.v1.ReservationFulfilled.splits:type_name -> stockfold.inventory.v1.FulfilledSplit
+	87,  // 111: stockfold.inventory.v1.ReservationFulfilled.expires_at:type_name -> google.protobuf.Timestamp
+	87,  // 112: stockfold.inventory.v1.ReservationFulfilled.promise_at:type_name -> google.protobuf.Timestamp
+	6,   // 113: stockfold.inventory.v1.FulfilledSplit.absorbed_by:type_name -> stockfold.inventory.v1.AbsorbedBy
+	7,   // 114: stockfold.inventory.v1.ReservationReleased.splits:type_name -> stockfold.inventory.v1.Split
+	87,  // 115: stockfold.inventory.v1.ReservationReleased.expires_at:type_name -> google.protobuf.Timestamp
+	87,  // 116: stockfold.inventory.v1.ReservationReleased.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 117: stockfold.inventory.v1.ReservationExpired.splits:type_name -> stockfold.inventory.v1.Split
+	87,  // 118: stockfold.inventory.v1.ReservationExpired.expires_at:type_name -> google.protobuf.Timestamp
+	87,  // 119: stockfold.inventory.v1.ReservationExpired.promise_at:type_name -> google.protobuf.Timestamp
+	87,  // 120: stockfold.inventory.v1.SafetyStockSet.from:type_name -> google.protobuf.Timestamp
+	87,  // 121: stockfold.inventory.v1.SafetyStockSet.until:type_name -> google.protobuf.Timestamp
+	28,  // 122: stockfold.inventory.v1.AllocationSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	87,  // 123: stockfold.inventory.v1.OpeningUse.until:type_name -> google.protobuf.Timestamp
+	87,  // 124: stockfold.inventory.v1.SellingRuleSet.release_at:type_name -> google.protobuf.Timestamp
+	28,  // 125: stockfold.inventory.v1.SellingRuleSet.opening:type_name -> stockfold.inventory.v1.OpeningUse
+	87,  // 126: stockfold.inventory.v1.SafetyPeriodPassed.at:type_name -> google.protobuf.Timestamp
+	87,  // 127: stockfold.inventory.v1.ChannelDefined.buffer_from:type_name -> google.protobuf.Timestamp
+	87,  // 128: stockfold.inventory.v1.ChannelDefined.buffer_until:type_name -> google.protobuf.Timestamp
+	87,  // 129: stockfold.inventory.v1.SharedSafetySet.from:type_name -> google.protobuf.Timestamp
+	87,  // 130: stockfold.inventory.v1.SharedSafetySet.until:type_name -> google.protobuf.Timestamp
+	87,  // 131: stockfold.inventory.v1.RulePeriodPassed.at:type_name -> google.protobuf.Timestamp
+	87,  // 132: stockfold.inventory.v1.SupplyChange.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 133: stockfold.inventory.v1.SupplyUse.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	87,  // 134: stockfold.inventory.v1.SupplyUse.due_at:type_name -> google.protobuf.Timestamp
+	1,   // 135: stockfold.inventory.v1.SupplyExpected.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	87,  // 136: stockfold.inventory.v1.SupplyExpected.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 137: stockfold.inventory.v1.SupplyExpected.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 138: stockfold.inventory.v1.SupplyRescheduled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	87,  // 139: stockfold.inventory.v1.SupplyRescheduled.due_at:type_name -> google.protobuf.Timestamp
+	40,  // 140: stockfold.inventory.v1.SupplyRescheduled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	1,   // 141: stockfold.inventory.v1.SupplyCancelled.kind:type_name -> stockfold.inventory.v1.SupplyKind
+	40,  // 142: stockfold.inventory.v1.SupplyCancelled.supply:type_name -> stockfold.inventory.v1.SupplyChange
+	87,  // 143: stockfold.inventory.v1.ShortfallDetected.at:type_name -> google.protobuf.Timestamp
+	46,  // 144: stockfold.inventory.v1.ShortfallDetected.promises:type_name -> stockfold.inventory.v1.BrokenPromise
+	87,  // 145: stockfold.inventory.v1.BrokenPromise.promise_at:type_name -> google.protobuf.Timestamp
+	7,   // 146: stockfold.inventory.v1.ReservationReallocated.from:type_name -> stockfold.inventory.v1.Split
+	7,   // 147: stockfold.inventory.v1.ReservationReallocated.to:type_name -> stockfold.inventory.v1.Split
+	87,  // 148: stockfold.inventory.v1.ReservationReallocated.expires_at:type_name -> google.protobuf.Timestamp
+	87,  // 149: stockfold.inventory.v1.ReservationReallocated.promise_at:type_name -> google.protobuf.Timestamp
+	2,   // 150: stockfold.inventory.v1.ReservationReallocated.cause:type_name -> stockfold.inventory.v1.ReallocationCause
+	7,   // 151: stockfold.inventory.v1.ReservationChanged.added:type_name -> stockfold.inventory.v1.Split
+	7,   // 152: stockfold.inventory.v1.ReservationChanged.removed:type_name -> stockfold.inventory.v1.Split
+	87,  // 153: stockfold.inventory.v1.ReservationChanged.expires_at:type_name -> google.protobuf.Timestamp
+	87,  // 154: stockfold.inventory.v1.ReservationChanged.promise_at:type_name -> google.protobuf.Timestamp
+	52,  // 155: stockfold.inventory.v1.OrderReceived.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	87,  // 156: stockfold.inventory.v1.OrderReceived.expires_at:type_name -> google.protobuf.Timestamp
+	53,  // 157: stockfold.inventory.v1.OrderReserved.short:type_name -> stockfold.inventory.v1.OrderShortage
+	53,  // 158: stockfold.inventory.v1.OrderRejected.short:type_name -> stockfold.inventory.v1.OrderShortage
+	87,  // 159: stockfold.inventory.v1.OrderExtended.expires_at:type_name -> google.protobuf.Timestamp
+	0,   // 160: stockfold.inventory.v1.OrderLineReturned.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 161: stockfold.inventory.v1.OrderReturnInspected.condition:type_name -> stockfold.inventory.v1.Condition
+	67,  // 162: stockfold.inventory.v1.OrderOversold.breaks:type_name -> stockfold.inventory.v1.PromiseBreak
+	52,  // 163: stockfold.inventory.v1.OrderObserved.lines:type_name -> stockfold.inventory.v1.OrderedLine
+	87,  // 164: stockfold.inventory.v1.OrderObserved.owned_since:type_name -> google.protobuf.Timestamp
+	0,   // 165: stockfold.inventory.v1.ReturnRuleSet.condition:type_name -> stockfold.inventory.v1.Condition
+	3,   // 166: stockfold.inventory.v1.OwnerAssigned.fact:type_name -> stockfold.inventory.v1.OwnedFact
+	87,  // 167: stockfold.inventory.v1.OwnerAssigned.from:type_name -> google.protobuf.Timestamp
+	0,   // 168: stockfold.inventory.v1.ObservationRecorded.condition:type_name -> stockfold.inventory.v1.Condition
+	0,   // 169: stockfold.inventory.v1.ObservationRecorded.to:type_name -> stockfold.inventory.v1.Condition
+	87,  // 170: stockfold.inventory.v1.ObservationRecorded.owned_since:type_name -> google.protobuf.Timestamp
+	1,   // 171: stockfold.inventory.v1.ObservationRecorded.supply_kind:type_name -> stockfold.inventory.v1.SupplyKind
+	87,  // 172: stockfold.inventory.v1.ObservationRecorded.due_at:type_name -> google.protobuf.Timestamp
+	87,  // 173: stockfold.inventory.v1.BufferSet.from:type_name -> google.protobuf.Timestamp
+	87,  // 174: stockfold.inventory.v1.BufferSet.until:type_name -> google.protobuf.Timestamp
+	87,  // 175: stockfold.inventory.v1.SharedBufferSet.from:type_name -> google.protobuf.Timestamp
+	87,  // 176: stockfold.inventory.v1.SharedBufferSet.until:type_name -> google.protobuf.Timestamp
+	79,  // 177: stockfold.inventory.v1.KitDefined.components:type_name -> stockfold.inventory.v1.KitComponent
+	79,  // 178: stockfold.inventory.v1.OrderKitExploded.components:type_name -> stockfold.inventory.v1.KitComponent
+	87,  // 179: stockfold.inventory.v1.HistoryCondensed.before:type_name -> google.protobuf.Timestamp
+	180, // [180:180] is the sub-list for method output_type
+	180, // [180:180] is the sub-list for method input_type
+	180, // [180:180] is the sub-list for extension type_name
+	180, // [180:180] is the sub-list for extension extendee
+	0,   // [0:180] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_event_proto_init() }
@@ -8830,6 +8941,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 		(*Event_KitReservationPlaced)(nil),
 		(*Event_KitReservationEnded)(nil),
 		(*Event_TreeHeadRecorded)(nil),
+		(*Event_HistoryCondensed)(nil),
 		(*Event_ReconciliationStarted)(nil),
 		(*Event_SnapshotRowsTaken)(nil),
 		(*Event_DiscrepanciesFound)(nil),
@@ -8842,7 +8954,7 @@ func file_stockfold_inventory_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_event_proto_rawDesc), len(file_stockfold_inventory_v1_event_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   82,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1165,7 +1165,7 @@ var File_stockfold_inventory_v1_operations_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\n" +
-	"'stockfold/inventory/v1/operations.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#stockfold/inventory/v1/replay.proto\x1a!stockfold/inventory/v1/risk.proto\"\x9a\x04\n" +
+	"'stockfold/inventory/v1/operations.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%stockfold/inventory/v1/condense.proto\x1a#stockfold/inventory/v1/replay.proto\x1a!stockfold/inventory/v1/risk.proto\"\x9a\x04\n" +
 	"\n" +
 	"DeadLetter\x12$\n" +
 	"\x0edead_letter_id\x18\x01 \x01(\tR\fdeadLetterId\x12=\n" +
@@ -1269,13 +1269,14 @@ const file_stockfold_inventory_v1_operations_proto_rawDesc = "" +
 	"\x1dDEAD_LETTER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEAD_LETTER_STATE_OPEN\x10\x01\x12\x1e\n" +
 	"\x1aDEAD_LETTER_STATE_REPLAYED\x10\x02\x12\x1f\n" +
-	"\x1bDEAD_LETTER_STATE_DISCARDED\x10\x032\xb5\x04\n" +
+	"\x1bDEAD_LETTER_STATE_DISCARDED\x10\x032\x96\x05\n" +
 	"\x11OperationsService\x12r\n" +
 	"\x0fListDeadLetters\x12..stockfold.inventory.v1.ListDeadLettersRequest\x1a/.stockfold.inventory.v1.ListDeadLettersResponse\x12u\n" +
 	"\x10ReplayDeadLetter\x12/.stockfold.inventory.v1.ReplayDeadLetterRequest\x1a0.stockfold.inventory.v1.ReplayDeadLetterResponse\x12x\n" +
 	"\x11DiscardDeadLetter\x120.stockfold.inventory.v1.DiscardDeadLetterRequest\x1a1.stockfold.inventory.v1.DiscardDeadLetterResponse\x12`\n" +
 	"\tGetStatus\x12(.stockfold.inventory.v1.GetStatusRequest\x1a).stockfold.inventory.v1.GetStatusResponse\x12Y\n" +
-	"\x06Replay\x12%.stockfold.inventory.v1.ReplayRequest\x1a&.stockfold.inventory.v1.ReplayResponse0\x01BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x06Replay\x12%.stockfold.inventory.v1.ReplayRequest\x1a&.stockfold.inventory.v1.ReplayResponse0\x01\x12_\n" +
+	"\bCondense\x12'.stockfold.inventory.v1.CondenseRequest\x1a(.stockfold.inventory.v1.CondenseResponse0\x01BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_operations_proto_rawDescOnce sync.Once
@@ -1311,7 +1312,9 @@ var file_stockfold_inventory_v1_operations_proto_goTypes = []any{
 	(*RiskStatus)(nil),                // 16: stockfold.inventory.v1.RiskStatus
 	(*OverdueSupply)(nil),             // 17: stockfold.inventory.v1.OverdueSupply
 	(*ReplayRequest)(nil),             // 18: stockfold.inventory.v1.ReplayRequest
-	(*ReplayResponse)(nil),            // 19: stockfold.inventory.v1.ReplayResponse
+	(*CondenseRequest)(nil),           // 19: stockfold.inventory.v1.CondenseRequest
+	(*ReplayResponse)(nil),            // 20: stockfold.inventory.v1.ReplayResponse
+	(*CondenseResponse)(nil),          // 21: stockfold.inventory.v1.CondenseResponse
 }
 var file_stockfold_inventory_v1_operations_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.DeadLetter.state:type_name -> stockfold.inventory.v1.DeadLetterState
@@ -1336,13 +1339,15 @@ var file_stockfold_inventory_v1_operations_proto_depIdxs = []int32{
 	7,  // 19: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:input_type -> stockfold.inventory.v1.DiscardDeadLetterRequest
 	9,  // 20: stockfold.inventory.v1.OperationsService.GetStatus:input_type -> stockfold.inventory.v1.GetStatusRequest
 	18, // 21: stockfold.inventory.v1.OperationsService.Replay:input_type -> stockfold.inventory.v1.ReplayRequest
-	4,  // 22: stockfold.inventory.v1.OperationsService.ListDeadLetters:output_type -> stockfold.inventory.v1.ListDeadLettersResponse
-	6,  // 23: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:output_type -> stockfold.inventory.v1.ReplayDeadLetterResponse
-	8,  // 24: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:output_type -> stockfold.inventory.v1.DiscardDeadLetterResponse
-	10, // 25: stockfold.inventory.v1.OperationsService.GetStatus:output_type -> stockfold.inventory.v1.GetStatusResponse
-	19, // 26: stockfold.inventory.v1.OperationsService.Replay:output_type -> stockfold.inventory.v1.ReplayResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
+	19, // 22: stockfold.inventory.v1.OperationsService.Condense:input_type -> stockfold.inventory.v1.CondenseRequest
+	4,  // 23: stockfold.inventory.v1.OperationsService.ListDeadLetters:output_type -> stockfold.inventory.v1.ListDeadLettersResponse
+	6,  // 24: stockfold.inventory.v1.OperationsService.ReplayDeadLetter:output_type -> stockfold.inventory.v1.ReplayDeadLetterResponse
+	8,  // 25: stockfold.inventory.v1.OperationsService.DiscardDeadLetter:output_type -> stockfold.inventory.v1.DiscardDeadLetterResponse
+	10, // 26: stockfold.inventory.v1.OperationsService.GetStatus:output_type -> stockfold.inventory.v1.GetStatusResponse
+	20, // 27: stockfold.inventory.v1.OperationsService.Replay:output_type -> stockfold.inventory.v1.ReplayResponse
+	21, // 28: stockfold.inventory.v1.OperationsService.Condense:output_type -> stockfold.inventory.v1.CondenseResponse
+	23, // [23:29] is the sub-list for method output_type
+	17, // [17:23] is the sub-list for method input_type
 	17, // [17:17] is the sub-list for extension type_name
 	17, // [17:17] is the sub-list for extension extendee
 	0,  // [0:17] is the sub-list for field type_name
@@ -1353,6 +1358,7 @@ func file_stockfold_inventory_v1_operations_proto_init() {
 	if File_stockfold_inventory_v1_operations_proto != nil {
 		return
 	}
+	file_stockfold_inventory_v1_condense_proto_init()
 	file_stockfold_inventory_v1_replay_proto_init()
 	file_stockfold_inventory_v1_risk_proto_init()
 	type x struct{}

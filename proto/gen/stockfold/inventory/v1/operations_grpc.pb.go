@@ -24,6 +24,7 @@ const (
 	OperationsService_DiscardDeadLetter_FullMethodName = "/stockfold.inventory.v1.OperationsService/DiscardDeadLetter"
 	OperationsService_GetStatus_FullMethodName         = "/stockfold.inventory.v1.OperationsService/GetStatus"
 	OperationsService_Replay_FullMethodName            = "/stockfold.inventory.v1.OperationsService/Replay"
+	OperationsService_Condense_FullMethodName          = "/stockfold.inventory.v1.OperationsService/Condense"
 )
 
 // OperationsServiceClient is the client API for OperationsService service.
@@ -44,6 +45,9 @@ type OperationsServiceClient interface {
 	// Replay folds availability anew from the events, beside what serves, compares, tells the differences with the events concerned, and
 	// mends them. One at a time.
 	Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReplayResponse], error)
+	// Condense takes out of old events what is not needed for numbers, for good, and keeps every balance, value and proof. One at a time.
+	// FAILED_PRECONDITION, NOT_CONDENSABLE where the event store cannot change what it holds.
+	Condense(ctx context.Context, in *CondenseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CondenseResponse], error)
 }
 
 type operationsServiceClient struct {
@@ -113,6 +117,25 @@ func (c *operationsServiceClient) Replay(ctx context.Context, in *ReplayRequest,
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperationsService_ReplayClient = grpc.ServerStreamingClient[ReplayResponse]
 
+func (c *operationsServiceClient) Condense(ctx context.Context, in *CondenseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CondenseResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperationsService_ServiceDesc.Streams[1], OperationsService_Condense_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CondenseRequest, CondenseResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperationsService_CondenseClient = grpc.ServerStreamingClient[CondenseResponse]
+
 // OperationsServiceServer is the server API for OperationsService service.
 // All implementations must embed UnimplementedOperationsServiceServer
 // for forward compatibility.
@@ -131,6 +154,9 @@ type OperationsServiceServer interface {
 	// Replay folds availability anew from the events, beside what serves, compares, tells the differences with the events concerned, and
 	// mends them. One at a time.
 	Replay(*ReplayRequest, grpc.ServerStreamingServer[ReplayResponse]) error
+	// Condense takes out of old events what is not needed for numbers, for good, and keeps every balance, value and proof. One at a time.
+	// FAILED_PRECONDITION, NOT_CONDENSABLE where the event store cannot change what it holds.
+	Condense(*CondenseRequest, grpc.ServerStreamingServer[CondenseResponse]) error
 	mustEmbedUnimplementedOperationsServiceServer()
 }
 
@@ -155,6 +181,9 @@ func (UnimplementedOperationsServiceServer) GetStatus(context.Context, *GetStatu
 }
 func (UnimplementedOperationsServiceServer) Replay(*ReplayRequest, grpc.ServerStreamingServer[ReplayResponse]) error {
 	return status.Error(codes.Unimplemented, "method Replay not implemented")
+}
+func (UnimplementedOperationsServiceServer) Condense(*CondenseRequest, grpc.ServerStreamingServer[CondenseResponse]) error {
+	return status.Error(codes.Unimplemented, "method Condense not implemented")
 }
 func (UnimplementedOperationsServiceServer) mustEmbedUnimplementedOperationsServiceServer() {}
 func (UnimplementedOperationsServiceServer) testEmbeddedByValue()                           {}
@@ -260,6 +289,17 @@ func _OperationsService_Replay_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperationsService_ReplayServer = grpc.ServerStreamingServer[ReplayResponse]
 
+func _OperationsService_Condense_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CondenseRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperationsServiceServer).Condense(m, &grpc.GenericServerStream[CondenseRequest, CondenseResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperationsService_CondenseServer = grpc.ServerStreamingServer[CondenseResponse]
+
 // OperationsService_ServiceDesc is the grpc.ServiceDesc for OperationsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -288,6 +328,11 @@ var OperationsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Replay",
 			Handler:       _OperationsService_Replay_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Condense",
+			Handler:       _OperationsService_Condense_Handler,
 			ServerStreams: true,
 		},
 	},
