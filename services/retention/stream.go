@@ -112,9 +112,11 @@ type event struct {
 // maxEvents is how many events of a stream are kept in memory, instead of being read for each step.
 const maxEvents = 4096
 
+var keptEvents uint64 = maxEvents // fewer in tests
+
 // keep keeps an event, unless there are too many.
 func (x *walk) keep(e *event) {
-	if x.length > maxEvents {
+	if x.length > keptEvents {
 		x.events = nil
 		return
 	}
