@@ -40,6 +40,9 @@ func (r *Runner) followLoad(ctx context.Context) {
 	}
 }
 
+// Busy tells whether the store has much to do.
+func (r *Runner) Busy() bool { return r.busy.Load() }
+
 // giveWay waits while others have much to do and nobody waits for this projection.
 func (r *Runner) giveWay(ctx context.Context) {
 	for r.Background && r.busy.Load() && !r.waiters.any() && !r.overdue() && ctx.Err() == nil {

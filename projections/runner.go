@@ -186,6 +186,9 @@ func (r *Runner) published(position uint64, newest aggregates.Instant) {
 	r.floor.Store(max(r.floor.Load(), position))
 }
 
+// Sleep waits for so long, or until ctx ends.
+func Sleep(ctx context.Context, d time.Duration) { sleep(ctx, d) }
+
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -204,8 +204,9 @@ func (r *reader) open(g *group) (numbering, error) {
 // state reads the state before a block, into a group that is empty but for names; without a group it is passed over.
 func (r *reader) state(g *group, n numbering) {
 	position, events := r.uvarint(), r.uvarint()
+	var methods []valuation.Method
 	if g != nil {
-		g.position, g.events = position, events
+		g.position, g.events, methods = position, events, g.methods
 	}
 	skus := r.length()
 	for i := range skus {
@@ -218,7 +219,7 @@ func (r *reader) state(g *group, n numbering) {
 			g.grow(n.sku[i], rows)
 		}
 		for range rows {
-			x := r.row(n)
+			x := r.row(n, methods)
 			if g != nil && !r.bad {
 				*g.row(n.sku[i], x.location) = x
 				g.skus[n.sku[i]].currency = currency
@@ -227,7 +228,7 @@ func (r *reader) state(g *group, n numbering) {
 	}
 }
 
-func (r *reader) row(n numbering) (x row) {
+func (r *reader) row(n numbering, methods []valuation.Method) (x row) {
 	x.location = r.pick(n.location)
 	for i := range x.onHand {
 		x.onHand[i] = r.varint()
@@ -238,30 +239,39 @@ func (r *reader) row(n numbering) (x row) {
 	}
 	x.pools = &pools{}
 	for m := range x.pools.stock {
-		x.pools.stock[m], x.pools.transit[m] = r.pool(), r.pool()
+		wanted := slices.Contains(methods, valuation.Method(m))
+		x.pools.stock[m], x.pools.transit[m] = r.pool(wanted), r.pool(wanted)
 	}
 	return x
 }
 
-func (r *reader) pool() (p valuation.Pool) {
+// pool reads a pool; the layers of one that is not wanted are passed over.
+func (r *reader) pool(wanted bool) (p valuation.Pool) {
 	p.Uncosted, p.Owed, p.OwedValue, p.Last.Quantity, p.Last.Value = r.varint(), r.varint(), r.varint(), r.varint(), r.varint()
 	n := r.varint()
 	if n < 0 || n > int64(len(r.b)) {
 		r.b, r.bad = nil, true
 		return p
 	}
+	if wanted && n > 0 {
+		p.Layers = make([]valuation.Layer, 0, n+1)
+	}
 	for range n {
-		p.Layers = append(p.Layers, valuation.Layer{Quantity: r.varint(), Value: r.varint()})
+		if l := (valuation.Layer{Quantity: r.varint(), Value: r.varint()}); wanted {
+			p.Layers = append(p.Layers, l)
+		}
 	}
 	return p
 }
 
-// entries appends the entries of a block.
-func (r *reader) entries(list []entry, n numbering) []entry {
+// entries appends the entries of a block that are within a cut. They are in order of their instant, and none is read beyond it.
+func (r *reader) entries(list []entry, n numbering, c Cut) []entry {
 	var at aggregates.Instant
 	var position uint64
-	count := r.length()
-	list = slices.Grow(list, count)
+	limit, count := c.limit(), r.length()
+	if cap(list)-len(list) < count {
+		list = slices.Grow(list, count)
+	}
 	for range count {
 		at += aggregates.Instant(r.varint())
 		position += uint64(r.varint())
@@ -278,7 +288,12 @@ func (r *reader) entries(list []entry, n numbering) []entry {
 			r.bad = true
 			return list
 		}
-		list = append(list, e)
+		if e.at > c.At {
+			return list
+		}
+		if e.position <= limit {
+			list = append(list, e)
+		}
 	}
 	return list
 }

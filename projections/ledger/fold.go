@@ -30,6 +30,7 @@ func (f *fold) Load(ctx context.Context) (projections.Progress, error) {
 		return p, err
 	}
 	f.watermark = aggregates.Instant(p.Own)
+	f.ledger.taken = p.Position
 	f.ledger.head.Store(&head{p.Position, f.watermark})
 	for g := range f.ledger.parts {
 		stored, err := f.ledger.model.Group(ctx, g)
@@ -54,6 +55,7 @@ func (x *part) begin(through uint64) {
 	defer x.mu.Unlock()
 	x.recent, x.items, x.through = nil, nil, through
 	x.used.Store(through > 0)
+	x.late.Store(false)
 }
 
 func (f *fold) Reset(ctx context.Context) error {
@@ -66,8 +68,6 @@ func (f *fold) Reset(ctx context.Context) error {
 
 // Ignores nothing: the order of all recordings decides what was known.
 func (f *fold) Ignores(string) bool { return false }
-
-func (f *fold) Tend(context.Context, projections.Touch) error { return nil }
 
 // Watch looks for what the read model loses.
 func (f *fold) Watch(ctx context.Context) error { return projections.WatchModel(ctx, f.ledger.model) }
@@ -124,6 +124,8 @@ func (p *pending) Empty() bool { return len(p.postings)+len(p.items) == 0 }
 // in blocks.
 func (p *pending) Write(ctx context.Context, progress projections.Progress) error {
 	l := p.ledger
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	for i := range p.postings {
 		x := &p.postings[i]
 		l.parts[groupOf(x.sku)].take(x, nil)
@@ -131,6 +133,7 @@ func (p *pending) Write(ctx context.Context, progress projections.Progress) erro
 	for i := range p.items {
 		l.parts[groupOf(p.items[i].sku)].take(nil, &p.items[i])
 	}
+	l.taken = progress.Position
 	p.fold.kept += len(p.postings) + len(p.items)
 	if p.fold.kept < p.interval {
 		return nil
@@ -154,6 +157,9 @@ func (x *part) take(p *posting, d *description) {
 	x.used.Store(true)
 	if p != nil && p.position > x.through {
 		x.recent = append(x.recent, *p)
+		if p.late() {
+			x.late.Store(true)
+		}
 	}
 	if d != nil && d.position > x.through {
 		x.items = append(x.items, *d)
@@ -190,6 +196,7 @@ func (l *Ledger) merge(ctx context.Context, g int, through uint64) error {
 		return err
 	}
 	x.recent, x.items, x.through = nil, nil, through
+	x.late.Store(false)
 	return nil
 }
 

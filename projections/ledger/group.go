@@ -14,9 +14,10 @@ const conditions = int(stock.Quarantined) + 1
 // group is the state of the SKUs of one group at an instant, in the making.
 type group struct {
 	names
-	skus     []skuState // by number
-	events   uint64     // counted so far
-	position uint64     // the highest folded
+	methods  []valuation.Method // that are looked after; pools of others hold nothing of use
+	skus     []skuState         // by number
+	events   uint64             // counted so far
+	position uint64             // the highest folded
 	carried  carried
 	counts   []netCount
 	countsAt aggregates.Instant
@@ -72,8 +73,11 @@ type move struct {
 	value [valuation.Methods]int64
 }
 
-func newGroup() *group {
-	return &group{names: names{skuNo: map[string]int32{}, locateNo: map[string]int32{}}}
+// everyMethod is for blocks, which have all.
+var everyMethod = []valuation.Method{valuation.Average, valuation.FIFO}
+
+func newGroup(methods ...valuation.Method) *group {
+	return &group{methods: methods, names: names{skuNo: map[string]int32{}, locateNo: map[string]int32{}}}
 }
 
 func (n *names) skuNumber(sku string) int32 {
@@ -248,7 +252,7 @@ func (g *group) settle() {
 // The difference that later units settle is told as sold.
 func (g *group) value(s *skuState, r *row, e *entry) (change [valuation.Methods]int64) {
 	carry := g.carries(e)
-	for m := range r.pools.stock {
+	for _, m := range g.methods {
 		p := &r.pools.stock[m]
 		before := p.Value()
 		var settled int64
@@ -261,7 +265,7 @@ func (g *group) value(s *skuState, r *row, e *entry) (change [valuation.Methods]
 				g.carry(e.position, m, parts)
 			}
 		case e.delta > 0:
-			settled = p.In(valuation.Method(m), g.incoming(s, p, m, e, carry))
+			settled = p.In(m, g.incoming(s, p, m, e, carry))
 		}
 		g.told(e, stock.FlowSold, m, -settled)
 		change[m] = p.Value() - before + settled
@@ -273,7 +277,7 @@ func (g *group) value(s *skuState, r *row, e *entry) (change [valuation.Methods]
 }
 
 // incoming is what units that come cost.
-func (g *group) incoming(s *skuState, p *valuation.Pool, m int, e *entry, carry bool) valuation.Parts {
+func (g *group) incoming(s *skuState, p *valuation.Pool, m valuation.Method, e *entry, carry bool) valuation.Parts {
 	switch {
 	case carry:
 		return g.carried.parts[m]
@@ -285,7 +289,7 @@ func (g *group) incoming(s *skuState, p *valuation.Pool, m int, e *entry, carry 
 	return p.Found(e.delta)
 }
 
-func (g *group) carry(position uint64, m int, parts valuation.Parts) {
+func (g *group) carry(position uint64, m valuation.Method, parts valuation.Parts) {
 	g.carried.position, g.carried.full = position, true
 	g.carried.parts[m] = parts
 }
@@ -303,7 +307,7 @@ func (g *group) correct(s *skuState, p *valuation.Pool, e *entry) (settled int64
 }
 
 // told tells of a change of value without units.
-func (g *group) told(e *entry, flow stock.Flow, m int, value int64) {
+func (g *group) told(e *entry, flow stock.Flow, m valuation.Method, value int64) {
 	if g.watch == nil || value == 0 {
 		return
 	}
@@ -315,7 +319,7 @@ func (g *group) told(e *entry, flow stock.Flow, m int, value int64) {
 // applyTransit values what is on its way.
 func (g *group) applyTransit(r *row, e *entry) {
 	carry := g.carries(e)
-	for m := range r.pools.transit {
+	for _, m := range g.methods {
 		p := &r.pools.transit[m]
 		switch {
 		case e.delta < 0:
@@ -324,9 +328,9 @@ func (g *group) applyTransit(r *row, e *entry) {
 				g.carry(e.position, m, parts)
 			}
 		case carry:
-			g.arrived(r, m, e, p.In(valuation.Method(m), g.carried.parts[m]))
+			g.arrived(r, m, e, p.In(m, g.carried.parts[m]))
 		case e.delta > 0:
-			p.In(valuation.Method(m), p.Found(e.delta))
+			p.In(m, p.Found(e.delta))
 		}
 	}
 	if e.delta > 0 {
@@ -335,11 +339,11 @@ func (g *group) applyTransit(r *row, e *entry) {
 }
 
 // arrived gives units that had arrived before they were shipped the cost that they turn out to have.
-func (g *group) arrived(r *row, m int, e *entry, difference int64) {
+func (g *group) arrived(r *row, m valuation.Method, e *entry, difference int64) {
 	if difference == 0 {
 		return
 	}
-	settled := r.pools.stock[m].Costed(valuation.Method(m), e.delta, difference)
+	settled := r.pools.stock[m].Costed(m, e.delta, difference)
 	g.told(e, stock.FlowTransferred, m, difference)
 	g.told(e, stock.FlowSold, m, -settled)
 }

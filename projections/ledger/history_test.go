@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
@@ -24,6 +25,7 @@ import (
 
 func TestMain(m *testing.M) {
 	ledger.SetBlockEntries(8)
+	ledger.LookForLate(time.Millisecond)
 	goleak.VerifyTestMain(m)
 }
 

@@ -34,6 +34,9 @@ type Ledger struct {
 	parts  [Groups]part
 	head   atomic.Pointer[head]
 
+	writing sync.Mutex // held while something is put into memory or into blocks
+	taken   uint64     // everything up to this position is in either, of every group
+
 	loading sync.RWMutex // held while what is in memory is dropped, and for reading while it must not be
 }
 
@@ -50,6 +53,7 @@ type part struct {
 	items   []description
 	through uint64 // the position up to which everything is in blocks
 	used    atomic.Bool
+	late    atomic.Bool // there are late postings
 }
 
 // New makes a projection.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
@@ -54,6 +55,7 @@ func TestEveryPastStateIsAsTheOraclesSay(t *testing.T) {
 		l, stop := h.open(fs, rapid.SampledFrom([]int{5, 40, 1000}).Draw(t, "interval"))
 		defer func() { stop() }()
 		h.await(l)
+		h.mergeLate(l)
 		h.compare(l)
 		stop()
 		l, stop = h.open(fs, 7)
@@ -61,9 +63,41 @@ func TestEveryPastStateIsAsTheOraclesSay(t *testing.T) {
 		h.compare(l)
 		for range 20 {
 			h.step()
+			h.mergeLate(l)
 		}
 		h.await(l)
 		h.compare(l)
+	})
+}
+
+// mergeLate merges what came late, or does not.
+func (h *history) mergeLate(l *ledger.Ledger) {
+	if !rapid.Bool().Draw(h.T, "merge late") {
+		return
+	}
+	if err := l.MergeLate(context.Background()); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// What came late is in blocks soon, without anything more coming, and stays there.
+func TestWhatCameLateIsMergedSoon(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(t)
+		defer h.store.Close()
+		for range 30 {
+			h.step()
+		}
+		fs := vfs.NewMem()
+		for range 2 {
+			l, stop := h.open(fs, 1000)
+			h.await(l)
+			for l.Late() {
+				time.Sleep(time.Millisecond)
+			}
+			h.compare(l)
+			stop()
+		}
 	})
 }
 

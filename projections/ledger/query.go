@@ -140,11 +140,11 @@ func (l *Ledger) each(ctx context.Context, f func(g int) error) error {
 }
 
 // read loads a group while nothing merges it.
-func (l *Ledger) read(ctx context.Context, g int, c Cut, from aggregates.Instant) (t *timeline, known map[string]Item, err error) {
+func (l *Ledger) read(ctx context.Context, g int, c Cut, from aggregates.Instant, m valuation.Method) (t *timeline, known map[string]Item, err error) {
 	x := &l.parts[g]
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if t, err = load(ctx, l.model, g, c, from, x.recent); err != nil {
+	if t, err = load(ctx, l.model, g, c, from, x.recent, m); err != nil {
 		return nil, nil, err
 	}
 	stored, err := l.model.Group(ctx, g)
@@ -159,11 +159,12 @@ func (l *Ledger) read(ctx context.Context, g int, c Cut, from aggregates.Instant
 
 // group tells of the SKUs of one group.
 func (l *Ledger) group(ctx context.Context, g int, c Cut, m valuation.Method) ([]SKU, *group, error) {
-	t, known, err := l.read(ctx, g, c, c.At)
+	t, known, err := l.read(ctx, g, c, c.At, m)
 	if err != nil {
 		return nil, newGroup(), err
 	}
 	t.advance(c.At)
+	defer t.free()
 	list := make([]SKU, 0, len(t.skus))
 	for i := range t.skus {
 		places := t.places(int32(i), m)
@@ -228,11 +229,12 @@ func (l *Ledger) Between(ctx context.Context, from aggregates.Instant, c Cut, m 
 		found := make([][]Line, Groups)
 		var events, last atomic.Uint64
 		err := l.each(ctx, func(g int) error {
-			t, known, err := l.read(ctx, g, c, from)
+			t, known, err := l.read(ctx, g, c, from, m)
 			if err != nil {
 				return err
 			}
 			found[g] = t.between(from, c.At, m, known)
+			t.free()
 			events.Add(t.events)
 			raise(&last, t.position)
 			return nil
@@ -311,7 +313,7 @@ type Step struct {
 // Trace lists what makes up the lines of one SKU between two instants, in order.
 func (l *Ledger) Trace(ctx context.Context, sku string, from aggregates.Instant, c Cut, m valuation.Method) (steps []Step, r Result, err error) {
 	r, err = l.ask(c, func(c Cut) error {
-		t, _, err := l.read(ctx, groupOf(sku), c, from)
+		t, _, err := l.read(ctx, groupOf(sku), c, from, m)
 		if err != nil {
 			return err
 		}

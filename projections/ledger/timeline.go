@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/aggregates/valuation"
 )
 
 // BlockEntries is how many postings a block has, about, in a group of few locations; no fewer than 4 for each of its rows, so that checkpoints do not
@@ -36,6 +38,22 @@ type timeline struct {
 	done    int
 }
 
+// spare are entries of timelines that are done with. A snapshot reads a timeline for each group.
+var spare = sync.Pool{New: func() any { return &[]entry{} }}
+
+// maxSpare bounds the entries that are kept for the next timeline.
+const maxSpare = 8 * BlockEntries
+
+// free gives the memory of the entries back. Nothing of the timeline is used after that but the group.
+func (t *timeline) free() {
+	if cap(t.entries) > 0 && cap(t.entries) <= maxSpare {
+		clear(t.entries)
+		list := t.entries[:0]
+		spare.Put(&list)
+	}
+	t.entries = nil
+}
+
 // advance applies the entries up to an instant.
 func (t *timeline) advance(to aggregates.Instant) {
 	for t.done < len(t.entries) && t.entries[t.done].at <= to {
@@ -46,7 +64,7 @@ func (t *timeline) advance(to aggregates.Instant) {
 }
 
 // load reads the timeline of a group: a state at from or before, and what comes after up to the cut. recent is what is in no block yet.
-func load(ctx context.Context, m ReadModel, number int, c Cut, from aggregates.Instant, recent []posting) (*timeline, error) {
+func load(ctx context.Context, m ReadModel, number int, c Cut, from aggregates.Instant, recent []posting, method valuation.Method) (*timeline, error) {
 	from = min(from, c.At)
 	for i := range recent {
 		if p := &recent[i]; p.position <= c.limit() && p.at[c.Axis] <= c.At {
@@ -58,7 +76,7 @@ func load(ctx context.Context, m ReadModel, number int, c Cut, from aggregates.I
 		if err != nil {
 			return nil, err
 		}
-		t, fits, err := read(blocks, c)
+		t, fits, err := read(blocks, c, method)
 		if err != nil {
 			return nil, fmt.Errorf("ledger, group %d: %w", number, err)
 		}
@@ -71,8 +89,8 @@ func load(ctx context.Context, m ReadModel, number int, c Cut, from aggregates.I
 }
 
 // read makes a timeline of blocks. It does not fit when the first one begins with more than was recorded by the position.
-func read(blocks []Block, c Cut) (t *timeline, fits bool, err error) {
-	t = &timeline{group: newGroup()}
+func read(blocks []Block, c Cut, methods ...valuation.Method) (t *timeline, fits bool, err error) {
+	t = &timeline{group: newGroup(methods...), entries: *spare.Get().(*[]entry)}
 	for i := range blocks {
 		r := reader{b: blocks[i].Value}
 		n, err := r.open(t.group)
@@ -87,24 +105,12 @@ func read(blocks []Block, c Cut) (t *timeline, fits bool, err error) {
 		if i == 0 && t.position > c.limit() && blocks[0].Start != earliest {
 			return nil, false, nil
 		}
-		t.entries = r.entries(t.entries, n)
+		t.entries = r.entries(t.entries, n, c)
 		if err := r.err(); err != nil {
 			return nil, false, err
 		}
 	}
-	t.cut(c)
 	return t, true, nil
-}
-
-// cut leaves out what is beyond a cut.
-func (t *timeline) cut(c Cut) {
-	limit, kept := c.limit(), t.entries[:0]
-	for i := range t.entries {
-		if e := &t.entries[i]; e.at <= c.At && e.position <= limit {
-			kept = append(kept, *e)
-		}
-	}
-	t.entries = kept
 }
 
 // add takes in what is in no block yet.
@@ -131,7 +137,7 @@ func merge(ctx context.Context, m ReadModel, number int, a Axis, recent []postin
 	if err != nil {
 		return nil, nil, err
 	}
-	t, _, err := read(old, everything)
+	t, _, err := read(old, everything, everyMethod...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ledger, group %d: %w", number, err)
 	}

@@ -1,0 +1,8 @@
+package retention
+
+// KeepEvents has no more than so many events of a stream be kept in memory, until the function that it returns is called.
+func KeepEvents(n uint64) (restore func()) {
+	was := keptEvents
+	keptEvents = n
+	return func() { keptEvents = was }
+}
