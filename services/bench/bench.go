@@ -24,12 +24,14 @@ type bench struct {
 	echo      *peer
 	server    *server // nil while none runs
 
-	stocker  *stocker
-	filled   bool
-	reserved *ledger // of catalogue.reserve
-	hot      *ledger // of catalogue.hot
-	hotTaken int
-	carts    carts
+	stocker   *stocker
+	filled    bool
+	reserved  *ledger // of catalogue.reserve
+	hot       *ledger // of catalogue.hot
+	hotTaken  int
+	carts     carts
+	openAlone func(dir string) (append call, closing func() error, err error) // Pebble alone, the baseline of reservations in bulk
+
 	peak     float64 // highest rate of reservations so far, calls/s
 	replayed uint64  // events of the last replay
 
@@ -44,14 +46,14 @@ func Run(ctx context.Context, p Programs, o Options, progress io.Writer) (r *Rep
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(o.Only)
+	chosen, err := choose(o.Only, o.Quick)
 	if err != nil {
 		return nil, err
 	}
 	takes := estimate(chosen, e)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit(takes), fmt.Errorf("the run took longer than %s", limit(takes)))
 	defer cancel()
-	b := &bench{effort: e, programs: p, progress: progress, catalogue: newCatalogue(e.skus)}
+	b := &bench{effort: e, programs: p, progress: progress, catalogue: newCatalogue(e.skus), openAlone: openAlone}
 	b.reserved, b.hot = newLedger(b.catalogue.reserve), newLedger(b.catalogue.hot)
 	if b.dir, err = os.MkdirTemp(o.Dir, "stockfold-bench-"); err != nil {
 		return nil, fmt.Errorf("make a directory for data: %w", err)

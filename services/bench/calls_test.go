@@ -32,6 +32,7 @@ var requests = map[string]func() proto.Message{
 	pb.AvailabilityService_GetAvailability_FullMethodName:      func() proto.Message { return new(pb.GetAvailabilityRequest) },
 	pb.AvailabilityService_BatchGetAvailability_FullMethodName: func() proto.Message { return new(pb.BatchGetAvailabilityRequest) },
 	pb.ReservationService_Reserve_FullMethodName:               func() proto.Message { return new(pb.ReserveRequest) },
+	pb.ReservationService_ReserveBatch_FullMethodName:          func() proto.Message { return new(pb.ReserveBatchRequest) },
 }
 
 func (l *line) Invoke(_ context.Context, method string, in, out any, _ ...grpc.CallOption) error {

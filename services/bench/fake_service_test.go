@@ -130,6 +130,18 @@ func (f *fake) Reserve(_ context.Context, r *pb.ReserveRequest) (*pb.ReserveResp
 		Status: pb.ReservationStatus_RESERVATION_STATUS_HELD}}, nil
 }
 
+func (f *fake) ReserveBatch(ctx context.Context, r *pb.ReserveBatchRequest) (*pb.ReserveBatchResponse, error) {
+	reply := &pb.ReserveBatchResponse{}
+	for _, q := range r.Reservations {
+		one, err := f.Reserve(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		reply.Results, reply.Token = append(reply.Results, &pb.ReserveResult{Reservation: one.Reservation}), one.Token
+	}
+	return reply, nil
+}
+
 // GetStatus moves a replay on by a part each time it is asked.
 func (f *fake) GetStatus(context.Context, *pb.GetStatusRequest) (*pb.GetStatusResponse, error) {
 	f.mu.Lock()

@@ -16,6 +16,9 @@ type Row struct {
 	Baseline string  // what it is compared with in the same run; empty when with nothing
 	Target   *Target // what it should reach; nil when that is open
 
+	// long has it left out of a quick run, unless it is asked for.
+	long bool
+
 	// takes estimates how long measuring takes.
 	takes func(effort) time.Duration
 	// measure fills in the rounds and what was seen beside them.
@@ -31,6 +34,7 @@ var rows = []Row{
 	reserveRow("reserve-1024", 1024, false),
 	reserveRow("hot", 64, true),
 	reserveRow("hot-1024", 1024, true),
+	bulkRow,
 	readableRow,
 	ingestRow,
 	replayRow,
@@ -46,15 +50,18 @@ func RowNames() []string {
 	return names
 }
 
-// choose returns the rows of these names, in the order of rows; all when there are no names.
-func choose(names []string) ([]Row, error) {
+// choose returns the rows of these names, in the order of rows; all when there are no names, those apart that are too long for a quick run.
+func choose(names []string, quick bool) ([]Row, error) {
 	for _, n := range names {
 		if !slices.Contains(RowNames(), n) {
 			return nil, fmt.Errorf("there is no row %q; there are %s", n, strings.Join(RowNames(), ", "))
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
-		return len(names) > 0 && !slices.Contains(names, r.Name)
+		if len(names) == 0 {
+			return quick && r.long
+		}
+		return !slices.Contains(names, r.Name)
 	}), nil
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"github.com/cockroachdb/pebble/v2"
 	"math"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 const (
 	getMethod     = pb.AvailabilityService_GetAvailability_FullMethodName
 	batchMethod   = pb.AvailabilityService_BatchGetAvailability_FullMethodName
+	bulkMethod    = pb.ReservationService_ReserveBatch_FullMethodName
 	reserveMethod = pb.ReservationService_Reserve_FullMethodName
 )
 
@@ -135,12 +137,12 @@ func TestAServiceThatLiesFailsTheRow(t *testing.T) {
 	for _, c := range []struct {
 		lie lie
 		row string
-	}{{wrongATS, "get"}, {wrongATS, "batchget"}, {forgetsReserved, "reserve"}, {doublesReserved, "reserve"}, {forgetsReserved, "hot"},
+	}{{wrongATS, "get"}, {wrongATS, "batchget"}, {forgetsReserved, "reserve"}, {doublesReserved, "reserve"}, {forgetsReserved, "bulk"}, {doublesReserved, "bulk"}, {forgetsReserved, "hot"},
 		{doublesReserved, "hot"}, {forgetsReserved, "readable"}, {staleReads, "readable"}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t, c.lie)
 			s.peak = 5_000
-			for _, method := range []string{getMethod, batchMethod, reserveMethod, echoMethod} {
+			for _, method := range []string{getMethod, batchMethod, reserveMethod, bulkMethod, echoMethod} {
 				s.service.takes[method], s.bare.takes[method] = 5*time.Millisecond, 5*time.Millisecond
 			}
 			if _, err := s.measure(t, c.row); !errors.Is(err, ErrWrong) {
@@ -231,4 +233,52 @@ func TestToppingUp(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Reservations of all calls in flight count, beside what Pebble alone syncs.
+func TestReservationsInBulk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, honest)
+		s.service.takes[bulkMethod] = 5 * time.Millisecond
+		f, err := s.measure(t, "bulk")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !near(f.Value, bulkSize*bulkInFlight/0.005) || !near(f.Baseline, bulkSize/0.002) || *f.Met != true {
+			t.Errorf("%+v", f)
+		}
+	})
+}
+
+// Pebble alone holds what it was given, after a restart too.
+func TestPebbleAloneKeepsWhatItSyncs(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 2 {
+		append, closing, err := openAlone(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			if err := append(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := closing(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := pebble.Open(dir, &pebble.Options{Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	it, _ := db.NewIter(nil)
+	defer it.Close()
+	n, bytes := 0, 0
+	for ok := it.First(); ok; ok = it.Next() {
+		n, bytes = n+1, bytes+len(it.Key())+len(it.Value())
+	}
+	if n != 2*bulkSize || bytes != bulkSize*(9+bulkEvent+bulkIndex) {
+		t.Errorf("%d keys of %d bytes", n, bytes)
+	}
 }

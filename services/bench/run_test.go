@@ -16,7 +16,7 @@ func small(t *testing.T, rows ...string) Options {
 }
 
 func TestAnHonestServicePasses(t *testing.T) {
-	o := small(t)
+	o := small(t, RowNames()...)
 	r, err := Run(context.Background(), fakePrograms(t, honest), o, t.Output())
 	if err != nil {
 		t.Fatal(err)

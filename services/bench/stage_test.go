@@ -39,6 +39,9 @@ func newStage(t *testing.T, l lie) *stage {
 	s.service, s.bare = &local{fake: f, takes: map[string]time.Duration{}}, &local{takes: map[string]time.Duration{}}
 	s.server = &server{peer: here(s.service), settings: ServeSettings{Ingest: true},
 		status: pb.NewOperationsServiceClient(s.service), health: grpc_health_v1.NewHealthClient(s.service)}
+	s.openAlone = func(string) (call, func() error, error) {
+		return func(context.Context) error { time.Sleep(2 * time.Millisecond); return nil }, func() error { return nil }, nil
+	}
 	echo := here(s.bare)
 	s.echo = &echo
 	return s
@@ -53,7 +56,7 @@ func here(l *local) peer {
 // measure runs a row.
 func (s *stage) measure(t *testing.T, name string) (Figure, error) {
 	t.Helper()
-	chosen, err := choose([]string{name})
+	chosen, err := choose([]string{name}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +132,8 @@ func (l *local) answer(ctx context.Context, request proto.Message) (proto.Messag
 		return l.BatchGetAvailability(ctx, r)
 	case *pb.ReserveRequest:
 		return l.Reserve(ctx, r)
+	case *pb.ReserveBatchRequest:
+		return l.ReserveBatch(ctx, r)
 	case *pb.GetStockRequest:
 		return l.GetStock(ctx, r)
 	case *pb.RecordMovementsRequest:

@@ -24,31 +24,36 @@ func (s *Service) Reserve(ctx context.Context, r *pb.ReserveRequest) (*pb.Reserv
 	if err := checkReserve(r); err != nil {
 		return nil, err
 	}
+	result, position, err := s.place(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.ReserveResponse{Reservation: result, Token: s.Tokens.Encode(position)}, nil
+}
+
+// place reserves what a valid request asks for.
+func (s *Service) place(ctx context.Context, r *pb.ReserveRequest) (*pb.Reservation, uint64, error) {
 	if _, ok := s.Policies.Channel(r.Channel); !ok { // it may have been defined on another replica just now
 		if err := tokens.AwaitEnd(ctx, s.Policies); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	claimed := s.claims.take(r.ReservationId, r.Sku)
 	if claimed != nil {
 		// The other SKU's call may be the one that is wrong, and not know it yet: the index decides.
 		if known, err := s.owned(ctx, r.ReservationId, r.Sku); err != nil || known == nil {
-			return nil, claimed
+			return nil, 0, claimed
 		}
 	}
-	in := reserve{policies: s.Policies, channel: r.Channel, request: stock.ReserveRequest{
-		ReservationID: r.ReservationId, Quantity: r.Quantity, Decimal: r.Decimal,
-		HoldSeconds: r.HoldSeconds, Confirmed: r.Confirmed, PromiseAt: codec.Instant(r.PromiseAt),
-		Location: r.Location, Binding: r.LocationBinding, Method: r.Method,
-	}}
+	in := reserve{policies: s.Policies, channel: r.Channel, request: placed(r)}
 	result, position, err := s.reserve(ctx, r, &in)
 	if claimed == nil {
 		s.claims.settle(r.ReservationId, judge(err), position)
 	}
 	if err != nil {
-		return nil, about(r, err)
+		return nil, 0, about(r, err)
 	}
-	return &pb.ReserveResponse{Reservation: result, Token: s.Tokens.Encode(position)}, nil
+	return result, position, nil
 }
 
 func checkReserve(r *pb.ReserveRequest) error {
@@ -80,7 +85,6 @@ func (s *Service) reserve(ctx context.Context, r *pb.ReserveRequest, in *reserve
 		return nil, 0, err
 	}
 	m := reserveMetadata(ctx, r)
-	m.IdempotencyKey = "reserve:" + r.ReservationId
 	for {
 		outcome, err := s.SKUs.Do(ctx, r.Sku, m, in)
 		var kit *stock.KitError
@@ -108,7 +112,7 @@ func reserveMetadata(ctx context.Context, r *pb.ReserveRequest) aggregates.Metad
 		correlation = r.ReservationId
 	}
 	m := provenance.Metadata(ctx, r.Actor, correlation)
-	m.Fingerprint = fingerprint(r)
+	m.Fingerprint, m.IdempotencyKey = fingerprint(r), "reserve:"+r.ReservationId
 	return m
 }
 
@@ -141,6 +145,13 @@ type reserve struct {
 type kitBefore struct{ version uint64 }
 
 func (*kitBefore) Error() string { return "the SKU was a kit" }
+
+// aboutKits tells whether the SKU's stream alone cannot decide.
+func aboutKits(err error) bool {
+	var kit *stock.KitError
+	var before *kitBefore
+	return errors.As(err, &kit) || errors.As(err, &before)
+}
 
 // Decide reserves under the channel's policy of this moment.
 func (x *reserve) Decide(s *stock.State, m aggregates.Metadata, now aggregates.Instant) (events []aggregates.Event, err error) {

@@ -58,6 +58,8 @@ type Config struct {
 	Kits     Kits
 	Tokens   *tokens.Codec
 	Now      func() aggregates.Instant
+	// Refusal makes of an error what a caller is told of it.
+	Refusal func(ctx context.Context, err error) *pb.Refusal
 	// AcceptUnknownLocations lets units be handed over at a location that nobody defined.
 	AcceptUnknownLocations bool
 }

@@ -234,7 +234,7 @@ func (w *World) config() api.Config {
 	w.Retention = retention.New(retention.Config{Store: w.Store, Trail: w.TreeStream, Heads: past.Trail.Heads, Now: w.Now, Log: w.Log})
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
-		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now}),
+		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now, Refusal: api.Refuser(w.Log)}),
 		Stock:        stockservice.New(stockservice.Config{Recorder: w.Recorder, View: w.View, Rejects: w.Desk, Tokens: w.Tokens, Now: w.Now, Ledger: w.Ledger}),
 		Policy:       w.Policy,
 		History:      past,

@@ -1605,6 +1605,240 @@ func (x *ProposedBreak) GetQuantity() int64 {
 	return 0
 }
 
+type ReserveBatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1-8,192.
+	Reservations  []*ReserveRequest `protobuf:"bytes,1,rep,name=reservations,proto3" json:"reservations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveBatchRequest) Reset() {
+	*x = ReserveBatchRequest{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveBatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveBatchRequest) ProtoMessage() {}
+
+func (x *ReserveBatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveBatchRequest.ProtoReflect.Descriptor instead.
+func (*ReserveBatchRequest) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ReserveBatchRequest) GetReservations() []*ReserveRequest {
+	if x != nil {
+		return x.Reservations
+	}
+	return nil
+}
+
+type ReserveBatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One per reservation asked for, in the same order.
+	Results []*ReserveResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// Covers all of them; empty when none was recorded.
+	Token         string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveBatchResponse) Reset() {
+	*x = ReserveBatchResponse{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveBatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveBatchResponse) ProtoMessage() {}
+
+func (x *ReserveBatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveBatchResponse.ProtoReflect.Descriptor instead.
+func (*ReserveBatchResponse) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ReserveBatchResponse) GetResults() []*ReserveResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *ReserveBatchResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// ReserveResult has one of both.
+type ReserveResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reservation   *Reservation           `protobuf:"bytes,1,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	Refusal       *Refusal               `protobuf:"bytes,2,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveResult) Reset() {
+	*x = ReserveResult{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveResult) ProtoMessage() {}
+
+func (x *ReserveResult) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveResult.ProtoReflect.Descriptor instead.
+func (*ReserveResult) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ReserveResult) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *ReserveResult) GetRefusal() *Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return nil
+}
+
+// Refusal is the error that one call would have had.
+type Refusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// google.rpc.Code, such as 9 for FAILED_PRECONDITION.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Stable UPPER_SNAKE reason, such as INSUFFICIENT_STOCK.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// For people.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Such as what is available.
+	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Milliseconds after which to try again; 0 when that would not help.
+	RetryAfterMs  int64 `protobuf:"varint,5,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_reservation_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reservation_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Refusal) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Refusal) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *Refusal) GetRetryAfterMs() int64 {
+	if x != nil {
+		return x.RetryAfterMs
+	}
+	return 0
+}
+
 var File_stockfold_inventory_v1_reservation_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
@@ -1727,17 +1961,34 @@ const file_stockfold_inventory_v1_reservation_proto_rawDesc = "" +
 	"\rProposedBreak\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x1a\n" +
 	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity*\xd9\x01\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"a\n" +
+	"\x13ReserveBatchRequest\x12J\n" +
+	"\freservations\x18\x01 \x03(\v2&.stockfold.inventory.v1.ReserveRequestR\freservations\"m\n" +
+	"\x14ReserveBatchResponse\x12?\n" +
+	"\aresults\x18\x01 \x03(\v2%.stockfold.inventory.v1.ReserveResultR\aresults\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"\x91\x01\n" +
+	"\rReserveResult\x12E\n" +
+	"\vreservation\x18\x01 \x01(\v2#.stockfold.inventory.v1.ReservationR\vreservation\x129\n" +
+	"\arefusal\x18\x02 \x01(\v2\x1f.stockfold.inventory.v1.RefusalR\arefusal\"\xfd\x01\n" +
+	"\aRefusal\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12I\n" +
+	"\bmetadata\x18\x04 \x03(\v2-.stockfold.inventory.v1.Refusal.MetadataEntryR\bmetadata\x12$\n" +
+	"\x0eretry_after_ms\x18\x05 \x01(\x03R\fretryAfterMs\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\xd9\x01\n" +
 	"\x11ReservationStatus\x12\"\n" +
 	"\x1eRESERVATION_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17RESERVATION_STATUS_HELD\x10\x01\x12 \n" +
 	"\x1cRESERVATION_STATUS_CONFIRMED\x10\x02\x12 \n" +
 	"\x1cRESERVATION_STATUS_FULFILLED\x10\x03\x12\x1f\n" +
 	"\x1bRESERVATION_STATUS_RELEASED\x10\x04\x12\x1e\n" +
-	"\x1aRESERVATION_STATUS_EXPIRED\x10\x052\xb6\n" +
-	"\n" +
+	"\x1aRESERVATION_STATUS_EXPIRED\x10\x052\xa1\v\n" +
 	"\x12ReservationService\x12Z\n" +
-	"\aReserve\x12&.stockfold.inventory.v1.ReserveRequest\x1a'.stockfold.inventory.v1.ReserveResponse\x12{\n" +
+	"\aReserve\x12&.stockfold.inventory.v1.ReserveRequest\x1a'.stockfold.inventory.v1.ReserveResponse\x12i\n" +
+	"\fReserveBatch\x12+.stockfold.inventory.v1.ReserveBatchRequest\x1a,.stockfold.inventory.v1.ReserveBatchResponse\x12{\n" +
 	"\x12ConfirmReservation\x121.stockfold.inventory.v1.ConfirmReservationRequest\x1a2.stockfold.inventory.v1.ConfirmReservationResponse\x12x\n" +
 	"\x11ExtendReservation\x120.stockfold.inventory.v1.ExtendReservationRequest\x1a1.stockfold.inventory.v1.ExtendReservationResponse\x12{\n" +
 	"\x12ReleaseReservation\x121.stockfold.inventory.v1.ReleaseReservationRequest\x1a2.stockfold.inventory.v1.ReleaseReservationResponse\x12x\n" +
@@ -1763,7 +2014,7 @@ func file_stockfold_inventory_v1_reservation_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_reservation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_stockfold_inventory_v1_reservation_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_stockfold_inventory_v1_reservation_proto_goTypes = []any{
 	(ReservationStatus)(0),                 // 0: stockfold.inventory.v1.ReservationStatus
 	(*Reservation)(nil),                    // 1: stockfold.inventory.v1.Reservation
@@ -1788,61 +2039,73 @@ var file_stockfold_inventory_v1_reservation_proto_goTypes = []any{
 	(*ListBreaksRequest)(nil),              // 20: stockfold.inventory.v1.ListBreaksRequest
 	(*ListBreaksResponse)(nil),             // 21: stockfold.inventory.v1.ListBreaksResponse
 	(*ProposedBreak)(nil),                  // 22: stockfold.inventory.v1.ProposedBreak
-	(*Split)(nil),                          // 23: stockfold.inventory.v1.Split
-	(*timestamppb.Timestamp)(nil),          // 24: google.protobuf.Timestamp
-	(*SupplyUse)(nil),                      // 25: stockfold.inventory.v1.SupplyUse
-	(*KitPart)(nil),                        // 26: stockfold.inventory.v1.KitPart
-	(*ListReservationsAtRiskRequest)(nil),  // 27: stockfold.inventory.v1.ListReservationsAtRiskRequest
-	(*ListReservationsAtRiskResponse)(nil), // 28: stockfold.inventory.v1.ListReservationsAtRiskResponse
+	(*ReserveBatchRequest)(nil),            // 23: stockfold.inventory.v1.ReserveBatchRequest
+	(*ReserveBatchResponse)(nil),           // 24: stockfold.inventory.v1.ReserveBatchResponse
+	(*ReserveResult)(nil),                  // 25: stockfold.inventory.v1.ReserveResult
+	(*Refusal)(nil),                        // 26: stockfold.inventory.v1.Refusal
+	nil,                                    // 27: stockfold.inventory.v1.Refusal.MetadataEntry
+	(*Split)(nil),                          // 28: stockfold.inventory.v1.Split
+	(*timestamppb.Timestamp)(nil),          // 29: google.protobuf.Timestamp
+	(*SupplyUse)(nil),                      // 30: stockfold.inventory.v1.SupplyUse
+	(*KitPart)(nil),                        // 31: stockfold.inventory.v1.KitPart
+	(*ListReservationsAtRiskRequest)(nil),  // 32: stockfold.inventory.v1.ListReservationsAtRiskRequest
+	(*ListReservationsAtRiskResponse)(nil), // 33: stockfold.inventory.v1.ListReservationsAtRiskResponse
 }
 var file_stockfold_inventory_v1_reservation_proto_depIdxs = []int32{
 	0,  // 0: stockfold.inventory.v1.Reservation.status:type_name -> stockfold.inventory.v1.ReservationStatus
-	23, // 1: stockfold.inventory.v1.Reservation.splits:type_name -> stockfold.inventory.v1.Split
-	24, // 2: stockfold.inventory.v1.Reservation.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 3: stockfold.inventory.v1.Reservation.placed_at:type_name -> google.protobuf.Timestamp
-	24, // 4: stockfold.inventory.v1.Reservation.promise_at:type_name -> google.protobuf.Timestamp
-	25, // 5: stockfold.inventory.v1.Reservation.supply:type_name -> stockfold.inventory.v1.SupplyUse
-	26, // 6: stockfold.inventory.v1.Reservation.components:type_name -> stockfold.inventory.v1.KitPart
-	24, // 7: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
+	28, // 1: stockfold.inventory.v1.Reservation.splits:type_name -> stockfold.inventory.v1.Split
+	29, // 2: stockfold.inventory.v1.Reservation.expires_at:type_name -> google.protobuf.Timestamp
+	29, // 3: stockfold.inventory.v1.Reservation.placed_at:type_name -> google.protobuf.Timestamp
+	29, // 4: stockfold.inventory.v1.Reservation.promise_at:type_name -> google.protobuf.Timestamp
+	30, // 5: stockfold.inventory.v1.Reservation.supply:type_name -> stockfold.inventory.v1.SupplyUse
+	31, // 6: stockfold.inventory.v1.Reservation.components:type_name -> stockfold.inventory.v1.KitPart
+	29, // 7: stockfold.inventory.v1.ReserveRequest.promise_at:type_name -> google.protobuf.Timestamp
 	1,  // 8: stockfold.inventory.v1.ReserveResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 9: stockfold.inventory.v1.ConfirmReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	24, // 10: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
+	29, // 10: stockfold.inventory.v1.ExtendReservationRequest.expires_at:type_name -> google.protobuf.Timestamp
 	1,  // 11: stockfold.inventory.v1.ExtendReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 12: stockfold.inventory.v1.ReleaseReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
-	24, // 13: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	29, // 13: stockfold.inventory.v1.FulfilReservationRequest.occurred_at:type_name -> google.protobuf.Timestamp
 	1,  // 14: stockfold.inventory.v1.FulfilReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 15: stockfold.inventory.v1.GetReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 16: stockfold.inventory.v1.ListReservationsResponse.reservations:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 17: stockfold.inventory.v1.ChangeReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	1,  // 18: stockfold.inventory.v1.ReallocateReservationResponse.reservation:type_name -> stockfold.inventory.v1.Reservation
 	22, // 19: stockfold.inventory.v1.ListBreaksResponse.breaks:type_name -> stockfold.inventory.v1.ProposedBreak
-	2,  // 20: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
-	4,  // 21: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
-	6,  // 22: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
-	8,  // 23: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
-	10, // 24: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
-	12, // 25: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
-	14, // 26: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
-	16, // 27: stockfold.inventory.v1.ReservationService.ChangeReservation:input_type -> stockfold.inventory.v1.ChangeReservationRequest
-	18, // 28: stockfold.inventory.v1.ReservationService.ReallocateReservation:input_type -> stockfold.inventory.v1.ReallocateReservationRequest
-	27, // 29: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:input_type -> stockfold.inventory.v1.ListReservationsAtRiskRequest
-	20, // 30: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
-	3,  // 31: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
-	5,  // 32: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
-	7,  // 33: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
-	9,  // 34: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
-	11, // 35: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
-	13, // 36: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
-	15, // 37: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
-	17, // 38: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
-	19, // 39: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
-	28, // 40: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:output_type -> stockfold.inventory.v1.ListReservationsAtRiskResponse
-	21, // 41: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
-	31, // [31:42] is the sub-list for method output_type
-	20, // [20:31] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	2,  // 20: stockfold.inventory.v1.ReserveBatchRequest.reservations:type_name -> stockfold.inventory.v1.ReserveRequest
+	25, // 21: stockfold.inventory.v1.ReserveBatchResponse.results:type_name -> stockfold.inventory.v1.ReserveResult
+	1,  // 22: stockfold.inventory.v1.ReserveResult.reservation:type_name -> stockfold.inventory.v1.Reservation
+	26, // 23: stockfold.inventory.v1.ReserveResult.refusal:type_name -> stockfold.inventory.v1.Refusal
+	27, // 24: stockfold.inventory.v1.Refusal.metadata:type_name -> stockfold.inventory.v1.Refusal.MetadataEntry
+	2,  // 25: stockfold.inventory.v1.ReservationService.Reserve:input_type -> stockfold.inventory.v1.ReserveRequest
+	23, // 26: stockfold.inventory.v1.ReservationService.ReserveBatch:input_type -> stockfold.inventory.v1.ReserveBatchRequest
+	4,  // 27: stockfold.inventory.v1.ReservationService.ConfirmReservation:input_type -> stockfold.inventory.v1.ConfirmReservationRequest
+	6,  // 28: stockfold.inventory.v1.ReservationService.ExtendReservation:input_type -> stockfold.inventory.v1.ExtendReservationRequest
+	8,  // 29: stockfold.inventory.v1.ReservationService.ReleaseReservation:input_type -> stockfold.inventory.v1.ReleaseReservationRequest
+	10, // 30: stockfold.inventory.v1.ReservationService.FulfilReservation:input_type -> stockfold.inventory.v1.FulfilReservationRequest
+	12, // 31: stockfold.inventory.v1.ReservationService.GetReservation:input_type -> stockfold.inventory.v1.GetReservationRequest
+	14, // 32: stockfold.inventory.v1.ReservationService.ListReservations:input_type -> stockfold.inventory.v1.ListReservationsRequest
+	16, // 33: stockfold.inventory.v1.ReservationService.ChangeReservation:input_type -> stockfold.inventory.v1.ChangeReservationRequest
+	18, // 34: stockfold.inventory.v1.ReservationService.ReallocateReservation:input_type -> stockfold.inventory.v1.ReallocateReservationRequest
+	32, // 35: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:input_type -> stockfold.inventory.v1.ListReservationsAtRiskRequest
+	20, // 36: stockfold.inventory.v1.ReservationService.ListBreaks:input_type -> stockfold.inventory.v1.ListBreaksRequest
+	3,  // 37: stockfold.inventory.v1.ReservationService.Reserve:output_type -> stockfold.inventory.v1.ReserveResponse
+	24, // 38: stockfold.inventory.v1.ReservationService.ReserveBatch:output_type -> stockfold.inventory.v1.ReserveBatchResponse
+	5,  // 39: stockfold.inventory.v1.ReservationService.ConfirmReservation:output_type -> stockfold.inventory.v1.ConfirmReservationResponse
+	7,  // 40: stockfold.inventory.v1.ReservationService.ExtendReservation:output_type -> stockfold.inventory.v1.ExtendReservationResponse
+	9,  // 41: stockfold.inventory.v1.ReservationService.ReleaseReservation:output_type -> stockfold.inventory.v1.ReleaseReservationResponse
+	11, // 42: stockfold.inventory.v1.ReservationService.FulfilReservation:output_type -> stockfold.inventory.v1.FulfilReservationResponse
+	13, // 43: stockfold.inventory.v1.ReservationService.GetReservation:output_type -> stockfold.inventory.v1.GetReservationResponse
+	15, // 44: stockfold.inventory.v1.ReservationService.ListReservations:output_type -> stockfold.inventory.v1.ListReservationsResponse
+	17, // 45: stockfold.inventory.v1.ReservationService.ChangeReservation:output_type -> stockfold.inventory.v1.ChangeReservationResponse
+	19, // 46: stockfold.inventory.v1.ReservationService.ReallocateReservation:output_type -> stockfold.inventory.v1.ReallocateReservationResponse
+	33, // 47: stockfold.inventory.v1.ReservationService.ListReservationsAtRisk:output_type -> stockfold.inventory.v1.ListReservationsAtRiskResponse
+	21, // 48: stockfold.inventory.v1.ReservationService.ListBreaks:output_type -> stockfold.inventory.v1.ListBreaksResponse
+	37, // [37:49] is the sub-list for method output_type
+	25, // [25:37] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_reservation_proto_init() }
@@ -1859,7 +2122,7 @@ func file_stockfold_inventory_v1_reservation_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_reservation_proto_rawDesc), len(file_stockfold_inventory_v1_reservation_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

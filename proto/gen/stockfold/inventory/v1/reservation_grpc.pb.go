@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ReservationService_Reserve_FullMethodName                = "/stockfold.inventory.v1.ReservationService/Reserve"
+	ReservationService_ReserveBatch_FullMethodName           = "/stockfold.inventory.v1.ReservationService/ReserveBatch"
 	ReservationService_ConfirmReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ConfirmReservation"
 	ReservationService_ExtendReservation_FullMethodName      = "/stockfold.inventory.v1.ReservationService/ExtendReservation"
 	ReservationService_ReleaseReservation_FullMethodName     = "/stockfold.inventory.v1.ReservationService/ReleaseReservation"
@@ -46,6 +47,9 @@ type ReservationServiceClient interface {
 	// kit it takes all components, quantities are in kits, and a location counts only when it is binding; ChangeReservation and
 	// ReallocateReservation are FAILED_PRECONDITION, KIT_RESERVATION, then.
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
+	// ReserveBatch does what so many calls of Reserve would, each by itself: one may be refused and another not. Those of one SKU are
+	// decided in the order of the request. It is answered once all are durable.
+	ReserveBatch(ctx context.Context, in *ReserveBatchRequest, opts ...grpc.CallOption) (*ReserveBatchResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(ctx context.Context, in *ConfirmReservationRequest, opts ...grpc.CallOption) (*ConfirmReservationResponse, error)
 	// ExtendReservation moves the end of a live hold.
@@ -83,6 +87,16 @@ func (c *reservationServiceClient) Reserve(ctx context.Context, in *ReserveReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReserveResponse)
 	err := c.cc.Invoke(ctx, ReservationService_Reserve_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reservationServiceClient) ReserveBatch(ctx context.Context, in *ReserveBatchRequest, opts ...grpc.CallOption) (*ReserveBatchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReserveBatchResponse)
+	err := c.cc.Invoke(ctx, ReservationService_ReserveBatch_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +217,9 @@ type ReservationServiceServer interface {
 	// kit it takes all components, quantities are in kits, and a location counts only when it is binding; ChangeReservation and
 	// ReallocateReservation are FAILED_PRECONDITION, KIT_RESERVATION, then.
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
+	// ReserveBatch does what so many calls of Reserve would, each by itself: one may be refused and another not. Those of one SKU are
+	// decided in the order of the request. It is answered once all are durable.
+	ReserveBatch(context.Context, *ReserveBatchRequest) (*ReserveBatchResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(context.Context, *ConfirmReservationRequest) (*ConfirmReservationResponse, error)
 	// ExtendReservation moves the end of a live hold.
@@ -238,6 +255,9 @@ type UnimplementedReservationServiceServer struct{}
 
 func (UnimplementedReservationServiceServer) Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reserve not implemented")
+}
+func (UnimplementedReservationServiceServer) ReserveBatch(context.Context, *ReserveBatchRequest) (*ReserveBatchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReserveBatch not implemented")
 }
 func (UnimplementedReservationServiceServer) ConfirmReservation(context.Context, *ConfirmReservationRequest) (*ConfirmReservationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ConfirmReservation not implemented")
@@ -304,6 +324,24 @@ func _ReservationService_Reserve_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ReservationServiceServer).Reserve(ctx, req.(*ReserveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReservationService_ReserveBatch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReserveBatchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReservationServiceServer).ReserveBatch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReservationService_ReserveBatch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReservationServiceServer).ReserveBatch(ctx, req.(*ReserveBatchRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -498,6 +536,10 @@ var ReservationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reserve",
 			Handler:    _ReservationService_Reserve_Handler,
+		},
+		{
+			MethodName: "ReserveBatch",
+			Handler:    _ReservationService_ReserveBatch_Handler,
 		},
 		{
 			MethodName: "ConfirmReservation",

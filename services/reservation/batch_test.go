@@ -1,0 +1,177 @@
+package reservation_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/servicetest"
+)
+
+func reserveAll(t testing.TB, w *servicetest.World, list ...*pb.ReserveRequest) *pb.ReserveBatchResponse {
+	t.Helper()
+	answer, err := w.ReservationClient().ReserveBatch(t.Context(), &pb.ReserveBatchRequest{Reservations: list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Results) != len(list) {
+		t.Fatalf("%d results of %d", len(answer.Results), len(list))
+	}
+	return answer
+}
+
+// randomRequest is one of many that are possible, and of some that are not: ids are used again, for the same and for other SKUs.
+func randomRequest(r *rand.Rand) *pb.ReserveRequest {
+	q := &pb.ReserveRequest{ReservationId: fmt.Sprint("cart-", r.IntN(60)), Sku: []string{"milk", "tea", "kit", "unheard of"}[r.IntN(4)], Channel: "web",
+		Quantity: 1 + r.Int64N(3), Confirmed: r.IntN(3) == 0}
+	switch r.IntN(12) {
+	case 0:
+		q.Channel = "nowhere"
+	case 1:
+		q.Quantity = -1
+	case 2:
+		q.ReservationId = ""
+	}
+	return q
+}
+
+// A batch has the results that the calls would have had one by one: in a world of their own, the same requests, the same order.
+func TestABatchHasTheResultsOfItsCalls(t *testing.T) {
+	for seed := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		clock := servicetest.NewClock()
+		together, single := servicetest.Start(t, servicetest.Options{Now: clock.Now}), servicetest.Start(t, servicetest.Options{Now: clock.Now})
+		for _, w := range []*servicetest.World{together, single} {
+			w.Shop()
+			w.Count("milk", 25)
+			w.Count("tea", 40)
+			w.Count("bag", 30)
+			w.Kit("kit", "tea", 1, "bag", 2)
+		}
+		for range 4 {
+			var list []*pb.ReserveRequest
+			for range r.IntN(40) + 1 {
+				list = append(list, randomRequest(r))
+			}
+			bySKU(list)
+			answer := reserveAll(t, together, list...)
+			for i, q := range list {
+				one, err := single.ReservationClient().Reserve(t.Context(), q)
+				got := answer.Results[i]
+				if (got.Refusal == nil) != (err == nil) || (got.Reservation == nil) != (err != nil) {
+					t.Fatalf("seed %d: %v: batch %v, call %v", seed, q, got, err)
+				}
+				if err != nil {
+					refusedAlike(t, got.Refusal, err)
+					continue
+				}
+				one.Reservation.PolicyPosition, got.Reservation.PolicyPosition = 0, 0
+				if !proto.Equal(got.Reservation, one.Reservation) {
+					t.Fatalf("seed %d: %v: batch %v, call %v", seed, q, got.Reservation, one.Reservation)
+				}
+			}
+		}
+		for _, sku := range []string{"milk", "tea", "bag"} {
+			if a, b := together.ATS(sku, now(t, together)), single.ATS(sku, now(t, single)); a != b {
+				t.Errorf("seed %d: %s has %d after batches, %d after calls", seed, sku, a, b)
+			}
+		}
+	}
+}
+
+// now is a token for everything that a world's store holds.
+func now(t *testing.T, w *servicetest.World) string {
+	end, err := w.Store.End(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Tokens.Encode(end)
+}
+
+// bySKU has no id be used for two SKUs within a list that is decided at once: which one has it is up to the mailboxes.
+func bySKU(list []*pb.ReserveRequest) {
+	first := map[string]string{}
+	for _, q := range list {
+		if sku, ok := first[q.ReservationId]; ok {
+			q.Sku = sku
+		}
+		first[q.ReservationId] = q.Sku
+	}
+}
+
+func refusedAlike(t *testing.T, got *pb.Refusal, err error) {
+	t.Helper()
+	st := status.Convert(err)
+	want := servicetest.Refused(t, err, st.Code(), got.Reason)
+	if codes.Code(got.Code) != st.Code() || got.Message != st.Message() || len(want) != len(got.Metadata) {
+		t.Fatalf("batch %v, call %v, %v", got, err, want)
+	}
+	for k, v := range want {
+		if got.Metadata[k] != v {
+			t.Fatalf("batch %v, call %v", got, want)
+		}
+	}
+}
+
+// Batches from many callers at once, each sent twice, promise what there is and not one more.
+func TestBatchesOversellNothing(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Shop()
+	w.Count("milk", 100)
+	w.Count("tea", 50)
+	var callers sync.WaitGroup
+	var reserved [2]atomic.Int64
+	for caller := range 16 {
+		callers.Go(func() {
+			var list []*pb.ReserveRequest
+			for i := range 30 {
+				list = append(list, &pb.ReserveRequest{ReservationId: fmt.Sprint(caller, "-", i), Sku: []string{"milk", "tea"}[i%2], Channel: "web", Quantity: 1})
+			}
+			first, again := reserveAll(t, w, list...), reserveAll(t, w, list...)
+			for i := range list {
+				if first.Results[i].Reservation == nil {
+					continue
+				}
+				reserved[i%2].Add(1)
+				if !proto.Equal(first.Results[i], again.Results[i]) {
+					t.Errorf("the second time %v, not %v", again.Results[i], first.Results[i])
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if reserved[0].Load() != 100 || reserved[1].Load() != 50 || w.ATS("milk", now(t, w)) != 0 || w.ATS("tea", now(t, w)) != 0 {
+		t.Errorf("%d and %d are promised of 100 and 50", reserved[0].Load(), reserved[1].Load())
+	}
+}
+
+// Of two SKUs in one batch, one has an id; read with the batch's token, everything is seen.
+func TestABatchGivesAnIDToOneSKUAndATokenForAll(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Shop()
+	w.Count("milk", 5)
+	w.Count("tea", 5)
+	answer := reserveAll(t, w, &pb.ReserveRequest{ReservationId: "c", Sku: "milk", Channel: "web", Quantity: 2},
+		&pb.ReserveRequest{ReservationId: "c", Sku: "tea", Channel: "web", Quantity: 2}, nil)
+	if answer.Results[0].Reservation == nil || answer.Results[1].Refusal.GetReason() != "IDEMPOTENCY_KEY_REUSED" || answer.Results[2].Refusal.GetReason() != "INVALID_FIELDS" {
+		t.Errorf("got %v", answer.Results)
+	}
+	if milk, tea := w.ATS("milk", answer.Token), w.ATS("tea", answer.Token); milk != 3 || tea != 5 {
+		t.Errorf("%d of milk and %d of tea are left", milk, tea)
+	}
+	for _, n := range []int{0, reservation.MaxBatch + 1} {
+		_, err := w.ReservationClient().ReserveBatch(t.Context(), &pb.ReserveBatchRequest{Reservations: make([]*pb.ReserveRequest, n)})
+		servicetest.Refused(t, err, codes.InvalidArgument, "INVALID_FIELDS")
+	}
+	if empty := reserveAll(t, w, &pb.ReserveRequest{}); empty.Token != "" {
+		t.Errorf("nothing was recorded, and the token is %q", empty.Token)
+	}
+}
