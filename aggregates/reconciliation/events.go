@@ -80,7 +80,18 @@ type Evidence struct {
 	ID    string
 	Text  string
 	Units int64 // of the difference that it explains
+	Confidence
 }
+
+// Confidence says how sure it is that a piece of evidence explains the difference.
+type Confidence uint8
+
+// The confidences, in the order of the contract. The zero value is of runs from before they were said.
+const (
+	Exact    Confidence = iota + 1 // what is recorded explains it to the unit
+	Likely                         // the numbers fit, and were read out of what breaks rules, or are a pattern
+	Possible                       // it is about the place; how many units nobody can say
+)
 
 // Discrepancy is a place of which the source and the service say different things.
 type Discrepancy struct {

@@ -123,7 +123,7 @@ func Discrepancy(d *reconciliation.Discrepancy) *pb.Discrepancy {
 	m := &pb.Discrepancy{Sku: d.SKU, Location: d.Location, Condition: d.Condition, Line: d.Line, Said: d.Said, Held: d.Held, HeldThen: d.HeldThen,
 		Class: pb.DiscrepancyClass(d.Class), Proposed: d.Proposed, WithinLimits: d.WithinLimits, Decimals: int32(d.Decimals), ValueAtRisk: d.ValueAtRisk, Currency: d.Currency}
 	for _, e := range d.Evidence {
-		m.Evidence = append(m.Evidence, &pb.Evidence{Kind: e.Kind, Id: e.ID, Text: e.Text, Units: e.Units})
+		m.Evidence = append(m.Evidence, &pb.Evidence{Kind: e.Kind, Id: e.ID, Text: e.Text, Units: e.Units, Confidence: pb.Confidence(e.Confidence)})
 	}
 	return m
 }
@@ -143,7 +143,7 @@ func fromDiscrepancies(list []*pb.Discrepancy) []reconciliation.Discrepancy {
 			HeldThen: v.HeldThen, Class: reconciliation.Class(v.Class), Proposed: v.Proposed, WithinLimits: v.WithinLimits, Decimals: int(v.Decimals),
 			ValueAtRisk: v.ValueAtRisk, Currency: v.Currency}
 		for _, e := range v.Evidence {
-			d.Evidence = append(d.Evidence, reconciliation.Evidence{Kind: e.Kind, ID: e.Id, Text: e.Text, Units: e.Units})
+			d.Evidence = append(d.Evidence, reconciliation.Evidence{Kind: e.Kind, ID: e.Id, Text: e.Text, Units: e.Units, Confidence: reconciliation.Confidence(e.Confidence)})
 		}
 		out = append(out, d)
 	}

@@ -15,11 +15,12 @@ func (x *tracing) addLetters(ctx context.Context) error {
 	}
 	for _, state := range []ingest.State{ingest.Open, ingest.Replayed, ingest.Discarded} {
 		q := ingest.Query{State: state, Limit: 200}
-		for looked := 0; looked < maxLetters; looked += q.Limit {
+		for looked := 0; looked < maxLetters; {
 			list, more, err := x.letters.List(ctx, q)
 			if err != nil {
 				return err
 			}
+			looked += len(list)
 			for i := range list {
 				x.addLetter(&list[i])
 			}

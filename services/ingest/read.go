@@ -1,9 +1,14 @@
 package ingest
 
-import "github.com/stockfold/stockfold/services/stock"
+import (
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/services/stock"
+)
 
-// reading is a way in for facts that are only looked at: the location may be unknown, which is why many letters are there.
-var reading = stock.NewRecorder(nil, nil, stock.Options{AcceptUnknownLocations: true})
+// reading is a way in for facts that are only looked at: the location may be unknown, or the time ahead, which is why many letters are there.
+var reading = stock.NewRecorder(nil, nil, stock.Options{AcceptUnknownLocations: true, Now: func() aggregates.Instant { return endOfTime }})
+
+const endOfTime = aggregates.Instant(maxSeconds) * aggregates.Second
 
 // Facts are what a dead letter would record; none when it cannot be read. Lines that were applied are left out.
 func (l *DeadLetter) Facts() []stock.Fact {

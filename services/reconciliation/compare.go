@@ -260,7 +260,8 @@ func (c *comparison) caseOf(ctx context.Context, a *account, sku string, at spot
 	}
 	x.Late = p.late
 	c.queued(ctx, x.Late, &c.ends)
-	x.Letters, x.Twice, x.Observed, x.Counts = c.outside.lettersAt(sku, at, a), p.twice, p.unbelieved(), p.outranked()
+	x.Letters, x.Unread = c.outside.lettersAt(sku, at, a)
+	x.Twice, x.Observed, x.Counts = p.twice, p.unbelieved(), p.outranked()
 	x.Gaps, x.Owners = c.outside.gapsOf(sku, at.location, a), c.owners(at.location)
 	return x
 }

@@ -1,6 +1,7 @@
 package reconciliation_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/csv"
@@ -34,6 +35,7 @@ type grocer struct {
 	want    map[lying]pb.DiscrepancyClass // what is planted
 	later   []*pb.Movement                // that come after the as-of time
 	numbers []ingest.Message              // of which some are missing
+	unread  []ingest.Message              // that cannot be read as facts
 	queued  []ingest.Message              // that are taken in after the as-of time
 }
 
@@ -126,6 +128,7 @@ func TestErrorsPlantedInAGrocersSnapshotAreAllFound(t *testing.T) {
 		rows = append(rows, &pb.SourceRow{Sku: k.sku, Location: k.location, Quantity: said})
 	}
 	rows = append(rows, g.depot(places[1].sku))
+	g.numbers = append(g.numbers, g.unread...)
 	g.Ingest(ingest.TopicMovements, 0, g.numbers...)
 	g.clock.Advance(time.Minute)
 	g.record(g.later...)
@@ -198,6 +201,18 @@ var kinds = []struct {
 		g.later = append(g.later, g.sold(k, "reused"))
 		g.later[len(g.later)-1].MovementId = g.sales[k][0].MovementId
 		return truth - 3
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_DEAD_LETTER, func(g *grocer, k lying, truth int64) int64 { // a till whose messages break a rule
+		m := g.message(k, "unruly", "")
+		m.Value = bytes.Replace(m.Value, []byte(`"sold": {}`), []byte(`"sold": {"till": 4}`), 1)
+		g.unread = append(g.unread, m)
+		return truth - 3
+	}},
+	{pb.DiscrepancyClass_DISCREPANCY_CLASS_DEAD_LETTER, func(g *grocer, k lying, truth int64) int64 { // a scanner whose messages are cut off; its key is the SKU
+		m := g.message(k, "cut", "")
+		m.Value = m.Value[:len(m.Value)/6]
+		g.unread = append(g.unread, m)
+		return truth - 4
 	}},
 	{pb.DiscrepancyClass_DISCREPANCY_CLASS_SEQUENCE_GAP, func(g *grocer, k lying, truth int64) int64 { // the second of three did not come
 		g.numbers = append(g.numbers, g.message(k, "first", "1"), g.message(k, "third", "3"))

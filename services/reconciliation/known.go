@@ -1,7 +1,9 @@
 package reconciliation
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/reconciliation"
@@ -25,9 +27,13 @@ type outside struct {
 	gaps    []ingest.Gap
 }
 
+// letterFact is what a dead letter says of a SKU.
 type letterFact struct {
-	letter *ingest.DeadLetter // without its bytes
-	fact   stockservice.Fact
+	letter   *ingest.DeadLetter // without its bytes
+	fact     stockservice.Fact
+	glimpsed bool // it cannot be read as a fact; its time is when it was sent, when it does not say
+	unknown  bool // what it would change cannot be made out
+	byKey    bool // only its key names the SKU
 }
 
 // outside reads the open dead letters and gaps.
@@ -39,17 +45,18 @@ func (s *Service) outside(ctx context.Context) (*outside, error) {
 	}
 	q := ingest.Query{State: ingest.Open, Limit: letterPage}
 	facts := 0
-	for seen := 0; seen < MaxLettersRead; seen += letterPage {
+	for seen := 0; seen < MaxLettersRead && facts < maxLetterFacts; {
 		list, more, err := s.Letters.List(ctx, q)
 		if err != nil {
 			return nil, err
 		}
+		seen += len(list)
 		for i := range list {
-			all := list[i].Facts()
+			all := read(&list[i])
 			list[i].Value, list[i].Headers, list[i].Key = nil, nil, nil
 			for _, f := range all {
 				if facts++; facts <= maxLetterFacts {
-					x.letters[f.SKU] = append(x.letters[f.SKU], letterFact{&list[i], f})
+					x.letters[f.fact.SKU] = append(x.letters[f.fact.SKU], f)
 				}
 			}
 		}
@@ -58,36 +65,102 @@ func (s *Service) outside(ctx context.Context) (*outside, error) {
 		}
 		q.After = list[len(list)-1].ID
 	}
-	s.Log.Warn("more dead letters are open than a reconciliation looks at", "looked at", MaxLettersRead)
+	s.Log.Warn("more dead letters are open than a reconciliation looks at", "letters", MaxLettersRead, "facts", maxLetterFacts, "last", q.After)
 	return x, nil
 }
 
-// lettersAt are the dead letters about a place that occurred by the as-of time.
-func (x *outside) lettersAt(sku string, at spot, a *account) (list []classify.Fact) {
-	for _, l := range x.letters[sku] {
-		m := &l.fact.Movement
-		if l.fact.Metadata.OccurredAt > a.asOf || len(list) >= maxCandidates {
-			continue
+// read reads what a dead letter says: its facts, or what can be made out of it.
+func read(l *ingest.DeadLetter) (list []letterFact) {
+	for _, f := range l.Facts() {
+		x := letterFact{letter: l, fact: f}
+		if x.glimpsed = l.Reason == stockservice.ReasonClockSkew; x.glimpsed { // its clock is wrong
+			x.fact.Metadata.OccurredAt = min(f.Metadata.OccurredAt, l.LoggedAt())
 		}
-		q := m.Quantity
-		if m.Decimal != "" {
-			var err error
-			if q, err = stock.ParseDecimal(m.Decimal, &a.item); err != nil {
-				continue
-			}
+		list = append(list, x)
+	}
+	if len(list) > 0 {
+		return list
+	}
+	for _, g := range l.Glimpses() {
+		x := letterFact{letter: l, glimpsed: true, byKey: g.ByKey, unknown: g.Movement == nil}
+		x.fact.SKU, x.fact.Metadata.OccurredAt = g.SKU, cmp.Or(g.OccurredAt, l.LoggedAt())
+		x.fact.Metadata.Source = aggregates.Source{System: g.Source, Document: g.Document}
+		if x.fact.Movement.Location = g.Location; g.Movement != nil {
+			x.fact.Movement = *g.Movement
 		}
-		effect, about := effects(m.Kind.EventType(), m.Location, m.Condition, m.To, q)[at]
-		if m.Kind == stock.KindCounted && at == (spot{m.Location, m.Condition}) {
-			p := a.at(at)
-			effect, about = p.leads(q, l.fact.Metadata.OccurredAt)-p.held, true
-		}
-		if !about || effect == 0 {
-			continue
-		}
-		list = append(list, classify.Fact{ID: l.letter.ID, What: m.Kind.EventType() + " in the dead letters for " + l.letter.Reason, Source: l.fact.Metadata.Source.System,
-			Document: l.fact.Metadata.Source.Document, OccurredAt: l.fact.Metadata.OccurredAt, Effect: effect})
+		list = append(list, x)
 	}
 	return list
+}
+
+// lettersAt are the dead letters about a place that occurred by the as-of time: those that say what they change, and those that do not. What a count covers is
+// explained by it, whatever became of the letter.
+func (x *outside) lettersAt(sku string, at spot, a *account) (list, unread []classify.Fact) {
+	p := a.at(at)
+	for i := range x.letters[sku] {
+		l := &x.letters[sku][i]
+		occurred := l.fact.Metadata.OccurredAt
+		counted := l.fact.Movement.Kind == stock.KindCounted
+		if occurred > a.asOf || occurred < p.inForce && !counted {
+			continue
+		}
+		effect, known := l.effect(at, a)
+		switch {
+		case known && effect != 0 && len(list) < maxCandidates:
+			list = append(list, l.evidence(effect))
+		case !known && (l.fact.Movement.Location == "" || l.fact.Movement.Location == at.location) && len(unread) < maxCandidates:
+			unread = append(unread, l.evidence(0))
+		}
+	}
+	slices.SortStableFunc(list, func(a, b classify.Fact) int { // what was read whole comes first
+		switch {
+		case a.Glimpsed == b.Glimpsed:
+			return 0
+		case b.Glimpsed:
+			return -1
+		}
+		return 1
+	})
+	return list, unread
+}
+
+// effect is what a letter would change at a place; known is false when that cannot be said.
+func (l *letterFact) effect(at spot, a *account) (effect int64, known bool) {
+	m := &l.fact.Movement
+	if l.unknown {
+		return 0, false
+	}
+	q := m.Quantity
+	if m.Decimal != "" {
+		var err error
+		if q, err = stock.ParseDecimal(m.Decimal, &a.item); err != nil {
+			return 0, false
+		}
+	}
+	if m.Kind != stock.KindCounted {
+		return effects(m.Kind.EventType(), m.Location, m.Condition, m.To, q)[at], true
+	}
+	if at != (spot{m.Location, m.Condition}) {
+		return 0, true
+	}
+	p := a.at(at)
+	return p.leads(q, l.fact.Metadata.OccurredAt) - p.held, true
+}
+
+// evidence tells of a letter.
+func (l *letterFact) evidence(effect int64) classify.Fact {
+	what := l.fact.Movement.Kind.EventType()
+	origin := ""
+	switch {
+	case l.byKey:
+		what, origin = "message", "its key names the SKU, and nothing else of it can be read"
+	case l.unknown:
+		what, origin = "message", "how many units it is about cannot be read"
+	case l.glimpsed:
+		origin = "read out of a message that breaks rules"
+	}
+	return classify.Fact{ID: l.letter.ID, What: what + " in the dead letters for " + l.letter.Reason, Source: l.fact.Metadata.Source.System,
+		Document: l.fact.Metadata.Source.Document, OccurredAt: l.fact.Metadata.OccurredAt, Effect: effect, Glimpsed: l.glimpsed, Origin: origin}
 }
 
 // gapsOf are the gaps that may be about a SKU: of its key; and of the location's, or of none, in the numbers of a source that told of it.

@@ -140,6 +140,7 @@ func printDiscrepancy(out io.Writer, d *pb.Discrepancy) {
 		if e.Units != 0 {
 			fmt.Fprintf(out, " (%+d)", e.Units)
 		}
+		fmt.Fprint(out, sureness(e, ", %s"))
 		fmt.Fprintln(out)
 	}
 	if d.Proposed != 0 {
@@ -149,6 +150,14 @@ func printDiscrepancy(out io.Writer, d *pb.Discrepancy) {
 		}
 		fmt.Fprintf(out, "  adjust by %+d: %s\n", d.Proposed, within)
 	}
+}
+
+// sureness says how sure evidence is that explains less than exactly.
+func sureness(e *pb.Evidence, format string) string {
+	if e.Confidence <= pb.Confidence_CONFIDENCE_EXACT {
+		return ""
+	}
+	return fmt.Sprintf(format, strings.ToLower(strings.TrimPrefix(e.Confidence.String(), "CONFIDENCE_")))
 }
 
 // amount writes base units as a number of the item's unit.
@@ -173,7 +182,7 @@ func discrepancyFields(d *pb.Discrepancy) []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	var evidence []string
 	for _, e := range d.Evidence {
-		evidence = append(evidence, strings.TrimSpace(e.Kind+" "+e.Id)+": "+e.Text)
+		evidence = append(evidence, strings.TrimSpace(e.Kind+" "+e.Id)+": "+e.Text+sureness(e, " (%s)"))
 	}
 	return []string{d.Sku, d.Location, d.Condition, number(d.Line), number(d.Said), number(d.Held), number(d.HeldThen), className(d.Class), number(d.Proposed),
 		strconv.FormatBool(d.WithinLimits), number(d.ValueAtRisk), d.Currency, strings.Join(evidence, " | ")}

@@ -27,6 +27,7 @@ type Fact struct {
 	Topic      string // where it came from; "" when not by a message log
 	Partition  int32
 	Offset     int64
+	Glimpsed   bool // made out of a message that breaks rules
 }
 
 // Count is a count that is not in force at the as-of time.
@@ -67,6 +68,7 @@ type Case struct {
 
 	Late     []Fact   // occurred by the as-of time, recorded after it
 	Letters  []Fact   // dead letters that are about the place, and occurred by then
+	Unread   []Fact   // dead letters that may be about the place, and of which nobody can say what they change
 	Twice    []Fact   // facts that tell again what another one told
 	Observed []Fact   // what the source said that was not applied
 	Counts   []Count  // not in force
@@ -86,7 +88,7 @@ func (c *Case) Differs() bool { return c.Said != c.Held || c.Said != c.Then }
 
 // Explain classifies a case that differs.
 func Explain(c *Case) Finding {
-	for _, rule := range []func(*Case) (Finding, bool){twice, late, letters, observed, counts, undelivered, ratio, gaps, owners} {
+	for _, rule := range []func(*Case) (Finding, bool){twice, late, letters, observed, counts, undelivered, ratio, unread, gaps, owners} {
 		if f, ok := rule(c); ok {
 			if more := len(f.Evidence) - MaxEvidence; more > 0 {
 				f.Evidence = append(f.Evidence[:MaxEvidence-1], reconciliation.Evidence{Kind: "event", Text: fmt.Sprintf("and %d more", more+1)})
@@ -125,6 +127,17 @@ func letters(c *Case) (Finding, bool) {
 	return made(c.Said-c.Held, c.Letters, reconciliation.DeadLetter, "dead letter")
 }
 
+// unread explains by dead letters about the place of which nobody can say what they change.
+func unread(c *Case) (Finding, bool) {
+	f := Finding{Class: reconciliation.DeadLetter}
+	for i := range c.Unread {
+		e := c.Unread[i].evidence("dead letter")
+		e.Confidence = reconciliation.Possible
+		f.Evidence = append(f.Evidence, e)
+	}
+	return f, len(f.Evidence) > 0
+}
+
 // twice explains by facts that were told again, and count twice in what is held.
 func twice(c *Case) (Finding, bool) {
 	return made(c.Held-c.Said, c.Twice, reconciliation.Duplicate, "event")
@@ -137,7 +150,9 @@ func observed(c *Case) (Finding, bool) {
 	}
 	f, ok := made(c.Said-c.Held, c.Observed, reconciliation.NotOwner, "observation")
 	if ok {
-		f.Evidence = append(f.Evidence, c.owner())
+		e := c.owner()
+		e.Confidence = reconciliation.Exact
+		f.Evidence = append(f.Evidence, e)
 	}
 	return f, ok
 }
@@ -203,14 +218,15 @@ func ratio(c *Case) (Finding, bool) {
 }
 
 func (c *Case) ratio(text string) Finding {
-	return Finding{Class: reconciliation.UnitMistake, Evidence: []reconciliation.Evidence{{Kind: "ratio", Text: text, Units: c.Said - c.Held}}}
+	return Finding{Class: reconciliation.UnitMistake, Evidence: []reconciliation.Evidence{{Kind: "ratio", Text: text, Units: c.Said - c.Held,
+		Confidence: reconciliation.Likely}}}
 }
 
 // gaps explains by messages that are missing.
 func gaps(c *Case) (Finding, bool) {
 	f := Finding{Class: reconciliation.SequenceGap}
 	for _, g := range c.Gaps {
-		f.Evidence = append(f.Evidence, reconciliation.Evidence{Kind: "sequence gap", ID: g.ID,
+		f.Evidence = append(f.Evidence, reconciliation.Evidence{Kind: "sequence gap", ID: g.ID, Confidence: reconciliation.Possible,
 			Text: fmt.Sprintf("%d messages of %s with key %q are missing, numbers %d to %d", g.Missing, g.Source, g.Key, g.First, g.Last)})
 	}
 	return f, len(f.Evidence) > 0
@@ -225,7 +241,7 @@ func owners(c *Case) (Finding, bool) {
 }
 
 func (c *Case) owner() reconciliation.Evidence {
-	return reconciliation.Evidence{Kind: "owner", Text: fmt.Sprintf("%s is believed about what lies there, not %s", strings.Join(c.Owners, ", "), c.Source)}
+	return reconciliation.Evidence{Kind: "owner", Confidence: reconciliation.Possible, Text: fmt.Sprintf("%s is believed about what lies there, not %s", strings.Join(c.Owners, ", "), c.Source)}
 }
 
 // MaxSummed is of how many facts some are looked for that together make up a difference. Of more, it must be all or one.
@@ -306,7 +322,11 @@ func (f *Fact) evidence(kind string) reconciliation.Evidence {
 	if f.Origin != "" {
 		text += ", " + f.Origin
 	}
-	return reconciliation.Evidence{Kind: kind, ID: f.ID, Text: text, Units: f.Effect}
+	e := reconciliation.Evidence{Kind: kind, ID: f.ID, Text: text, Units: f.Effect, Confidence: reconciliation.Exact}
+	if f.Glimpsed {
+		e.Confidence = reconciliation.Likely
+	}
+	return e
 }
 
 func (s *Shown) evidence() reconciliation.Evidence {
@@ -319,7 +339,7 @@ func (s *Shown) evidence() reconciliation.Evidence {
 	default:
 		text += "and is not published"
 	}
-	return reconciliation.Evidence{Kind: "publication", ID: s.ID, Text: text}
+	return reconciliation.Evidence{Kind: "publication", ID: s.ID, Text: text, Confidence: reconciliation.Exact}
 }
 
 func clock(i aggregates.Instant) string { return i.Time().Format("2006-01-02T15:04:05.999999Z07:00") }

@@ -88,7 +88,7 @@ const (
 	DiscrepancyClass_DISCREPANCY_CLASS_LATE_EVENT DiscrepancyClass = 1
 	// Such facts were in the message log by then, and had not been taken in.
 	DiscrepancyClass_DISCREPANCY_CLASS_QUEUED_EVENT DiscrepancyClass = 2
-	// Facts that are in the dead letters explain it.
+	// Facts that are in the dead letters explain it, or a dead letter that cannot be read as facts is about it: the evidence says how sure that is.
 	DiscrepancyClass_DISCREPANCY_CLASS_DEAD_LETTER DiscrepancyClass = 3
 	// Messages of a source about the SKU are missing.
 	DiscrepancyClass_DISCREPANCY_CLASS_SEQUENCE_GAP DiscrepancyClass = 4
@@ -161,6 +161,63 @@ func (x DiscrepancyClass) Number() protoreflect.EnumNumber {
 // Deprecated: Use DiscrepancyClass.Descriptor instead.
 func (DiscrepancyClass) EnumDescriptor() ([]byte, []int) {
 	return file_stockfold_inventory_v1_reconciliation_event_proto_rawDescGZIP(), []int{1}
+}
+
+// Confidence says how sure it is that a piece of evidence explains the difference.
+type Confidence int32
+
+const (
+	// Of a run from before it was said.
+	Confidence_CONFIDENCE_UNSPECIFIED Confidence = 0
+	// What is recorded explains it to the unit.
+	Confidence_CONFIDENCE_EXACT Confidence = 1
+	// The numbers fit, and were read out of a message that breaks rules, or are a pattern.
+	Confidence_CONFIDENCE_LIKELY Confidence = 2
+	// It is about the place; how many units nobody can say.
+	Confidence_CONFIDENCE_POSSIBLE Confidence = 3
+)
+
+// Enum value maps for Confidence.
+var (
+	Confidence_name = map[int32]string{
+		0: "CONFIDENCE_UNSPECIFIED",
+		1: "CONFIDENCE_EXACT",
+		2: "CONFIDENCE_LIKELY",
+		3: "CONFIDENCE_POSSIBLE",
+	}
+	Confidence_value = map[string]int32{
+		"CONFIDENCE_UNSPECIFIED": 0,
+		"CONFIDENCE_EXACT":       1,
+		"CONFIDENCE_LIKELY":      2,
+		"CONFIDENCE_POSSIBLE":    3,
+	}
+)
+
+func (x Confidence) Enum() *Confidence {
+	p := new(Confidence)
+	*p = x
+	return p
+}
+
+func (x Confidence) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Confidence) Descriptor() protoreflect.EnumDescriptor {
+	return file_stockfold_inventory_v1_reconciliation_event_proto_enumTypes[2].Descriptor()
+}
+
+func (Confidence) Type() protoreflect.EnumType {
+	return &file_stockfold_inventory_v1_reconciliation_event_proto_enumTypes[2]
+}
+
+func (x Confidence) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Confidence.Descriptor instead.
+func (Confidence) EnumDescriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_reconciliation_event_proto_rawDescGZIP(), []int{2}
 }
 
 // SnapshotHeader says what a snapshot is.
@@ -604,7 +661,8 @@ type Evidence struct {
 	// For people.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// How much of the difference it explains.
-	Units         int64 `protobuf:"varint,4,opt,name=units,proto3" json:"units,omitempty"`
+	Units         int64      `protobuf:"varint,4,opt,name=units,proto3" json:"units,omitempty"`
+	Confidence    Confidence `protobuf:"varint,5,opt,name=confidence,proto3,enum=stockfold.inventory.v1.Confidence" json:"confidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +723,13 @@ func (x *Evidence) GetUnits() int64 {
 		return x.Units
 	}
 	return 0
+}
+
+func (x *Evidence) GetConfidence() Confidence {
+	if x != nil {
+		return x.Confidence
+	}
+	return Confidence_CONFIDENCE_UNSPECIFIED
 }
 
 // ReconciliationTotals is what a run came to.
@@ -1225,12 +1290,15 @@ const file_stockfold_inventory_v1_reconciliation_event_proto_rawDesc = "" +
 	"\bdecimals\x18\v \x01(\x05R\bdecimals\x12\"\n" +
 	"\rvalue_at_risk\x18\f \x01(\x03R\vvalueAtRisk\x12\x1a\n" +
 	"\bcurrency\x18\r \x01(\tR\bcurrency\x12#\n" +
-	"\rwithin_limits\x18\x0e \x01(\bR\fwithinLimits\"X\n" +
+	"\rwithin_limits\x18\x0e \x01(\bR\fwithinLimits\"\x9c\x01\n" +
 	"\bEvidence\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
-	"\x05units\x18\x04 \x01(\x03R\x05units\"\xd4\x02\n" +
+	"\x05units\x18\x04 \x01(\x03R\x05units\x12B\n" +
+	"\n" +
+	"confidence\x18\x05 \x01(\x0e2\".stockfold.inventory.v1.ConfidenceR\n" +
+	"confidence\"\xd4\x02\n" +
 	"\x14ReconciliationTotals\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x18\n" +
 	"\arefused\x18\x02 \x01(\x03R\arefused\x12\x18\n" +
@@ -1286,7 +1354,13 @@ const file_stockfold_inventory_v1_reconciliation_event_proto_rawDesc = "" +
 	"\x1fDISCREPANCY_CLASS_NOT_DELIVERED\x10\b\x12(\n" +
 	"$DISCREPANCY_CLASS_CONFLICTING_COUNTS\x10\t\x12!\n" +
 	"\x1dDISCREPANCY_CLASS_UNEXPLAINED\x10\n" +
-	"BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"*n\n" +
+	"\n" +
+	"Confidence\x12\x1a\n" +
+	"\x16CONFIDENCE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10CONFIDENCE_EXACT\x10\x01\x12\x15\n" +
+	"\x11CONFIDENCE_LIKELY\x10\x02\x12\x17\n" +
+	"\x13CONFIDENCE_POSSIBLE\x10\x03BMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_reconciliation_event_proto_rawDescOnce sync.Once
@@ -1300,48 +1374,50 @@ func file_stockfold_inventory_v1_reconciliation_event_proto_rawDescGZIP() []byte
 	return file_stockfold_inventory_v1_reconciliation_event_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_reconciliation_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_stockfold_inventory_v1_reconciliation_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_stockfold_inventory_v1_reconciliation_event_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_stockfold_inventory_v1_reconciliation_event_proto_goTypes = []any{
 	(ReconciliationPolicy)(0),       // 0: stockfold.inventory.v1.ReconciliationPolicy
 	(DiscrepancyClass)(0),           // 1: stockfold.inventory.v1.DiscrepancyClass
-	(*SnapshotHeader)(nil),          // 2: stockfold.inventory.v1.SnapshotHeader
-	(*SourceRow)(nil),               // 3: stockfold.inventory.v1.SourceRow
-	(*RefusedRow)(nil),              // 4: stockfold.inventory.v1.RefusedRow
-	(*Discrepancy)(nil),             // 5: stockfold.inventory.v1.Discrepancy
-	(*Evidence)(nil),                // 6: stockfold.inventory.v1.Evidence
-	(*ReconciliationTotals)(nil),    // 7: stockfold.inventory.v1.ReconciliationTotals
-	(*ClassTotal)(nil),              // 8: stockfold.inventory.v1.ClassTotal
-	(*CurrencyTotal)(nil),           // 9: stockfold.inventory.v1.CurrencyTotal
-	(*ReconciliationStarted)(nil),   // 10: stockfold.inventory.v1.ReconciliationStarted
-	(*SnapshotRowsTaken)(nil),       // 11: stockfold.inventory.v1.SnapshotRowsTaken
-	(*DiscrepanciesFound)(nil),      // 12: stockfold.inventory.v1.DiscrepanciesFound
-	(*ReconciliationCompleted)(nil), // 13: stockfold.inventory.v1.ReconciliationCompleted
-	(*ReconciliationListed)(nil),    // 14: stockfold.inventory.v1.ReconciliationListed
-	(*timestamppb.Timestamp)(nil),   // 15: google.protobuf.Timestamp
+	(Confidence)(0),                 // 2: stockfold.inventory.v1.Confidence
+	(*SnapshotHeader)(nil),          // 3: stockfold.inventory.v1.SnapshotHeader
+	(*SourceRow)(nil),               // 4: stockfold.inventory.v1.SourceRow
+	(*RefusedRow)(nil),              // 5: stockfold.inventory.v1.RefusedRow
+	(*Discrepancy)(nil),             // 6: stockfold.inventory.v1.Discrepancy
+	(*Evidence)(nil),                // 7: stockfold.inventory.v1.Evidence
+	(*ReconciliationTotals)(nil),    // 8: stockfold.inventory.v1.ReconciliationTotals
+	(*ClassTotal)(nil),              // 9: stockfold.inventory.v1.ClassTotal
+	(*CurrencyTotal)(nil),           // 10: stockfold.inventory.v1.CurrencyTotal
+	(*ReconciliationStarted)(nil),   // 11: stockfold.inventory.v1.ReconciliationStarted
+	(*SnapshotRowsTaken)(nil),       // 12: stockfold.inventory.v1.SnapshotRowsTaken
+	(*DiscrepanciesFound)(nil),      // 13: stockfold.inventory.v1.DiscrepanciesFound
+	(*ReconciliationCompleted)(nil), // 14: stockfold.inventory.v1.ReconciliationCompleted
+	(*ReconciliationListed)(nil),    // 15: stockfold.inventory.v1.ReconciliationListed
+	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_reconciliation_event_proto_depIdxs = []int32{
-	15, // 0: stockfold.inventory.v1.SnapshotHeader.as_of:type_name -> google.protobuf.Timestamp
+	16, // 0: stockfold.inventory.v1.SnapshotHeader.as_of:type_name -> google.protobuf.Timestamp
 	0,  // 1: stockfold.inventory.v1.SnapshotHeader.policy:type_name -> stockfold.inventory.v1.ReconciliationPolicy
 	1,  // 2: stockfold.inventory.v1.Discrepancy.class:type_name -> stockfold.inventory.v1.DiscrepancyClass
-	6,  // 3: stockfold.inventory.v1.Discrepancy.evidence:type_name -> stockfold.inventory.v1.Evidence
-	8,  // 4: stockfold.inventory.v1.ReconciliationTotals.classes:type_name -> stockfold.inventory.v1.ClassTotal
-	9,  // 5: stockfold.inventory.v1.ReconciliationTotals.value_at_risk:type_name -> stockfold.inventory.v1.CurrencyTotal
-	1,  // 6: stockfold.inventory.v1.ClassTotal.class:type_name -> stockfold.inventory.v1.DiscrepancyClass
-	2,  // 7: stockfold.inventory.v1.ReconciliationStarted.header:type_name -> stockfold.inventory.v1.SnapshotHeader
-	3,  // 8: stockfold.inventory.v1.SnapshotRowsTaken.rows:type_name -> stockfold.inventory.v1.SourceRow
-	4,  // 9: stockfold.inventory.v1.SnapshotRowsTaken.refused:type_name -> stockfold.inventory.v1.RefusedRow
-	5,  // 10: stockfold.inventory.v1.DiscrepanciesFound.discrepancies:type_name -> stockfold.inventory.v1.Discrepancy
-	4,  // 11: stockfold.inventory.v1.DiscrepanciesFound.refused:type_name -> stockfold.inventory.v1.RefusedRow
-	7,  // 12: stockfold.inventory.v1.ReconciliationCompleted.totals:type_name -> stockfold.inventory.v1.ReconciliationTotals
-	15, // 13: stockfold.inventory.v1.ReconciliationCompleted.compared_at:type_name -> google.protobuf.Timestamp
-	2,  // 14: stockfold.inventory.v1.ReconciliationListed.header:type_name -> stockfold.inventory.v1.SnapshotHeader
-	7,  // 15: stockfold.inventory.v1.ReconciliationListed.totals:type_name -> stockfold.inventory.v1.ReconciliationTotals
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	7,  // 3: stockfold.inventory.v1.Discrepancy.evidence:type_name -> stockfold.inventory.v1.Evidence
+	2,  // 4: stockfold.inventory.v1.Evidence.confidence:type_name -> stockfold.inventory.v1.Confidence
+	9,  // 5: stockfold.inventory.v1.ReconciliationTotals.classes:type_name -> stockfold.inventory.v1.ClassTotal
+	10, // 6: stockfold.inventory.v1.ReconciliationTotals.value_at_risk:type_name -> stockfold.inventory.v1.CurrencyTotal
+	1,  // 7: stockfold.inventory.v1.ClassTotal.class:type_name -> stockfold.inventory.v1.DiscrepancyClass
+	3,  // 8: stockfold.inventory.v1.ReconciliationStarted.header:type_name -> stockfold.inventory.v1.SnapshotHeader
+	4,  // 9: stockfold.inventory.v1.SnapshotRowsTaken.rows:type_name -> stockfold.inventory.v1.SourceRow
+	5,  // 10: stockfold.inventory.v1.SnapshotRowsTaken.refused:type_name -> stockfold.inventory.v1.RefusedRow
+	6,  // 11: stockfold.inventory.v1.DiscrepanciesFound.discrepancies:type_name -> stockfold.inventory.v1.Discrepancy
+	5,  // 12: stockfold.inventory.v1.DiscrepanciesFound.refused:type_name -> stockfold.inventory.v1.RefusedRow
+	8,  // 13: stockfold.inventory.v1.ReconciliationCompleted.totals:type_name -> stockfold.inventory.v1.ReconciliationTotals
+	16, // 14: stockfold.inventory.v1.ReconciliationCompleted.compared_at:type_name -> google.protobuf.Timestamp
+	3,  // 15: stockfold.inventory.v1.ReconciliationListed.header:type_name -> stockfold.inventory.v1.SnapshotHeader
+	8,  // 16: stockfold.inventory.v1.ReconciliationListed.totals:type_name -> stockfold.inventory.v1.ReconciliationTotals
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_reconciliation_event_proto_init() }
@@ -1354,7 +1430,7 @@ func file_stockfold_inventory_v1_reconciliation_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_reconciliation_event_proto_rawDesc), len(file_stockfold_inventory_v1_reconciliation_event_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -397,6 +397,11 @@ func (m *Evidence) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Confidence != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Confidence))
+		i--
+		dAtA[i] = 0x28
+	}
 	if m.Units != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Units))
 		i--
@@ -1080,6 +1085,9 @@ func (m *Evidence) SizeVT() (n int) {
 	}
 	if m.Units != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Units))
+	}
+	if m.Confidence != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Confidence))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2459,6 +2467,25 @@ func (m *Evidence) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Units |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Confidence", wireType)
+			}
+			m.Confidence = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Confidence |= Confidence(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
