@@ -6,10 +6,9 @@ TOOL   := go tool -modfile=.ci/tools/go.mod
 # Our own packages: everything but what is generated.
 OURS := $(addprefix ./,$(addsuffix /...,adapters aggregates deploy projections services proto/codec))
 # Where goroutines share memory, and what takes too long under the race detector, starts processes that are built without
-# it, ends calls of EventStoreDB's client while it sends, which has a race of its own then, or reads damaged Parquet files:
-# what a reader of theirs recovers from ends the process under the detector.
+# it, or ends calls of EventStoreDB's client while it sends, which has a race of its own then.
 CONCURRENT := ./adapters/... ./projections/... ./services/...
-NOT_RACED  := TestREADME|TestRulesOfTheDemonstration|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]|TestAServerThatHangs|TestFaultsUnderLoad|TestADamagedParquetFileIsAnError
+NOT_RACED  := TestREADME|TestRulesOfTheDemonstration|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]|TestAServerThatHangs|TestFaultsUnderLoad
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench clean

@@ -109,6 +109,10 @@ func (l *lines) next() (text string, long bool, err error) {
 // tooLong is a line of which nothing more is known.
 func tooLong(line int64) Row { return refused(line, fmt.Sprintf("has more than %d bytes", MaxLine)) }
 
+func tooLongText(name string, bytes int) string {
+	return fmt.Sprintf("%s has %d bytes, at most %d may be", name, bytes, MaxField)
+}
+
 // refused is a line that is no row.
 func refused(line int64, reason string) Row {
 	reason = strings.ToValidUTF8(reason, "\uFFFD")
@@ -124,7 +128,7 @@ func row(line int64, m *pb.SourceRow) Row {
 		{"currency", m.Currency}} {
 		switch {
 		case len(x.text) > MaxField:
-			return refused(line, fmt.Sprintf("%s has %d bytes, at most %d may be", x.name, len(x.text), MaxField))
+			return refused(line, tooLongText(x.name, len(x.text)))
 		case !utf8.ValidString(x.text):
 			return refused(line, fmt.Sprintf("%s %.40q is not UTF-8", x.name, x.text))
 		}

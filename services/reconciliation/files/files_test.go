@@ -333,17 +333,17 @@ func TestColumnsOfParquetAreThoseOfASnapshot(t *testing.T) {
 		SKU string `parquet:"sku"`
 	}
 	for problem, file := range map[string]string{
-		"column quantity is STRING":                        parquetFile(t, make([]text, 1)),
-		"column sku is INT(64,true)":                       parquetFile(t, make([]number, 1)),
-		"column quantity is DECIMAL":                       parquetFile(t, make([]decimal, 1)),
-		"column quantity is INT(64,false)":                 parquetFile(t, make([]unsigned, 1)),
-		"column quantity is DOUBLE":                        parquetFile(t, make([]fraction, 1)),
-		"column sku is STRING; quantity":                   parquetFile(t, []list{{SKU: []string{"a", "b"}}}),
-		"column sku is group":                              parquetFile(t, make([]group, 1)),
-		`column "qty" is not one of sku, location,`:        parquetFile(t, make([]other, 1)),
-		"needs the columns sku, and quantity or decimal":   parquetFile(t, make([]short, 1)),
-		"not a Parquet file: ":                             "sku,quantity\nmilk,1\n",
-		"not a Parquet file: reading magic header of parq": "",
+		"column quantity is STRING":                           parquetFile(t, make([]text, 1)),
+		"column sku is an integer":                            parquetFile(t, make([]number, 1)),
+		"column quantity is DECIMAL":                          parquetFile(t, make([]decimal, 1)),
+		"column quantity is an unsigned integer":              parquetFile(t, make([]unsigned, 1)),
+		"column quantity is DOUBLE":                           parquetFile(t, make([]fraction, 1)),
+		"column sku is a list of STRING; quantity":            parquetFile(t, []list{{SKU: []string{"a", "b"}}}),
+		"column sku is a group":                               parquetFile(t, make([]group, 1)),
+		`column "qty" is not one of sku, location,`:           parquetFile(t, make([]other, 1)),
+		"needs the columns sku, and quantity or decimal":      parquetFile(t, make([]short, 1)),
+		"not a Parquet file that can be read: it does not":    "sku,quantity\nmilk,1\n",
+		"not a Parquet file that can be read: it has 0 bytes": "",
 	} {
 		if got, err := read(t, Parquet, file); err == nil || !strings.Contains(err.Error(), problem) || len(got) > 0 {
 			t.Errorf("%v, %v, want %s", got, err, problem)

@@ -7,31 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/deprecated"
-	"github.com/parquet-go/parquet-go/format"
-
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
-// parquetRow has the columns of a file; those that it does not have stay empty.
-type parquetRow struct {
-	SKU       string  `parquet:"sku,optional"`
-	Location  string  `parquet:"location,optional"`
-	Condition string  `parquet:"condition,optional"`
-	Quantity  *int64  `parquet:"quantity,optional"`
-	Decimal   *string `parquet:"decimal,optional"`
-	UnitCost  int64   `parquet:"unit_cost,optional"`
-	Currency  string  `parquet:"currency,optional"`
-}
-
-// parquetBatch is how many rows are read at once.
-const parquetBatch = 512
-
-// readParquet reads a Parquet file by its columns.
+// readParquet reads a Parquet file by its columns. What it holds of the file at once is bounded, whatever the file says and whatever its pages unpack to: the reader
+// is one for flat columns of numbers and texts, and takes no other.
 func readParquet(f io.ReaderAt, size int64, yield func(Row) error) (err error) {
 	line, yielding := int64(0), false
-	defer func() { // the library panics on some files that are damaged
+	defer func() { // what is not foreseen in damaged bytes is an error of the file
 		if yielding {
 			return
 		}
@@ -39,80 +22,180 @@ func readParquet(f io.ReaderAt, size int64, yield func(Row) error) (err error) {
 			err = fmt.Errorf("the Parquet file is damaged behind row %d: %v", line, bad)
 		}
 	}()
-	file, err := parquet.OpenFile(f, size)
+	return eachRow(f, size, func(r Row) error {
+		line, yielding = r.Line, true
+		err := yield(r)
+		yielding = false
+		return err
+	})
+}
+
+func eachRow(f io.ReaderAt, size int64, yield func(Row) error) error {
+	x, err := readFooter(f, size)
 	if err != nil {
-		return fmt.Errorf("not a Parquet file: %w", err)
+		return fmt.Errorf("not a Parquet file that can be read: %w", err)
 	}
-	if err := checkColumns(file.Schema()); err != nil {
+	if err := checkColumns(x.columns); err != nil {
 		return err
 	}
-	r := parquet.NewGenericReader[parquetRow](file)
-	defer r.Close()
-	var batch [parquetBatch]parquetRow
-	for {
-		clear(batch[:])
-		n, err := r.Read(batch[:])
-		yielding = true
-		for i := range batch[:n] {
-			line++
-			if err := yield(batch[i].row(line)); err != nil {
-				return err
-			}
-		}
-		yielding = false
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("the Parquet file is damaged behind row %d: %w", line, err)
+	if err := x.check(); err != nil {
+		return fmt.Errorf("the Parquet file cannot be read: %w", err)
+	}
+	line, held := int64(0), &held{}
+	for i := range x.groups {
+		if line, err = eachOf(f, x, i, line, held, yield); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// eachOf yields the rows of a row group, behind so many lines.
+func eachOf(f io.ReaderAt, x *footer, group int, line int64, h *held, yield func(Row) error) (int64, error) {
+	g := &x.groups[group]
+	columns := make([]*pages, len(g.chunks))
+	for i := range g.chunks {
+		columns[i] = newPages(f, &x.columns[i+1], &g.chunks[i], g.rows, h)
+	}
+	for range g.rows {
+		line++
+		r, err := rowOf(columns, line)
+		if err != nil {
+			return line, fmt.Errorf("the Parquet file is damaged behind row %d: %w", line-1, err)
+		}
+		if err := yield(r); err != nil {
+			return line, err
+		}
+	}
+	for _, c := range columns {
+		if err := c.close(); err != nil {
+			return line, fmt.Errorf("the Parquet file is damaged behind row %d: %w", line, err)
+		}
+	}
+	return line, nil
+}
+
+// rowOf reads the next value of each column, and makes a row of them. A text that is too long is not copied.
+func rowOf(columns []*pages, line int64) (Row, error) {
+	m := &pb.SourceRow{}
+	said, long := false, ""
+	for _, c := range columns {
+		number, text, present, err := c.next()
+		if err != nil {
+			return Row{}, err
+		}
+		if len(text) > MaxField && long == "" {
+			long = tooLongText(c.name, len(text))
+		}
+		if !present || len(text) > MaxField {
+			continue
+		}
+		switch c.name {
+		case "sku":
+			m.Sku = string(text)
+		case "location":
+			m.Location = string(text)
+		case "condition":
+			m.Condition = string(text)
+		case "quantity":
+			m.Quantity, said = number, true
+		case "decimal":
+			m.Decimal, said = string(text), said || len(text) > 0
+		case "unit_cost":
+			m.UnitCost = number
+		case "currency":
+			m.Currency = string(text)
+		}
+	}
+	switch {
+	case long != "":
+		return refused(line, long), nil
+	case !said:
+		return refused(line, noQuantity), nil
+	}
+	return row(line, m), nil
 }
 
 // checkColumns says which columns are not those of a snapshot, or of another type. Numbers with decimals of their own are none of base units.
-func checkColumns(s *parquet.Schema) error {
+func checkColumns(all []columnOf) error {
+	if len(all) == 0 {
+		return errors.New("the Parquet file has no schema")
+	}
 	var head []string
-	for _, f := range s.Fields() {
-		name := f.Name()
-		if !slices.Contains(Columns, name) {
-			return fmt.Errorf("column %.40q is not one of %s", name, strings.Join(Columns, ", "))
+	flat := all[0].children == int64(len(all)-1)
+	for i := range all[1:] {
+		c := &all[i+1]
+		if !slices.Contains(Columns, c.name) && (flat || len(head) == 0) {
+			return fmt.Errorf("column %.40q is not one of %s", c.name, strings.Join(Columns, ", "))
 		}
-		if !f.Leaf() || f.Repeated() || !fits(name, f.Type()) {
-			return fmt.Errorf("column %s is %s; quantity and unit_cost are INT32 or INT64, the others strings", name, f.Type())
+		if !c.fits() {
+			return fmt.Errorf("column %.40s is %s; quantity and unit_cost are INT32 or INT64, the others strings", c.name, c.describe())
 		}
-		head = append(head, name)
+		if slices.Contains(head, c.name) {
+			return fmt.Errorf("column %s is there twice", c.name)
+		}
+		head = append(head, c.name)
+	}
+	if !flat {
+		return errors.New("the schema of the Parquet file is damaged")
 	}
 	return needs(head)
 }
 
+// Logical types, and their older kinds.
+const (
+	logicalString  = 1
+	logicalInteger = 10
+
+	convertedUTF8   = 0
+	convertedEnum   = 4
+	convertedUint8  = 11
+	convertedUint64 = 14
+	convertedInt8   = 15
+	convertedInt64  = 18
+)
+
+func (c *columnOf) number() bool { return c.name == "quantity" || c.name == "unit_cost" }
+
 // fits tells whether a column has a type that is read as it is meant.
-func fits(name string, t parquet.Type) bool {
-	logical := t.LogicalType()
-	if logical == nil {
-		logical = &format.LogicalType{}
+func (c *columnOf) fits() bool {
+	if c.children != 0 || c.repetition != required && c.repetition != optional {
+		return false
 	}
-	switch name {
-	case "quantity", "unit_cost":
-		i, integer := logical.Value.(*format.IntType)
-		if old := t.ConvertedType(); old != nil && (*old < deprecated.Int8 || *old > deprecated.Int64) {
-			return false
-		}
-		return (t.Kind() == parquet.Int64 || t.Kind() == parquet.Int32) && (logical.Value == nil || integer && i.IsSigned)
+	if c.number() {
+		signed := c.converted == -1 || c.converted >= convertedInt8 && c.converted <= convertedInt64
+		return (c.kind == kindInt32 || c.kind == kindInt64) && signed && (c.logical == 0 || c.logical == logicalInteger && c.signed)
 	}
-	_, text := logical.Value.(*format.StringType)
-	return t.Kind() == parquet.ByteArray && (logical.Value == nil || text)
+	text := c.converted == -1 || c.converted == convertedUTF8 || c.converted == convertedEnum
+	return c.kind == kindByteArray && text && (c.logical == 0 || c.logical == logicalString || c.logical == logicalEnum)
 }
 
-func (r *parquetRow) row(line int64) Row {
-	if r.Quantity == nil && r.Decimal == nil {
-		return refused(line, noQuantity)
+const logicalEnum = 4
+
+var logicalNames = map[int16]string{logicalString: "STRING", 2: "MAP", 3: "LIST", logicalEnum: "ENUM", 5: "DECIMAL", 6: "DATE", 7: "TIME", 8: "TIMESTAMP", 12: "JSON",
+	13: "BSON", 14: "UUID", 15: "FLOAT16"}
+
+var kindNames = []string{"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"}
+
+// describe names the type of a column.
+func (c *columnOf) describe() string {
+	name := "of an unknown type"
+	switch {
+	case c.children != 0 || c.kind < 0:
+		return "a group"
+	case c.logical == logicalInteger && !c.signed, c.converted >= convertedUint8 && c.converted <= convertedUint64:
+		name = "an unsigned integer"
+	case c.logical == logicalInteger:
+		name = "an integer"
+	case logicalNames[c.logical] != "":
+		name = logicalNames[c.logical]
+	case c.converted == 5:
+		name = "DECIMAL"
+	case c.kind < int64(len(kindNames)):
+		name = kindNames[c.kind]
 	}
-	m := &pb.SourceRow{Sku: r.SKU, Location: r.Location, Condition: r.Condition, UnitCost: r.UnitCost, Currency: r.Currency}
-	if r.Quantity != nil {
-		m.Quantity = *r.Quantity
+	if c.repetition != required && c.repetition != optional {
+		return "a list of " + name
 	}
-	if r.Decimal != nil {
-		m.Decimal = *r.Decimal
-	}
-	return row(line, m)
+	return name
 }
