@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +32,8 @@ const (
 const (
 	folderEvery = 5 * time.Second
 	maxOrder    = 64 << 10 // bytes of a NAME.run.json
-	maxOrders   = 1_000    // looked at in one round
+	maxOrders   = 1_000    // looked at in one round; of more, each has its turn
+	maxTroubles = 10       // told of one round
 )
 
 // Folder takes in the snapshots that other systems put into a directory, so that whatever writes them on a schedule has them compared. Several replicas may watch
@@ -44,7 +44,15 @@ type Folder struct {
 	Dir string
 	Log *slog.Logger
 
-	seen map[string]sight // by order, in the last round
+	seen  map[string]sight // by order, in the last round
+	ended map[string]ending
+	turn  turn
+}
+
+// ending is what became of an order of which it could not be noted down.
+type ending struct {
+	sight
+	suffix, note string
 }
 
 // sight is what a round sees of an order and its file.
@@ -99,43 +107,66 @@ func (f *Folder) Run(ctx context.Context) error {
 	}
 }
 
-// Round looks at the directory once. One file that makes trouble does not hold up the others; its error is returned.
+// Round looks at the directory once, at maxOrders of its orders. One file that makes trouble does not hold up the others; its error is returned.
 func (f *Folder) Round(ctx context.Context) error {
-	orders, err := filepath.Glob(filepath.Join(globEscaped(f.Dir), "*"+orderSuffix))
+	names, err := f.turn.next(f.Dir)
 	if err != nil {
 		return err
 	}
-	slices.Sort(orders)
-	var trouble []error
-	before := f.seen
-	f.seen = map[string]sight{}
-	for _, order := range orders[:min(len(orders), maxOrders)] {
+	var trouble troubles
+	before, ended := f.seen, f.ended
+	f.seen, f.ended = map[string]sight{}, map[string]ending{}
+	for _, name := range names {
+		order := filepath.Join(f.Dir, name)
 		now := sightOf(order)
 		f.seen[order] = now
 		if was, known := before[order]; !known || !now.same(was) {
 			continue // it may be half written
 		}
+		if e, known := ended[order]; known && e.same(now) {
+			trouble.add(name, f.end(order, e))
+			continue
+		}
 		id, err := f.take(ctx, order)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && !exists(order): // another replica was faster
 		case err == nil:
-			trouble = append(trouble, f.end(order, doneSuffix, id))
+			trouble.add(name, f.end(order, ending{now, doneSuffix, id}))
 		case permanent(err):
 			f.stats.filesRefused.Add(1)
 			f.Log.Error("a snapshot cannot be taken in", "file", strings.TrimSuffix(order, orderSuffix), "error", err)
-			trouble = append(trouble, f.end(order, failedSuffix, err.Error()))
+			trouble.add(name, f.end(order, ending{now, failedSuffix, err.Error()}))
 		default:
-			trouble = append(trouble, fmt.Errorf("%s: %w", filepath.Base(order), err))
+			trouble.add(name, err)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	return errors.Join(trouble...)
+	return trouble.err()
 }
 
-func globEscaped(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+// troubles are those of one round: the first of them, and how many more.
+type troubles struct {
+	list []error
+	more int
+}
+
+func (t *troubles) add(name string, err error) {
+	switch {
+	case err == nil:
+	case len(t.list) < maxTroubles:
+		t.list = append(t.list, fmt.Errorf("%s: %w", name, err))
+	default:
+		t.more++
+	}
+}
+
+func (t *troubles) err() error {
+	if t.more > 0 {
+		t.list = append(t.list, fmt.Errorf("and %d files more", t.more))
+	}
+	return errors.Join(t.list...)
 }
 
 func exists(name string) bool {
@@ -162,12 +193,14 @@ type fileError struct{ err error }
 func (e *fileError) Error() string { return e.err.Error() }
 func (e *fileError) Unwrap() error { return e.err }
 
-// end leaves a note beside the file, in place of the order.
-func (f *Folder) end(order, suffix, note string) error {
-	if err := os.WriteFile(order+suffix, []byte(note+"\n"), 0o644); err != nil {
-		return err
+// end leaves a note beside the file, in place of the order. Until that is possible, the file is not read again.
+func (f *Folder) end(order string, e ending) error {
+	err := os.WriteFile(order+e.suffix, []byte(e.note+"\n"), 0o644)
+	if err == nil {
+		err = os.Remove(order)
 	}
-	if err := os.Remove(order); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.ended[order] = e
 		return err
 	}
 	return nil
@@ -215,8 +248,14 @@ func (f *Folder) take(ctx context.Context, order string) (string, error) {
 // good: what was kept of it by then is the beginning of the whole one.
 func (s *Service) takeFile(ctx context.Context, header *pb.SnapshotHeader, file files.Source, size int64, format string, unchanged func() error) (string, error) {
 	x := &intake{Service: s}
-	if err := x.take(ctx, &pb.StartRunRequest{Header: header}); err != nil {
+	if _, err := s.checkHeader(header); err != nil {
 		return "", err
+	}
+	begin := func() error { // not before there is a row: a file that cannot be read is no open run
+		if x.runID != "" {
+			return nil
+		}
+		return x.begin(ctx, header)
 	}
 	var failed error
 	err := files.Read(file, size, format, func(r files.Row) error {
@@ -225,7 +264,9 @@ func (s *Service) takeFile(ctx context.Context, header *pb.SnapshotHeader, file 
 			r.SourceRow.Line = r.Line
 			m = &pb.StartRunRequest{Rows: []*pb.SourceRow{r.SourceRow}}
 		}
-		failed = x.take(ctx, m)
+		if failed = begin(); failed == nil {
+			failed = x.take(ctx, m)
+		}
 		return failed
 	})
 	if failed != nil {
@@ -236,6 +277,9 @@ func (s *Service) takeFile(ctx context.Context, header *pb.SnapshotHeader, file 
 	}
 	if err != nil {
 		return "", &fileError{err}
+	}
+	if err := begin(); err != nil {
+		return "", err
 	}
 	if err := x.flush(ctx, true); err != nil {
 		return "", err

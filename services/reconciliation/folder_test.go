@@ -72,7 +72,7 @@ func (i *inbox) note(name string) string {
 	i.t.Helper()
 	text, err := os.ReadFile(filepath.Join(i.Dir, name))
 	if err != nil {
-		i.t.Fatalf("%v; there are%s", err, i.files())
+		i.t.Fatalf("%v; there are %.500s", err, i.files())
 	}
 	return strings.TrimSpace(string(text))
 }
@@ -263,4 +263,61 @@ func TestReplicasWatchOneDirectory(t *testing.T) {
 	if got := i.files(); strings.Count(got, ".done") != 20 || strings.Contains(got, ".failed") || strings.Contains(got, ".json ") {
 		t.Errorf("there are%s", got)
 	}
+}
+
+// Thousands of files that make trouble again and again do not keep others from their turn, wherever their names are.
+func TestEachFileInADirectoryHasItsTurn(t *testing.T) {
+	i := startInbox(t)
+	for n := range 2_500 { // each time it is read, it cannot be
+		name := fmt.Sprintf("m-%04d.csv", n)
+		if err := os.Mkdir(filepath.Join(i.Dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		i.write(name+".run.json", i.order(name))
+	}
+	for _, name := range []string{"a", "m-1234x", "z"} {
+		i.write(name+".csv", "sku,quantity\nmilk,93\n")
+		i.write(name+".csv.run.json", i.order(name))
+	}
+	for range 6 { // three turns of 1,000, each looked at twice
+		if err := i.Round(t.Context()); err != nil && len(err.Error()) > 10_000 {
+			t.Fatalf("%d bytes are said of one round", len(err.Error()))
+		}
+	}
+	for _, name := range []string{"a", "m-1234x", "z"} {
+		i.note(name + ".csv.run.json.done")
+	}
+	i.write("b.csv", "sku,quantity\nmilk,93\n") // comes in later, where it was looked at already
+	i.write("b.csv.run.json", i.order("b"))
+	for range 8 {
+		_ = i.Round(t.Context())
+	}
+	i.note("b.csv.run.json.done")
+}
+
+// Where nothing can be noted down, a file is compared once all the same.
+func TestWhatCannotBeNotedDownIsNotReadAgain(t *testing.T) {
+	i := startInbox(t)
+	i.write("a.csv", "sku,quantity\nmilk,93\n")
+	i.write("a.csv.run.json", i.order("monday"))
+	if err := os.Mkdir(filepath.Join(i.Dir, "a.csv.run.json.done"), 0o700); err != nil { // where the note is to be
+		t.Fatal(err)
+	}
+	i.round()
+	if err := i.Round(t.Context()); err == nil {
+		t.Fatal("it was noted down")
+	}
+	info, err := os.Stat(filepath.Join(i.Dir, "a.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.write("a.csv", "sku,quantity\nmilk,94\n") // were it read again, it would be another snapshot of the same name
+	if err := os.Chtimes(filepath.Join(i.Dir, "a.csv"), info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(i.Dir, "a.csv.run.json.done")); err != nil {
+		t.Fatal(err)
+	}
+	i.round()
+	i.rows(i.note("a.csv.run.json.done"))
 }
