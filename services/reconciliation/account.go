@@ -237,10 +237,10 @@ func factOf(r *aggregates.Record, m *aggregates.Metadata, effect int64) classify
 	return f
 }
 
-// keep appends, and forgets the first of more than most.
-func keep[T any](list []T, x T, most int) []T {
-	if len(list) >= most {
-		list = append(list[:0], list[len(list)-most+1:]...)
+// keep appends, and forgets the first of twice as many as are to be kept: so forgetting costs little for each.
+func keep[T any](list []T, x T, least int) []T {
+	if len(list) >= 2*least {
+		list = append(list[:0], list[len(list)-least+1:]...)
 	}
 	return append(list, x)
 }

@@ -18,8 +18,11 @@ import (
 	"github.com/stockfold/stockfold/services/tokens"
 )
 
-// MaxLocations is how many locations one snapshot names, when it is complete.
-const MaxLocations = 10_000
+// Bounds of what a snapshot says. Of one beyond them nothing is compared, and every row is told as such.
+const (
+	MaxLocations = 10_000  // of one that is complete
+	MaxSKURows   = 100_000 // of one SKU
+)
 
 // ErrIncomplete says that not every chunk of a snapshot has come.
 var ErrIncomplete = errors.New("not every chunk of the snapshot has come")
@@ -65,6 +68,8 @@ type comparison struct {
 	outside   *outside
 	ends      logEnds
 
+	taken   reconciliation.Totals // rows, and those that could not be read
+	unfit   string                // why nothing of it can be compared
 	part    part
 	kept    kept
 	whole   *wholly
@@ -72,10 +77,16 @@ type comparison struct {
 }
 
 func (c *comparison) compare(ctx context.Context) error {
-	if err := c.load(ctx); err != nil {
+	err := c.load(ctx)
+	if err == nil && c.unfit == "" {
+		err = c.measure()
+	}
+	if err != nil {
 		return err
 	}
-	var err error
+	if c.unfit != "" {
+		return c.giveUp(ctx)
+	}
 	if c.outside, err = c.Service.outside(ctx); err != nil {
 		return err
 	}
@@ -124,12 +135,16 @@ func (c *comparison) load(ctx context.Context) error {
 		if chunks++; x.Last {
 			last = x.Chunk
 		}
+		c.taken.Rows, c.taken.Refused = c.taken.Rows+int64(len(x.Rows)), c.taken.Refused+int64(len(x.Refused))
 		for i := range x.Rows {
 			if l := x.Rows[i].Location; len(c.locations) < MaxLocations {
 				c.locations[l] = true
 			} else if c.header.Complete && !c.locations[l] {
-				return fmt.Errorf("a complete snapshot is of at most %d locations; split it", MaxLocations)
+				c.unfit = fmt.Sprintf("a complete snapshot is of at most %d locations, and this one has more; split it", MaxLocations)
 			}
+		}
+		if c.unfit != "" {
+			return nil
 		}
 		return c.rows.add(x.Rows)
 	})
@@ -140,6 +155,35 @@ func (c *comparison) load(ctx context.Context) error {
 		c.locations[c.header.Location] = true
 	}
 	return err
+}
+
+// measure finds a SKU with more rows than can be compared.
+func (c *comparison) measure() error {
+	if c.taken.Rows <= MaxSKURows {
+		return nil
+	}
+	sku, n := "", 0
+	return c.rows.each(func(r *reconciliation.Row) error {
+		if r.SKU != sku {
+			sku, n = r.SKU, 0
+		}
+		if n++; n > MaxSKURows && c.unfit == "" {
+			c.unfit = fmt.Sprintf("SKU %q has more than %d rows", r.SKU, MaxSKURows)
+		}
+		return nil
+	})
+}
+
+// giveUp completes a run of which nothing can be compared, so that nobody tries again and again.
+func (c *comparison) giveUp(ctx context.Context) error {
+	why := reconciliation.Found{Refused: []reconciliation.Refused{{Reason: clip(c.unfit)}}}
+	_, err := c.Runs.Do(ctx, c.id, metadata(c.id, "part 0", &c.header, c.Now()), deciding[reconciliation.State](
+		func(x *reconciliation.State) ([]aggregates.Event, error) { return reconciliation.Keep(x, why) }))
+	if err != nil && !errors.Is(err, reconciliation.ErrOvertaken) { // somebody said so before
+		return err
+	}
+	c.taken.Refused += c.taken.Rows
+	return c.complete(ctx, c.taken)
 }
 
 // each reads the events of the run from a revision on.
@@ -281,10 +325,10 @@ func (c *comparison) note(a *account, r *reconciliation.Row, x *classify.Case, f
 	d := reconciliation.Discrepancy{SKU: r.SKU, Location: r.Location, Condition: r.Condition, Line: r.Line, Said: x.Said, Held: x.Held, HeldThen: x.Then,
 		Class: f.Class, Evidence: f.Evidence, Decimals: a.item.Decimals}
 	if r.Currency != "" {
-		d.Currency, d.ValueAtRisk = r.Currency, risk(x.Said-x.Held, r, a.item.Decimals)
+		d.Currency, d.ValueAtRisk = r.Currency, risk(minus(x.Said, x.Held), r, a.item.Decimals)
 	}
 	if c.header.Policy != reconciliation.Report && c.header.Channel == "" && mendable(f.Class) {
-		d.Proposed = x.Said - x.Held
+		d.Proposed = minus(x.Said, x.Held)
 		d.WithinLimits = c.header.Policy == reconciliation.Correct && d.Proposed != 0 && magnitude(d.Proposed) <= c.header.MaxUnits &&
 			slices.Contains(x.Owners, c.header.Source)
 	}
@@ -297,9 +341,21 @@ func mendable(class reconciliation.Class) bool {
 	return class == reconciliation.Unexplained || class == reconciliation.ConflictingCounts
 }
 
+// minus is a difference; the largest, or the smallest, number when it does not fit.
+func minus(a, b int64) int64 {
+	switch c := a - b; {
+	case a >= 0 && b < 0 && c < 0:
+		return math.MaxInt64
+	case a < 0 && b >= 0 && c >= 0:
+		return math.MinInt64
+	default:
+		return c
+	}
+}
+
 func magnitude(x int64) int64 {
 	if x < 0 {
-		return -x
+		return max(-(x + 1), -x) // of the smallest number the largest
 	}
 	return x
 }

@@ -38,7 +38,12 @@ func (c *comparison) finish(ctx context.Context) error {
 		return err
 	}
 	t.Matched = t.Rows - t.unreadable - t.said
-	completed := reconciliation.Completed{Totals: t.Totals, ComparedAt: c.until}
+	return c.complete(ctx, t.Totals)
+}
+
+// complete ends the run.
+func (c *comparison) complete(ctx context.Context, t reconciliation.Totals) error {
+	completed := reconciliation.Completed{Totals: t, ComparedAt: c.until}
 	out, err := c.Runs.Do(ctx, c.id, metadata(c.id, "complete", &c.header, c.Now()), deciding[reconciliation.State](
 		func(x *reconciliation.State) ([]aggregates.Event, error) {
 			return reconciliation.Complete(x, completed)
@@ -47,7 +52,7 @@ func (c *comparison) finish(ctx context.Context) error {
 		return err
 	}
 	if out.Recorded > 0 {
-		c.count(c.header.Source, &t.Totals)
+		c.count(c.header.Source, &t)
 	}
 	state, err := c.run(ctx, c.id)
 	return cmp.Or(err, c.delist(ctx, c.id, &state))
@@ -79,7 +84,7 @@ func (t *totals) add(d *reconciliation.Discrepancy) {
 		t.Classes = slices.Insert(t.Classes, i, reconciliation.ClassTotal{Class: d.Class})
 	}
 	t.Classes[i].Discrepancies++
-	t.Classes[i].Units += magnitude(d.Said - d.Held)
+	t.Classes[i].Units = addUp(t.Classes[i].Units, magnitude(minus(d.Said, d.Held)))
 	if d.Currency == "" {
 		return
 	}

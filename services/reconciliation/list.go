@@ -34,6 +34,10 @@ func (s *Service) GetRun(ctx context.Context, r *pb.GetRunRequest) (*pb.GetRunRe
 		return nil, err
 	}
 	answer := &pb.GetRunResponse{Run: run}
+	most := min(run.Refused, MaxRefused)
+	if most == 0 { // nothing to look for in what may be a hundred million rows
+		return answer, nil
+	}
 	err = s.events(ctx, r.RunId, 0, func(e aggregates.Event, _ uint64) bool {
 		switch e := e.(type) {
 		case *reconciliation.RowsTaken:
@@ -41,7 +45,7 @@ func (s *Service) GetRun(ctx context.Context, r *pb.GetRunRequest) (*pb.GetRunRe
 		case *reconciliation.Found:
 			answer.Refused = append(answer.Refused, codec.RefusedRows(e.Refused)...)
 		}
-		return len(answer.Refused) < MaxRefused
+		return int64(len(answer.Refused)) < most
 	})
 	answer.Refused = answer.Refused[:min(len(answer.Refused), MaxRefused)]
 	return answer, err

@@ -2,12 +2,16 @@ package reconciliation
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/stockfold/stockfold/aggregates/reconciliation"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/services/validation"
 )
+
+// currencyCode is the form of ISO 4217. A cost of nothing may have one, too.
+var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
 
 // conditions by the name that snapshots give them.
 var conditions = map[string]stock.Condition{
@@ -42,8 +46,8 @@ func rowRule(h *reconciliation.Header, r *reconciliation.Row) string {
 		}
 	}
 	c.Range("unit_cost", r.UnitCost, 0, validation.MaxQuantity)
-	if len(r.Currency) > 3 || (r.Currency == "") != (r.UnitCost == 0) {
-		c.Fail("currency", "must be a code of three letters beside a unit cost, and empty without")
+	if r.Currency == "" && r.UnitCost != 0 || r.Currency != "" && !currencyCode.MatchString(r.Currency) {
+		c.Fail("currency", "must be a code of three capital letters beside a unit cost")
 	}
 	err := c.Err()
 	if err == nil {

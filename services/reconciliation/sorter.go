@@ -3,6 +3,7 @@ package reconciliation
 import (
 	"bufio"
 	"cmp"
+	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func (s *sorter) spill() error {
 // each yields the rows in order until yield returns an error.
 func (s *sorter) each(yield func(*reconciliation.Row) error) error {
 	s.sort()
-	heads := []*head{{rows: s.rows}}
+	heads := heads{{rows: s.rows}}
 	for _, f := range s.files {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
@@ -82,19 +83,35 @@ func (s *sorter) each(yield func(*reconciliation.Row) error) error {
 			return err
 		}
 	}
-	for {
-		heads = slices.DeleteFunc(heads, func(h *head) bool { return h.row == nil })
-		if len(heads) == 0 {
-			return nil
-		}
-		first := slices.MinFunc(heads, func(a, b *head) int { return compareRows(a.row, b.row) })
-		if err := yield(first.row); err != nil {
+	heads = slices.DeleteFunc(heads, func(h *head) bool { return h.row == nil })
+	heap.Init(&heads)
+	for len(heads) > 0 {
+		if err := yield(heads[0].row); err != nil {
 			return err
 		}
-		if err := first.advance(); err != nil {
+		if err := heads[0].advance(); err != nil {
 			return err
+		}
+		if heads[0].row == nil {
+			heap.Pop(&heads)
+		} else {
+			heap.Fix(&heads, 0)
 		}
 	}
+	return nil
+}
+
+// heads are a heap: the first in order is the first.
+type heads []*head
+
+func (h heads) Len() int           { return len(h) }
+func (h heads) Less(i, j int) bool { return compareRows(h[i].row, h[j].row) < 0 }
+func (h heads) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *heads) Push(x any)        { *h = append(*h, x.(*head)) }
+func (h *heads) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
 }
 
 // close removes the files.

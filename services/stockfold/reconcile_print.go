@@ -118,6 +118,10 @@ func printRun(out io.Writer, r *pb.GetRunResponse) {
 		}
 	}
 	for _, x := range r.Refused {
+		if x.Line == 0 { // of all rows
+			fmt.Fprintf(out, "  %s\n", x.Reason)
+			continue
+		}
 		fmt.Fprintf(out, "  line %d: %s\n", x.Line, x.Reason)
 	}
 }
