@@ -156,11 +156,12 @@ type (
 		ComparedAt aggregates.Instant // what was recorded by then is what the snapshot was compared with
 	}
 
-	// Listed puts a run on the list, and again with its totals once it is completed.
+	// Listed puts a run on the list, and again with its totals once it is completed, or was abandoned: then they are those of the rows that came.
 	Listed struct {
-		RunID  string
-		Header Header
-		Totals *Totals
+		RunID     string
+		Header    Header
+		Totals    *Totals
+		Abandoned bool
 	}
 )
 

@@ -162,9 +162,19 @@ func (l *List) Add(runID string, h Header) ([]aggregates.Event, error) {
 
 // End decides that a run is listed as completed; no events when it is not open any more.
 func (l *List) End(runID string, t Totals) ([]aggregates.Event, error) {
-	h, ok := l.Open[runID]
+	return l.close(Listed{RunID: runID, Totals: &t})
+}
+
+// Abandon decides that a run is not waited for any longer, of which so many rows came; no events when it is not open any more.
+func (l *List) Abandon(runID string, rows int64) ([]aggregates.Event, error) {
+	return l.close(Listed{RunID: runID, Totals: &Totals{Rows: rows}, Abandoned: true})
+}
+
+func (l *List) close(e Listed) ([]aggregates.Event, error) {
+	h, ok := l.Open[e.RunID]
 	if !ok {
 		return nil, nil
 	}
-	return []aggregates.Event{&Listed{RunID: runID, Header: h, Totals: &t}}, nil
+	e.Header = h
+	return []aggregates.Event{&e}, nil
 }

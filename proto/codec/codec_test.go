@@ -142,9 +142,9 @@ func samples() []aggregates.Event {
 			Quantity: 7, UnitCost: 99, Currency: "EUR", Line: 3}, {SKU: "tea", Location: "berlin", Decimal: "0.5", Line: 4}}},
 		&reconciliation.Found{Part: 1, Through: "milk", Refused: refused, Discrepancies: []reconciliation.Discrepancy{{SKU: "milk", Location: "berlin", Condition: "damaged",
 			Line: 3, Said: 7, Held: 9, HeldThen: 8, Class: reconciliation.Unexplained, Proposed: -2, WithinLimits: true, Decimals: 3, ValueAtRisk: 198,
-			Currency: "EUR", Evidence: []reconciliation.Evidence{{Kind: "event", ID: "e-1", Text: "a sale", Units: -2}}}}},
+			Currency: "EUR", Evidence: []reconciliation.Evidence{{Kind: "event", ID: "e-1", Text: "a sale", Units: -2, Confidence: reconciliation.Likely}}}}},
 		&reconciliation.Completed{Totals: totals, ComparedAt: noon},
-		&reconciliation.Listed{RunID: "r-1", Header: snapshot, Totals: &totals},
+		&reconciliation.Listed{RunID: "r-1", Header: snapshot, Totals: &totals, Abandoned: true},
 	}
 }
 

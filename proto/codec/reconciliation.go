@@ -22,7 +22,7 @@ func setReconciliation(p *pb.Event, e aggregates.Event) bool {
 			ComparedAt: toTimestamp(e.ComparedAt)}}
 	case *reconciliation.Listed:
 		p.Payload = &pb.Event_ReconciliationListed{ReconciliationListed: &pb.ReconciliationListed{RunId: e.RunID, Header: SnapshotHeader(&e.Header),
-			Totals: ReconciliationTotals(e.Totals)}}
+			Totals: ReconciliationTotals(e.Totals), Abandoned: e.Abandoned}}
 	default:
 		return false
 	}
@@ -45,7 +45,7 @@ func reconciled(p *pb.Event) aggregates.Event {
 		return &reconciliation.Completed{Totals: *fromTotals(v.Totals), ComparedAt: fromTimestamp(v.ComparedAt)}
 	case *pb.Event_ReconciliationListed:
 		v := x.ReconciliationListed
-		e := &reconciliation.Listed{RunID: v.RunId, Header: FromSnapshotHeader(v.Header)}
+		e := &reconciliation.Listed{RunID: v.RunId, Header: FromSnapshotHeader(v.Header), Abandoned: v.Abandoned}
 		if v.Totals != nil {
 			e.Totals = fromTotals(v.Totals)
 		}

@@ -105,6 +105,7 @@ func (s *Service) ListRuns(ctx context.Context, r *pb.ListRunsRequest) (*pb.List
 		return nil, err
 	}
 	answer := &pb.ListRunsResponse{}
+	told := map[string]bool{} // one that was abandoned and goes on was listed more than once
 	var bad error
 	err = s.Store.ReadStreamBackwards(ctx, aggregates.ReconciliationListPrefix+Index, from, func(rec aggregates.Record) bool {
 		var e aggregates.Event
@@ -113,13 +114,14 @@ func (s *Service) ListRuns(ctx context.Context, r *pb.ListRunsRequest) (*pb.List
 			return false
 		}
 		x, ok := e.(*reconciliation.Listed)
-		if !ok || x.Totals == nil && !open[x.RunID] || r.Source != "" && x.Header.Source != r.Source {
+		if !ok || x.Totals == nil && !open[x.RunID] || x.Abandoned && open[x.RunID] || told[x.RunID] || r.Source != "" && x.Header.Source != r.Source {
 			return true
 		}
 		if len(answer.Runs) == size {
 			answer.NextPageToken = list.Encode(strconv.FormatUint(rec.Revision, 10))
 			return false
 		}
+		told[x.RunID] = true
 		answer.Runs = append(answer.Runs, listed(x, &m))
 		return true
 	})
@@ -128,8 +130,12 @@ func (s *Service) ListRuns(ctx context.Context, r *pb.ListRunsRequest) (*pb.List
 
 func listed(x *reconciliation.Listed, m *aggregates.Metadata) *pb.ReconciliationRun {
 	run := &pb.ReconciliationRun{RunId: x.RunID, Header: codec.SnapshotHeader(&x.Header), Totals: codec.ReconciliationTotals(x.Totals)}
-	if x.Totals == nil {
+	switch {
+	case x.Totals == nil:
 		run.StartedAt = codec.Timestamp(m.RecordedAt)
+		return run
+	case x.Abandoned:
+		run.Abandoned, run.Rows, run.Totals = true, x.Totals.Rows, nil
 		return run
 	}
 	run.CompletedAt, run.Rows, run.Refused = codec.Timestamp(m.RecordedAt), x.Totals.Rows, x.Totals.Refused

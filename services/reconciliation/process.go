@@ -85,7 +85,7 @@ func (s *Service) goOn(ctx context.Context, id string) error {
 		s.Log.Warn("chunks of a snapshot did not come", "run", id, "source", state.Header.Source, "document", state.Header.Document)
 		_, err = s.List.Do(ctx, Index, metadata(id, "abandon", &state.Header, s.Now()), deciding[reconciliation.List](
 			func(x *reconciliation.List) ([]aggregates.Event, error) {
-				return x.End(id, reconciliation.Totals{Rows: state.Rows})
+				return x.Abandon(id, state.Rows)
 			}))
 	}
 	return err

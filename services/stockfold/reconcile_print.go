@@ -192,12 +192,23 @@ func discrepancyFields(d *pb.Discrepancy) []string {
 		strconv.FormatBool(d.WithinLimits), number(d.ValueAtRisk), d.Currency, strings.Join(evidence, " | ")}
 }
 
+// stateOf says how far a run of the list has come: what is not compared has no discrepancies yet.
+func stateOf(r *pb.ReconciliationRun) string {
+	switch {
+	case r.Abandoned:
+		return "abandoned"
+	case r.CompletedAt == nil:
+		return "open"
+	}
+	return "completed"
+}
+
 // printRuns prints a list of runs.
 func (c *reconcileService) printRuns(to io.Writer, list *pb.ListRunsResponse) error {
 	if c.Format == "json" {
 		return printJSON(to, list)
 	}
-	rows := [][]string{{"run", "source", "document", "as_of", "policy", "rows", "discrepancies", "refused", "corrected", "value_at_risk"}}
+	rows := [][]string{{"run", "source", "document", "as_of", "policy", "rows", "discrepancies", "refused", "corrected", "value_at_risk", "state"}}
 	for _, r := range list.Runs {
 		t := r.Totals
 		var risk []string
@@ -206,7 +217,7 @@ func (c *reconcileService) printRuns(to io.Writer, list *pb.ListRunsResponse) er
 		}
 		rows = append(rows, []string{r.RunId, r.Header.Source, r.Header.Document, clock(r.Header.AsOf),
 			strings.ToLower(strings.TrimPrefix(r.Header.Policy.String(), policyPrefix)), fmt.Sprint(r.Rows), fmt.Sprint(t.GetDiscrepancies()), fmt.Sprint(r.Refused),
-			fmt.Sprint(t.GetCorrected()), strings.Join(risk, ", ")})
+			fmt.Sprint(t.GetCorrected()), strings.Join(risk, ", "), stateOf(r)})
 	}
 	if c.Format == "csv" {
 		return csv.NewWriter(to).WriteAll(rows)

@@ -216,8 +216,10 @@ type ReconciliationRun struct {
 	// What it came to; unset until then.
 	Totals *ReconciliationTotals `protobuf:"bytes,6,opt,name=totals,proto3" json:"totals,omitempty"`
 	// Rows taken in so far, and those that could not be read.
-	Rows          int64 `protobuf:"varint,7,opt,name=rows,proto3" json:"rows,omitempty"`
-	Refused       int64 `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`
+	Rows    int64 `protobuf:"varint,7,opt,name=rows,proto3" json:"rows,omitempty"`
+	Refused int64 `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`
+	// In the list of runs: not all of it came within seven days, and nothing was compared. Sent again, it goes on.
+	Abandoned     bool `protobuf:"varint,9,opt,name=abandoned,proto3" json:"abandoned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -306,6 +308,13 @@ func (x *ReconciliationRun) GetRefused() int64 {
 		return x.Refused
 	}
 	return 0
+}
+
+func (x *ReconciliationRun) GetAbandoned() bool {
+	if x != nil {
+		return x.Abandoned
+	}
+	return false
 }
 
 type GetRunRequest struct {
@@ -657,7 +666,7 @@ const file_stockfold_inventory_v1_reconciliation_proto_rawDesc = "" +
 	"\x06header\x18\x01 \x01(\v2&.stockfold.inventory.v1.SnapshotHeaderR\x06header\x12\x14\n" +
 	"\x05chunk\x18\x02 \x01(\x05R\x05chunk\x12\x12\n" +
 	"\x04last\x18\x03 \x01(\bR\x04last\x125\n" +
-	"\x04rows\x18\x04 \x03(\v2!.stockfold.inventory.v1.SourceRowR\x04rows\"\x95\x03\n" +
+	"\x04rows\x18\x04 \x03(\v2!.stockfold.inventory.v1.SourceRowR\x04rows\"\xb3\x03\n" +
 	"\x11ReconciliationRun\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12>\n" +
 	"\x06header\x18\x02 \x01(\v2&.stockfold.inventory.v1.SnapshotHeaderR\x06header\x129\n" +
@@ -668,7 +677,8 @@ const file_stockfold_inventory_v1_reconciliation_proto_rawDesc = "" +
 	"\fcompleted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt\x12D\n" +
 	"\x06totals\x18\x06 \x01(\v2,.stockfold.inventory.v1.ReconciliationTotalsR\x06totals\x12\x12\n" +
 	"\x04rows\x18\a \x01(\x03R\x04rows\x12\x18\n" +
-	"\arefused\x18\b \x01(\x03R\arefused\"&\n" +
+	"\arefused\x18\b \x01(\x03R\arefused\x12\x1c\n" +
+	"\tabandoned\x18\t \x01(\bR\tabandoned\"&\n" +
 	"\rGetRunRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\"\x8b\x01\n" +
 	"\x0eGetRunResponse\x12;\n" +

@@ -1190,8 +1190,10 @@ type ReconciliationListed struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	RunId  string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
 	Header *SnapshotHeader        `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
-	// Set once the run is completed.
-	Totals        *ReconciliationTotals `protobuf:"bytes,3,opt,name=totals,proto3" json:"totals,omitempty"`
+	// Set once the run is completed, or abandoned: then only rows is.
+	Totals *ReconciliationTotals `protobuf:"bytes,3,opt,name=totals,proto3" json:"totals,omitempty"`
+	// Not all of it came within seven days. Sent again, it goes on.
+	Abandoned     bool `protobuf:"varint,4,opt,name=abandoned,proto3" json:"abandoned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1245,6 +1247,13 @@ func (x *ReconciliationListed) GetTotals() *ReconciliationTotals {
 		return x.Totals
 	}
 	return nil
+}
+
+func (x *ReconciliationListed) GetAbandoned() bool {
+	if x != nil {
+		return x.Abandoned
+	}
+	return false
 }
 
 var File_stockfold_inventory_v1_reconciliation_event_proto protoreflect.FileDescriptor
@@ -1332,11 +1341,12 @@ const file_stockfold_inventory_v1_reconciliation_event_proto_rawDesc = "" +
 	"\x17ReconciliationCompleted\x12D\n" +
 	"\x06totals\x18\x01 \x01(\v2,.stockfold.inventory.v1.ReconciliationTotalsR\x06totals\x12;\n" +
 	"\vcompared_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"comparedAt\"\xb3\x01\n" +
+	"comparedAt\"\xd1\x01\n" +
 	"\x14ReconciliationListed\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12>\n" +
 	"\x06header\x18\x02 \x01(\v2&.stockfold.inventory.v1.SnapshotHeaderR\x06header\x12D\n" +
-	"\x06totals\x18\x03 \x01(\v2,.stockfold.inventory.v1.ReconciliationTotalsR\x06totals*\xa5\x01\n" +
+	"\x06totals\x18\x03 \x01(\v2,.stockfold.inventory.v1.ReconciliationTotalsR\x06totals\x12\x1c\n" +
+	"\tabandoned\x18\x04 \x01(\bR\tabandoned*\xa5\x01\n" +
 	"\x14ReconciliationPolicy\x12%\n" +
 	"!RECONCILIATION_POLICY_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cRECONCILIATION_POLICY_REPORT\x10\x01\x12!\n" +

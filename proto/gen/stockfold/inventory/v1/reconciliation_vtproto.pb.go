@@ -230,6 +230,16 @@ func (m *ReconciliationRun) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Abandoned {
+		i--
+		if m.Abandoned {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x48
+	}
 	if m.Refused != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Refused))
 		i--
@@ -709,6 +719,9 @@ func (m *ReconciliationRun) SizeVT() (n int) {
 	}
 	if m.Refused != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Refused))
+	}
+	if m.Abandoned {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -1514,6 +1527,26 @@ func (m *ReconciliationRun) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Abandoned", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Abandoned = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
