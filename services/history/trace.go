@@ -28,6 +28,11 @@ const (
 	maxPublished = 64     // published values that are looked at for one event
 )
 
+// maxTracedBytes bounds the steps of one trace, which are in memory together: a message or a chunk of a snapshot may have megabytes.
+const maxTracedBytes = 64 << 20
+
+var tracedBytes = maxTracedBytes // less in tests
+
 // Trace returns a page of everything that happened because of one thing. It returns *validation.Error, *refusals.UnknownTrace and the errors
 // of the store and the read model.
 func (s *Service) Trace(ctx context.Context, r *pb.TraceRequest) (*pb.TraceResponse, error) {
@@ -41,12 +46,11 @@ func (s *Service) Trace(ctx context.Context, r *pb.TraceRequest) (*pb.TraceRespo
 		return nil, err
 	}
 	list := tokens.NewList("trace", r.Id)
-	text, err := list.Decode(r.PageToken)
+	first, until, err := placeInTrace(list, r.PageToken)
 	if err != nil {
 		return nil, err
 	}
-	first, _ := strconv.Atoi(text)
-	x, err := s.trace(ctx, r.Id)
+	x, err := s.trace(ctx, r.Id, until)
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +61,26 @@ func (s *Service) Trace(ctx context.Context, r *pb.TraceRequest) (*pb.TraceRespo
 	bytes := 0
 	for i := first; i < len(x.steps); i++ {
 		if bytes += x.steps[i].SizeVT(); i == first+size || bytes > tokens.MaxPageBytes && i > first {
-			answer.NextPageToken = list.Encode(strconv.Itoa(i))
+			answer.NextPageToken = list.Encode(fmt.Sprintf("%d %d", i, x.until))
 			break
 		}
 		answer.Steps = append(answer.Steps, x.steps[i])
 	}
 	return answer, nil
+}
+
+// placeInTrace reads where a page begins, and up to which position the events are that the first page knew of: 0 for the first one.
+func placeInTrace(list tokens.List, token string) (first int, until uint64, err error) {
+	text, err := list.Decode(token)
+	if err != nil || text == "" {
+		return 0, 0, err
+	}
+	if n, err := fmt.Sscanf(text, "%d %d", &first, &until); n < 2 || err != nil || first < 0 || until == 0 {
+		var c validation.Checker
+		c.Fail("page_token", "is damaged; use it exactly as it was returned")
+		return 0, 0, c.Err()
+	}
+	return first, until, nil
 }
 
 // seed is an id that leads to events: of any kind for the one that was asked for.
@@ -94,6 +112,8 @@ func (d seed) matches(kind codec.IDKind, id, system string) bool {
 type tracing struct {
 	*Service
 	asked     string
+	until     uint64 // position of the last event that may be part of it
+	bytes     int    // of its steps
 	queue     []seed
 	known     map[seed]bool
 	events    map[uint64]*pb.TraceStep // by position
@@ -102,10 +122,16 @@ type tracing struct {
 	truncated bool
 }
 
-func (s *Service) trace(ctx context.Context, id string) (*tracing, error) {
-	x := &tracing{Service: s, asked: id, known: map[seed]bool{}, events: map[uint64]*pb.TraceStep{}, origins: map[string]*pb.TraceStep{}}
+func (s *Service) trace(ctx context.Context, id string, until uint64) (*tracing, error) {
+	x := &tracing{Service: s, asked: id, until: until, known: map[seed]bool{}, events: map[uint64]*pb.TraceStep{}, origins: map[string]*pb.TraceStep{}}
 	if err := s.Trail.Tree.WaitForEnd(ctx); err != nil {
 		return nil, err
+	}
+	if x.until == 0 { // events that come in between two pages are of neither
+		var err error
+		if x.until, err = s.Trail.All.End(ctx); err != nil {
+			return nil, err
+		}
 	}
 	x.follow(seed{id: id, any: true})
 	for len(x.queue) > 0 {
@@ -144,10 +170,10 @@ func (x *tracing) look(ctx context.Context, d seed) error {
 	}
 	x.truncated = x.truncated || len(places) == maxTraced
 	for _, p := range places {
-		if x.events[p] != nil {
+		if x.events[p] != nil || p > x.until {
 			continue
 		}
-		if len(x.events) == maxTraced {
+		if len(x.events) == maxTraced || x.bytes > tracedBytes {
 			x.truncated = true
 			return nil
 		}
@@ -190,6 +216,7 @@ func (x *tracing) take(ctx context.Context, d seed, position uint64) error {
 		return nil // another id of equal digest, or of another kind
 	}
 	x.events[position] = eventStep(e, reason)
+	x.bytes += len(r.Data)
 	for _, f := range all {
 		if f.kind != codec.IDCause && f.kind != codec.IDDocument {
 			x.follow(seed{id: f.id, kind: f.kind, system: systemOf(f.kind, e)})
@@ -305,6 +332,10 @@ func (x *tracing) addPublished(ctx context.Context) error {
 				continue
 			}
 			seen[c.Channel] = true
+			if x.bytes += c.SizeVT(); x.bytes > tracedBytes {
+				x.truncated = true
+				return nil
+			}
 			child := &pb.TraceStep{Id: c.Id, ParentId: step.Id, Kind: "PUBLISHED", At: c.PublishedAt,
 				Through: kafkaPlace(c.Topic, c.Partition, c.Offset), Actor: actorPublishes, Reason: "as of position " + strconv.FormatUint(c.Position, 10), Published: c}
 			child.DelayMs = delay(step, child)

@@ -24,6 +24,9 @@ func (x *tracing) addLetters(ctx context.Context) error {
 			for i := range list {
 				x.addLetter(&list[i])
 			}
+			if x.truncated && x.bytes > tracedBytes {
+				return nil
+			}
 			if !more || len(list) == 0 {
 				break
 			}
@@ -37,6 +40,10 @@ func (x *tracing) addLetter(l *ingest.DeadLetter) {
 	place := kafkaPlace(l.Topic, l.Partition, l.Offset)
 	origin := x.origins[place]
 	if origin == nil && !l.Names(x.asked) {
+		return
+	}
+	if x.bytes += len(l.Value); x.bytes > tracedBytes {
+		x.truncated = true
 		return
 	}
 	step := &pb.TraceStep{Id: l.ID, Kind: "DEAD_LETTER", At: codec.Timestamp(l.ReceivedAt), Through: place, Actor: text(l.Note),
