@@ -8,7 +8,8 @@
 //
 //   - A receipt with a cost adds units at that cost: by moving average to one layer, by FIFO as the youngest layer.
 //   - Units that come without a cost (found by a count, returned, received without one) are worth the last known unit cost of the place:
-//     the average, or the youngest layer's. Before any cost is known they are units without a cost, worth nothing and shown as such.
+//     the average, or the youngest layer's. Before any cost is known, or when they would be worth more than a receipt may be, they are units
+//     without a cost, worth nothing and shown as such.
 //   - Units without a cost leave first, then the oldest layer.
 //   - Below zero, units leave at the last known unit cost, which makes the value negative. What comes next makes up for them first; the
 //     difference between what they left at and what they cost is told as the cost of what was sold (Settled).
@@ -88,10 +89,11 @@ func Begin(quantity int64) Pool {
 
 // Found is units that come without a cost of their own.
 func (p *Pool) Found(quantity int64) Parts {
-	if p.Last.Quantity <= 0 {
+	value, ok := stock.Proportion(p.Last.Value, quantity, p.Last.Quantity)
+	if p.Last.Quantity <= 0 || !ok || value > stock.MaxValue {
 		return Parts{Uncosted: quantity}
 	}
-	return Parts{Layers: []Layer{{quantity, share(p.Last.Value, quantity, p.Last.Quantity)}}}
+	return Parts{Layers: []Layer{{quantity, value}}}
 }
 
 // In adds units. It returns by how much those that had left before cost more than they left at.

@@ -314,6 +314,8 @@ func trouble(err error) (problem, bool) {
 			"location": e.Location, "limit": strconv.Itoa(e.Limit)}}, true
 	case *stock.TooManySupplyError:
 		return problem{code: codes.ResourceExhausted, reason: ReasonTooMuchSupply, metadata: map[string]string{"document": e.Document}}, true
+	case *refusals.SumOverflow:
+		return problem{code: codes.FailedPrecondition, reason: ReasonQuantityOverflow}, true
 	case *refusals.TooManyEvents:
 		return problem{code: codes.ResourceExhausted, reason: ReasonTooManyEvents}, true
 	case *commands.ConflictError:

@@ -75,6 +75,7 @@ var table = map[string]told{
 	"refusals.UnknownChannel":     {&refusals.UnknownChannel{Channel: "c"}, codes.NotFound, "UNKNOWN_CHANNEL", "channel=c", "", false},
 	"refusals.UnknownLocations":   {&refusals.UnknownLocations{Locations: []string{"l", "m"}}, codes.NotFound, "UNKNOWN_LOCATION", "count=2 location=l", "", false},
 	"refusals.UnknownReservation": {&refusals.UnknownReservation{ReservationID: "r"}, codes.NotFound, "UNKNOWN_RESERVATION", "reservation_id=r", "", false},
+	"refusals.SumOverflow":        {&refusals.SumOverflow{What: "on hand"}, codes.FailedPrecondition, "QUANTITY_OVERFLOW", "", "", false},
 	"refusals.TooManyEvents":      {&refusals.TooManyEvents{Stream: "sku-s", Limit: 5}, codes.ResourceExhausted, "TOO_MANY_EVENTS", "", "", false},
 	"refusals.UnknownEvent":       {&refusals.UnknownEvent{EventID: "e"}, codes.NotFound, "UNKNOWN_EVENT", "event_id=e", "", false},
 	"refusals.UnknownTrace":       {&refusals.UnknownTrace{ID: "i"}, codes.NotFound, "UNKNOWN_TRACE", "id=i", "", false},

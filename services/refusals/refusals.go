@@ -61,6 +61,13 @@ func (e *TooManyEvents) Error() string {
 		e.Stream, e.Limit)
 }
 
+// SumOverflow says that a number of a report does not fit 64 bits.
+type SumOverflow struct{ What string }
+
+func (e *SumOverflow) Error() string {
+	return fmt.Sprintf("the sum of %s does not fit 64 bits; ask by SKU and location", e.What)
+}
+
 // ErrNoLedger says that this replica does not keep the past.
 var ErrNoLedger = errors.New("this replica keeps no ledger: ask one that has the role ledger, or give this one the role and restart it")
 

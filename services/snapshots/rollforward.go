@@ -57,7 +57,9 @@ func sendReport(report *ledger.Report, stream grpc.ServerStreamingServer[pb.Roll
 	for i := range report.Lines {
 		x := &report.Lines[i]
 		x.Unit = cmp.Or(x.Unit, stock.DefaultUnit)
-		total(totals, x)
+		if err := total(totals, x); err != nil {
+			return err
+		}
 		line := lineOf(x)
 		d.line = AppendLine(d.line[:0], line)
 		d.add()
@@ -79,18 +81,24 @@ func sendReport(report *ledger.Report, stream grpc.ServerStreamingServer[pb.Roll
 }
 
 // total adds a line to that of its unit and currency.
-func total(totals map[rowKey]*ledger.Line, x *ledger.Line) {
+func total(totals map[rowKey]*ledger.Line, x *ledger.Line) error {
 	key := rowKey{unit: x.Unit, currency: x.Currency, decimals: int32(x.Decimals)}
 	t := totals[key]
 	if t == nil {
 		t = &ledger.Line{Unit: x.Unit, Currency: x.Currency, Decimals: x.Decimals}
 		totals[key] = t
 	}
-	t.Opening.Add(x.Opening)
-	t.Closing.Add(x.Closing)
-	for f := range x.Flow {
-		t.Flow[f].Add(x.Flow[f])
+	var sum summing
+	add := func(to *ledger.Amount, a ledger.Amount, what string) {
+		sum.add(&to.Units, a.Units, what)
+		sum.add(&to.Value, a.Value, "values of "+what)
 	}
+	add(&t.Opening, x.Opening, "opening")
+	add(&t.Closing, x.Closing, "closing")
+	for f := range x.Flow {
+		add(&t.Flow[f], x.Flow[f], flowText(stock.Flow(f)))
+	}
+	return sum.failed
 }
 
 func lineOf(x *ledger.Line) *pb.RollForwardLine {

@@ -9,11 +9,12 @@ import (
 	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/projections/ledger"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/validation"
 )
 
 // TakeSnapshot streams what lay where at an instant. It returns *validation.Error, refusals.ErrNoLedger, refusals.ErrTooManySnapshots,
-// *tokens.NotYetVisibleError and the read model's errors.
+// *refusals.SumOverflow, *tokens.NotYetVisibleError and the read model's errors.
 func (s *Service) TakeSnapshot(r *pb.TakeSnapshotRequest, stream grpc.ServerStreamingServer[pb.TakeSnapshotResponse]) error {
 	end, err := s.begin()
 	if err != nil {
@@ -65,6 +66,18 @@ type taking struct {
 	stream grpc.ServerStreamingServer[pb.TakeSnapshotResponse]
 	rows   []*pb.SnapshotRow // of the next message
 	sums   map[rowKey]*pb.SnapshotRow
+	sum    summing
+}
+
+// summing adds up, and remembers the first sum that does not fit 64 bits.
+type summing struct{ failed error }
+
+func (s *summing) add(to *int64, x int64, what string) {
+	sum := *to + x
+	if (sum > *to) != (x > 0) && x != 0 && s.failed == nil {
+		s.failed = &refusals.SumOverflow{What: what}
+	}
+	*to = sum
 }
 
 // rowKey tells rows apart.
@@ -113,8 +126,11 @@ func (t *taking) place(key rowKey, p *ledger.Place) {
 	}
 	if !t.condition {
 		r := t.row(key)
-		r.OnHand, r.Value = r.OnHand+p.Units(), r.Value+p.Value
-		addRest(r, p)
+		for _, n := range p.OnHand {
+			t.sum.add(&r.OnHand, n, "on hand")
+		}
+		t.sum.add(&r.Value, p.Value, "values")
+		t.addRest(r, p)
 		return
 	}
 	units, value := p.Units(), p.Value
@@ -129,17 +145,21 @@ func (t *taking) place(key rowKey, p *ledger.Place) {
 			part = value
 		}
 		r := t.row(key)
-		r.OnHand, r.Value = r.OnHand+n, r.Value+part
+		t.sum.add(&r.OnHand, n, "on hand")
+		t.sum.add(&r.Value, part, "values")
 		units, value = units-n, value-part
 		if first {
-			addRest(r, p)
+			t.addRest(r, p)
 		}
 	}
 }
 
-func addRest(r *pb.SnapshotRow, p *ledger.Place) {
-	r.Reserved, r.InTransit, r.Incoming = r.Reserved+p.Reserved, r.InTransit+p.InTransit, r.Incoming+p.Incoming
-	r.InTransitValue, r.Uncosted = r.InTransitValue+p.InTransitValue, r.Uncosted+p.Uncosted
+func (t *taking) addRest(r *pb.SnapshotRow, p *ledger.Place) {
+	t.sum.add(&r.Reserved, p.Reserved, "reserved")
+	t.sum.add(&r.InTransit, p.InTransit, "in transit")
+	t.sum.add(&r.Incoming, p.Incoming, "incoming")
+	t.sum.add(&r.InTransitValue, p.InTransitValue, "values in transit")
+	t.sum.add(&r.Uncosted, p.Uncosted, "uncosted")
 }
 
 func (t *taking) row(k rowKey) *pb.SnapshotRow {
@@ -154,6 +174,9 @@ func (t *taking) row(k rowKey) *pb.SnapshotRow {
 
 // flush sends the rows that are complete, in order.
 func (t *taking) flush() error {
+	if t.sum.failed != nil {
+		return t.sum.failed
+	}
 	list := make([]*pb.SnapshotRow, 0, len(t.sums))
 	for _, r := range t.sums {
 		list = append(list, r)
