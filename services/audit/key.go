@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -43,22 +44,31 @@ func ReadKey(file, storeID string, create bool) (*Key, error) {
 	return k, nil
 }
 
-// newKey writes a new key. Of several processes that do so at once one does; the others read what that wrote.
+// newKey writes a new key. Of several processes that do so at once one does; the others read what that wrote. The file is there once it is whole, wherever a process
+// dies: it gets its name last, unless somebody was faster.
 func newKey(file, storeID string) ([]byte, error) {
 	secret, verifier, err := note.GenerateKey(rand.Reader, Origin(storeID))
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return os.ReadFile(file)
-	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // readable by its owner only
 	if err != nil {
 		return nil, err
 	}
-	text := secret + "\n" + verifier + "\n"
-	_, err = f.WriteString(text)
-	return []byte(text), errors.Join(err, f.Sync(), f.Close())
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(secret + "\n" + verifier + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(f.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+		if _, there := os.Stat(file); !errors.Is(there, fs.ErrNotExist) {
+			return os.ReadFile(file)
+		}
+		if err := os.Rename(f.Name(), file); err != nil { // where a file cannot have two names
+			return nil, err
+		}
+	}
+	return os.ReadFile(file)
 }
 
 // ParseKey reads a key's text. Its errors say nothing of what is in it.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -32,6 +33,29 @@ func TestAKeyIsMadeOnceAndReadByItsOwnerOnly(t *testing.T) {
 	}
 	if _, err := audit.ReadKey(file+"x", "STORE", false); err == nil {
 		t.Error("a key was made that nobody asked for")
+	}
+}
+
+// Of many processes that start at once one makes the key, and none meets half of it.
+func TestAKeyIsMadeOnceByMany(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "audit.key")
+		var keys [16]*audit.Key
+		var errs [16]error
+		var all sync.WaitGroup
+		for i := range keys {
+			all.Go(func() { keys[i], errs[i] = audit.ReadKey(file, "STORE", true) })
+		}
+		all.Wait()
+		for i := range keys {
+			if errs[i] != nil || keys[i].String() != keys[0].String() {
+				t.Fatalf("process %d: %v, %v", i, keys[i], errs[i])
+			}
+		}
+		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+			t.Fatalf("left over: %v, %v", list, err)
+		}
 	}
 }
 

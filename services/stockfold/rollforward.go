@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -111,19 +112,31 @@ func equation(l *pb.RollForwardLine) string {
 func (c *rollForwardCmd) trace(ctx context.Context, client pb.SnapshotServiceClient, out *bufio.Writer, aside io.Writer) error {
 	request := &pb.TraceRollForwardRequest{Sku: c.SKU, From: timestamppb.New(c.From), To: timestamppb.New(c.To), Axis: c.axis(),
 		Position: c.Position, Valuation: c.valuation(), PageSize: 1000}
-	fmt.Fprintln(out, "at,location,flow,units,value,event,revision,position,event_id,document")
+	table := csv.NewWriter(out)
+	if err := table.Write(stepColumns); err != nil {
+		return err
+	}
 	for {
 		answer, err := client.TraceRollForward(ctx, request)
 		if err != nil {
 			return err
 		}
 		for _, s := range answer.Steps {
-			fmt.Fprintf(out, "%s,%q,%s,%d,%d,%s,%d,%d,%s,%q\n", s.At.AsTime().Format(time.RFC3339Nano), s.Location, s.Flow, s.Change.Units, s.Change.Value,
-				s.Type, s.Revision, s.Position, s.EventId, s.Document)
+			if err := table.Write(stepFields(s)); err != nil {
+				return err
+			}
 		}
 		if request.PageToken = answer.NextPageToken; request.PageToken == "" {
 			fmt.Fprintf(aside, "position %d\n", answer.Trailer.GetPosition())
-			return nil
+			table.Flush()
+			return table.Error()
 		}
 	}
+}
+
+var stepColumns = []string{"at", "location", "flow", "units", "value", "event", "revision", "position", "event_id", "document"}
+
+func stepFields(s *pb.RollForwardStep) []string {
+	return []string{s.At.AsTime().Format(time.RFC3339Nano), s.Location, s.Flow, fmt.Sprint(s.Change.GetUnits()), fmt.Sprint(s.Change.GetValue()), s.Type,
+		fmt.Sprint(s.Revision), fmt.Sprint(s.Position), s.EventId, s.Document}
 }

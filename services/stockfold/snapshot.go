@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,16 +49,34 @@ func (f *pastFlags) ask(ctx context.Context, std streams, call func(context.Cont
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
-	out := std.out
-	if f.Out != stdoutFile {
-		file, err := os.Create(f.Out)
+	return writeWhole(f.Out, std.out, func(out io.Writer) error {
+		return explain(call(ctx, pb.NewSnapshotServiceClient(conn), out), f.GRPC)
+	})
+}
+
+// writeWhole has an answer written to a file, which takes the place of the one that is there once it is whole: half of an answer looks like one. To what is no
+// file, such as a pipe, it is written as it comes.
+func writeWhole(name string, std io.Writer, write func(io.Writer) error) error {
+	if name == stdoutFile {
+		return write(std)
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		file, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
 			return fmt.Errorf("write the answer: %w", err)
 		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		out = file
+		return errors.Join(write(file), file.Close())
 	}
-	return explain(call(ctx, pb.NewSnapshotServiceClient(conn), out), f.GRPC)
+	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	defer os.Remove(file.Name())
+	err = write(file)
+	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), name)
 }
 
 // tell says what an answer was built from.

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
 const newYear = "2017-01-01T00:00:00Z"
@@ -38,7 +43,7 @@ func TestFinanceAsksFromAShell(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, out, told)
 	}
 	out, told, code = c.run("rollforward", "--from", newYear, "--to", "2017-02-01T00:00:00Z", "--sku", "tea, green", "--trace")
-	if code != 0 || !strings.Contains(out, "2017-01-02T00:00:00Z,\"dc\",sold,-3,-747,StockSold,2,") {
+	if code != 0 || !strings.Contains(out, "2017-01-02T00:00:00Z,dc,sold,-3,-747,StockSold,2,") {
 		t.Errorf("exit code %d\n%s%s", code, out, told)
 	}
 }
@@ -70,5 +75,50 @@ func (c client) parquet() {
 	}
 	if events, ok := file.Lookup("stockfold.events"); !ok || events != "1" {
 		c.t.Errorf("metadata says %q events", events)
+	}
+}
+
+// An answer that does not come leaves what was there, and nothing half written beside it.
+func TestAnAnswerIsWrittenWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "q1.csv")
+	if err := os.WriteFile(name, []byte("the one before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	half := func(out io.Writer) error {
+		_, err := io.WriteString(out, "half of")
+		return errors.Join(err, errors.New("cut off"))
+	}
+	if err := writeWhole(name, nil, half); err == nil {
+		t.Error("no error")
+	}
+	if text, err := os.ReadFile(name); err != nil || string(text) != "the one before" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if err := writeWhole(name, nil, func(out io.Writer) error { _, err := io.WriteString(out, "a whole one"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(name); err != nil || string(text) != "a whole one" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("left over: %v, %v", list, err)
+	}
+}
+
+// Documents and locations are anybody's texts: a program reads them back as they are.
+func TestStepsAreCSV(t *testing.T) {
+	t.Parallel()
+	want := &pb.RollForwardStep{Location: "a, \"b\"", Document: "r\n1\t", Change: &pb.StockAmount{Units: -3}}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	if err := w.Write(stepFields(want)); err != nil {
+		t.Fatal(err)
+	}
+	w.Flush()
+	got, err := csv.NewReader(&b).Read()
+	if err != nil || len(got) != len(stepColumns) || got[1] != want.Location || got[9] != want.Document || got[3] != "-3" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
