@@ -353,3 +353,20 @@ func TestCanonicalFormQuotes(t *testing.T) {
 		t.Errorf("a row has %d fields, its canonical form has others", n)
 	}
 }
+
+// A SKU that was sold out, or came later, is none that nobody knows.
+func TestStockOfThePastThatIsNone(t *testing.T) {
+	s := open(t)
+	s.now(1)
+	s.receive(1, 10, 100)
+	s.now(10)
+	s.sell(10, 10)
+	for _, axis := range []pb.TimeAxis{occurred, recorded} {
+		for _, minute := range []int{0, 10} {
+			got, err := s.StockClient().GetStock(t.Context(), &pb.GetStockRequest{Sku: "tea", At: s.minute(minute), Axis: axis})
+			if err != nil || len(got.Stock.Locations) != 0 || got.Stock.Sku != "tea" || got.Stock.Position == 0 {
+				t.Errorf("%v, minute %d: %v, %v", axis, minute, got, err)
+			}
+		}
+	}
+}

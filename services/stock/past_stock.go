@@ -43,9 +43,21 @@ func (s *Service) pastStock(ctx context.Context, r *pb.GetStockRequest) (*pb.Get
 		return nil, err
 	}
 	if found == nil {
-		return nil, &refusals.UnknownSKU{SKU: r.Sku}
+		return s.nothing(ctx, r, result.Position)
 	}
 	return &pb.GetStockResponse{Stock: pastOf(found, r, result.Position)}, nil
+}
+
+// nothing is the stock of a SKU of which nothing lay anywhere at an instant: it was sold out, or not there yet. One that nothing was ever recorded of is unknown.
+func (s *Service) nothing(ctx context.Context, r *pb.GetStockRequest, position uint64) (*pb.GetStockResponse, error) {
+	document, err := s.View.Stock(ctx, r.Sku)
+	if err != nil {
+		return nil, err
+	}
+	if document == nil {
+		return nil, &refusals.UnknownSKU{SKU: r.Sku}
+	}
+	return &pb.GetStockResponse{Stock: &pb.Stock{Sku: r.Sku, Position: position, AsOf: r.At}}, nil
 }
 
 func pastOf(x *ledger.SKU, r *pb.GetStockRequest, position uint64) *pb.Stock {
