@@ -306,7 +306,7 @@ func (c *comparison) caseOf(ctx context.Context, a *account, sku string, at spot
 	c.queued(ctx, x.Late, &c.ends)
 	x.Letters, x.Unread = c.outside.lettersAt(sku, at, a)
 	x.Twice, x.Observed, x.Counts = p.twice, p.unbelieved(), p.outranked()
-	x.Gaps, x.Owners = c.outside.gapsOf(sku, at.location, a), c.owners(at.location)
+	x.Gaps, x.Owners = c.outside.gapsOf(sku, at, a), c.owners(at.location)
 	return x
 }
 

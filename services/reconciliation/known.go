@@ -164,11 +164,13 @@ func (l *letterFact) evidence(effect int64) classify.Fact {
 }
 
 // gapsOf are the gaps that may be about a SKU: of its key; and of the location's, or of none, in the numbers of a source that told of it.
-func (x *outside) gapsOf(sku, location string, a *account) (list []classify.Gap) {
+// What is missing had been sent when the gap was noticed: a count as of later covers it.
+func (x *outside) gapsOf(sku string, at spot, a *account) (list []classify.Gap) {
+	covered := a.at(at).inForce
 	for i := range x.gaps {
 		g := &x.gaps[i]
-		shared := (g.PartitionKey == location || g.PartitionKey == "") && a.sources[g.System]
-		if g.PartitionKey != sku && !shared || len(list) >= maxCandidates {
+		shared := (g.PartitionKey == at.location || g.PartitionKey == "") && a.sources[g.System]
+		if g.PartitionKey != sku && !shared || g.Since < covered || len(list) >= maxCandidates {
 			continue
 		}
 		list = append(list, classify.Gap{ID: g.LetterID, Source: g.System, Key: g.PartitionKey, First: g.First, Last: g.Last, Missing: g.Missing})

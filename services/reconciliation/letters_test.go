@@ -108,3 +108,24 @@ func TestADeadLetterWithAClockAheadIsEvidence(t *testing.T) {
 		t.Errorf("got %v", d)
 	}
 }
+
+// What was missing before a count is covered by it, and explains nothing after it.
+func TestAGapThatACountCoversIsNoEvidence(t *testing.T) {
+	for name, class := range map[string]pb.DiscrepancyClass{"counted before": pb.DiscrepancyClass_DISCREPANCY_CLASS_SEQUENCE_GAP, "counted since": unexplained} {
+		s := startUnread(t)
+		at := s.asOf.Add(-time.Minute)
+		s.Ingest(ingest.TopicMovements, 0, servicetest.Event(ingest.TypeMovement, "m-1", "till", "1", "milk", at, `{"sku": "milk", "location": "berlin", "quantity": 1, "sold": {}}`),
+			servicetest.Event(ingest.TypeMovement, "m-3", "till", "3", "milk", at, `{"sku": "milk", "location": "berlin", "quantity": 1, "sold": {}}`))
+		if class == unexplained {
+			s.clock.Advance(time.Minute)
+			s.Count("milk", 98)
+		}
+		s.clock.Advance(time.Minute)
+		s.asOf = s.Now()
+		s.clock.Advance(time.Minute)
+		_, list := s.found(s.header("a"), milk(91))
+		if d := one(t, list, class); d.Held != 98 {
+			t.Errorf("%s: %v", name, d)
+		}
+	}
+}
