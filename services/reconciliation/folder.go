@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -79,6 +80,9 @@ func (s sight) same(as sight) bool {
 func sightOf(order string) sight {
 	return sight{stampOf(order), stampOf(strings.TrimSuffix(order, orderSuffix))}
 }
+
+// errNoFile says that what has the name of a file is none, such as a pipe; somebody may put one there yet.
+var errNoFile = errors.New("it is no regular file")
 
 // errChanging says that somebody still writes a file.
 var errChanging = errors.New("it changed while it was read")
@@ -208,23 +212,18 @@ func (f *Folder) end(order string, e ending) error {
 
 // take takes in the snapshot of one order, and compares it.
 func (f *Folder) take(ctx context.Context, order string) (string, error) {
-	info, err := os.Stat(order)
+	dir, err := os.OpenRoot(f.Dir)
 	if err != nil {
 		return "", err
 	}
-	if info.Size() > maxOrder {
-		return "", &fileError{fmt.Errorf("it has more than %d bytes", maxOrder)}
-	}
-	text, err := os.ReadFile(order)
+	defer dir.Close()
+	order = filepath.Base(order)
+	header, err := headerIn(dir, order)
 	if err != nil {
 		return "", err
 	}
-	header := &pb.SnapshotHeader{}
-	if err := protojson.Unmarshal(text, header); err != nil {
-		return "", &fileError{fmt.Errorf("%s is no SnapshotHeader in JSON: %w", filepath.Base(order), err)}
-	}
-	file, err := os.Open(strings.TrimSuffix(order, orderSuffix))
-	if errors.Is(err, fs.ErrNotExist) && exists(order) {
+	file, err := openIn(dir, strings.TrimSuffix(order, orderSuffix))
+	if errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(f.Dir, order)) {
 		return "", &fileError{err}
 	}
 	if err != nil {
@@ -242,6 +241,43 @@ func (f *Folder) take(ctx context.Context, order string) (string, error) {
 		return nil
 	}
 	return f.takeFile(ctx, header, file, stat.Size(), files.FormatOf(file.Name()), unchanged)
+}
+
+// headerIn reads an order.
+func headerIn(dir *os.Root, order string) (*pb.SnapshotHeader, error) {
+	file, err := openIn(dir, order)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxOrder+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxOrder {
+		return nil, &fileError{fmt.Errorf("it has more than %d bytes", maxOrder)}
+	}
+	header := &pb.SnapshotHeader{}
+	if err := protojson.Unmarshal(text, header); err != nil {
+		return nil, &fileError{fmt.Errorf("%s is no SnapshotHeader in JSON: %w", order, err)}
+	}
+	return header, nil
+}
+
+// openIn opens a file that lies in the directory. A link that leads out of it is not followed: what lies elsewhere would be told to whoever may see why a line is
+// refused, the key of tree heads for one. What is no file is not waited for.
+func openIn(dir *os.Root, name string) (*os.File, error) {
+	info, err := dir.Stat(name)
+	if err != nil {
+		if link, _ := dir.Lstat(name); link != nil && link.Mode()&fs.ModeSymlink != 0 {
+			return nil, &fileError{fmt.Errorf("%s is a link that leads out of the directory, or nowhere", name)}
+		}
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errNoFile}
+	}
+	return dir.Open(name)
 }
 
 // takeFile takes in a snapshot from a file, compares it, and returns its run. It asks whether the file was whole before it ends the snapshot, or says that it is no

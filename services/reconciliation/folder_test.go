@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -268,21 +270,25 @@ func TestReplicasWatchOneDirectory(t *testing.T) {
 // Thousands of files that make trouble again and again do not keep others from their turn, wherever their names are.
 func TestEachFileInADirectoryHasItsTurn(t *testing.T) {
 	i := startInbox(t)
-	for n := range 2_500 { // each time it is read, it cannot be
-		name := fmt.Sprintf("m-%04d.csv", n)
-		if err := os.Mkdir(filepath.Join(i.Dir, name), 0o700); err != nil {
-			t.Fatal(err)
+	for n := range 2_500 {
+		i.write(fmt.Sprintf("m-%04d.csv.run.json", n), "{}")
+	}
+	at := time.Now()
+	round := func() { // somebody still writes each of them
+		at = at.Add(time.Second)
+		for n := range 2_500 {
+			if err := os.Chtimes(filepath.Join(i.Dir, fmt.Sprintf("m-%04d.csv.run.json", n)), at, at); err != nil {
+				t.Fatal(err)
+			}
 		}
-		i.write(name+".run.json", i.order(name))
+		i.round()
 	}
 	for _, name := range []string{"a", "m-1234x", "z"} {
 		i.write(name+".csv", "sku,quantity\nmilk,93\n")
 		i.write(name+".csv.run.json", i.order(name))
 	}
 	for range 6 { // three turns of 1,000, each looked at twice
-		if err := i.Round(t.Context()); err != nil && len(err.Error()) > 10_000 {
-			t.Fatalf("%d bytes are said of one round", len(err.Error()))
-		}
+		round()
 	}
 	for _, name := range []string{"a", "m-1234x", "z"} {
 		i.note(name + ".csv.run.json.done")
@@ -290,9 +296,60 @@ func TestEachFileInADirectoryHasItsTurn(t *testing.T) {
 	i.write("b.csv", "sku,quantity\nmilk,93\n") // comes in later, where it was looked at already
 	i.write("b.csv.run.json", i.order("b"))
 	for range 8 {
-		_ = i.Round(t.Context())
+		round()
 	}
 	i.note("b.csv.run.json.done")
+}
+
+// What lies outside of the directory is told to nobody, and what is no file holds nothing up.
+func TestLinksOutOfADirectoryAreNotFollowed(t *testing.T) {
+	i := startInbox(t)
+	secret := filepath.Join(t.TempDir(), "audit.key")
+	if err := os.WriteFile(secret, []byte("PRIVATE+KEY\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.csv", "b.jsonl", "o.csv.run.json"} {
+		if err := os.Symlink(secret, filepath.Join(i.Dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i.write("real.csv", "sku,quantity\nmilk,93\n")
+	if err := os.Symlink("real.csv", filepath.Join(i.Dir, "inside.csv")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(i.Dir, "pipe.csv"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.csv", "b.jsonl", "inside.csv", "pipe.csv"} {
+		i.write(name+".run.json", i.order(name))
+	}
+	i.round()
+	if err := i.Round(t.Context()); err == nil || !strings.Contains(err.Error(), "pipe.csv: it is no regular file") {
+		t.Errorf("the pipe: %v", err)
+	}
+	for name, problem := range map[string]string{"a.csv": "leads out", "b.jsonl": "leads out", "o.csv": "leads out"} {
+		if note := i.note(name + ".run.json.failed"); !strings.Contains(note, problem) || strings.Contains(note, "PRIVATE") {
+			t.Errorf("%s: %s", name, note)
+		}
+	}
+	i.rows(i.note("inside.csv.run.json.done"))
+}
+
+// Of many that make trouble some are told of, and how many more there are.
+func TestTheTroubleOfOneRoundIsToldShortly(t *testing.T) {
+	i := startInbox(t)
+	for n := range 200 {
+		name := fmt.Sprintf("m-%04d.csv", n)
+		i.write(name, "sku,quantity\n")
+		i.write(name+".run.json", "{}")
+		if err := os.Mkdir(filepath.Join(i.Dir, name+".run.json.failed"), 0o700); err != nil { // where the note is to be
+			t.Fatal(err)
+		}
+	}
+	i.round()
+	if err := i.Round(t.Context()); err == nil || len(err.Error()) > 5_000 || !strings.Contains(err.Error(), "and 190 files more") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // Where nothing can be noted down, a file is compared once all the same.
