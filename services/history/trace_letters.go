@@ -2,10 +2,12 @@ package history
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/ingest"
+	"github.com/stockfold/stockfold/services/tokens"
 )
 
 // addLetters adds the dead letters that name what was asked for, or that events of the trace came from.
@@ -46,8 +48,12 @@ func (x *tracing) addLetter(l *ingest.DeadLetter) {
 		x.truncated = true
 		return
 	}
+	letter := l.Proto()
+	if len(l.Value) > tokens.MaxPageBytes { // no client takes as much in one answer, unless it is told to
+		letter.Value, letter.Message = nil, fmt.Sprintf("%s (its message has %d bytes, too many for a trace; ListDeadLetters has them)", letter.Message, len(l.Value))
+	}
 	step := &pb.TraceStep{Id: l.ID, Kind: "DEAD_LETTER", At: codec.Timestamp(l.ReceivedAt), Through: place, Actor: text(l.Note),
-		Reason: l.Reason, DeadLetter: l.Proto()}
+		Reason: l.Reason, DeadLetter: letter}
 	if origin != nil {
 		step.ParentId, step.DelayMs = origin.Id, delay(origin, step)
 	}

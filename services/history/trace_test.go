@@ -86,3 +86,14 @@ func TestATraceOfMuchIsCutOff(t *testing.T) {
 		t.Errorf("%d events, cut off %v", len(steps), cut)
 	}
 }
+
+// A dead letter of megabytes is told of without its bytes: no client takes them in one answer.
+func TestALargeDeadLetterOfATraceIsToldOfWithoutItsBytes(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Shop()
+	w.Ingest(ingest.TopicMovements, 0, servicetest.Event(ingest.TypeMovement, "m-1", "till", "", "", w.Now(), `["c-1", "`+strings.Repeat("x", 5<<20)+`"]`))
+	steps, cut := pagesOf(t, w, "c-1", 0, func() {})
+	if len(steps) != 1 || cut || steps[0].DeadLetter.GetValue() != nil || !strings.Contains(steps[0].DeadLetter.GetMessage(), "5242891 bytes") {
+		t.Errorf("%d steps, cut off %v: %.500s", len(steps), cut, fmt.Sprint(steps))
+	}
+}
