@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -78,13 +79,25 @@ func newMarshaler() *jsonMarshaler {
 
 // NewDecoder reads bodies strictly.
 func (*jsonMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
+	var objects *objects
 	return runtime.DecoderFunc(func(v any) error {
 		b, ok := r.(*body)
 		if !ok {
 			return fmt.Errorf("body is a %T, which the gateway's middleware did not make", r)
 		}
-		b.err = b.decode(v)
-		return b.err
+		m, ok := v.(proto.Message)
+		if !ok || !streamed[m.ProtoReflect().Descriptor().FullName()] {
+			b.err = b.decode(v)
+			return b.err
+		}
+		if objects == nil {
+			objects = b.objects()
+		}
+		err := objects.next(m)
+		if !errors.Is(err, io.EOF) { // which is how the gateway is told that all was read
+			b.err = err
+		}
+		return err
 	})
 }
 

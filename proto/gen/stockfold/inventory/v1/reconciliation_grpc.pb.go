@@ -34,7 +34,7 @@ const (
 type ReconciliationServiceClient interface {
 	// StartRun takes a snapshot in as a stream of messages, compares it, and answers once that is done. The first message says what the
 	// snapshot is; rows follow in it and in the next ones. A snapshot is known by its source, document, as-of time and scope: sent again it
-	// gives the run that there is, and goes on with one that was interrupted.
+	// gives the run that there is, and goes on with one that was interrupted. By REST the messages are JSON objects in one body, one behind the other.
 	StartRun(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[StartRunRequest, StartRunResponse], error)
 	// GetRun tells how far a run is and what it came to.
 	GetRun(ctx context.Context, in *GetRunRequest, opts ...grpc.CallOption) (*GetRunResponse, error)
@@ -104,7 +104,7 @@ func (c *reconciliationServiceClient) ListDiscrepancies(ctx context.Context, in 
 type ReconciliationServiceServer interface {
 	// StartRun takes a snapshot in as a stream of messages, compares it, and answers once that is done. The first message says what the
 	// snapshot is; rows follow in it and in the next ones. A snapshot is known by its source, document, as-of time and scope: sent again it
-	// gives the run that there is, and goes on with one that was interrupted.
+	// gives the run that there is, and goes on with one that was interrupted. By REST the messages are JSON objects in one body, one behind the other.
 	StartRun(grpc.ClientStreamingServer[StartRunRequest, StartRunResponse]) error
 	// GetRun tells how far a run is and what it came to.
 	GetRun(context.Context, *GetRunRequest) (*GetRunResponse, error)
