@@ -63,6 +63,7 @@ const (
 	ReasonTooManyReservations = "TOO_MANY_RESERVATIONS"
 	ReasonTooManyWatches      = "TOO_MANY_WATCHES"
 	ReasonTooManyEvents       = "TOO_MANY_EVENTS"
+	ReasonNotTaken            = "ANSWER_NOT_TAKEN"
 	ReasonNoLedger            = "NO_LEDGER"
 	ReasonTooManySnapshots    = "TOO_MANY_SNAPSHOTS"
 	ReasonReplayRunning       = "REPLAY_RUNNING"
@@ -333,6 +334,8 @@ func trouble(err error) (problem, bool) {
 		return again(codes.ResourceExhausted, ReasonTooManyWatches, retryMuch, "too many watches are open; share one among readers, or try again later"), true
 	case refusals.ErrTooManySnapshots:
 		return again(codes.ResourceExhausted, ReasonTooManySnapshots, retryLater, ""), true
+	case refusals.ErrNotTaken:
+		return problem{code: codes.Aborted, reason: ReasonNotTaken}, true
 	case refusals.ErrReplayRunning:
 		return again(codes.ResourceExhausted, ReasonReplayRunning, retryMuch, ""), true
 	case refusals.ErrCondensing:

@@ -149,6 +149,7 @@ var table = map[string]told{
 	"refusals.ErrReplayRunning":       {refusals.ErrReplayRunning, codes.ResourceExhausted, "REPLAY_RUNNING", "", "", true},
 	"refusals.ErrNoReadModel":         {refusals.ErrNoReadModel, codes.FailedPrecondition, "NO_READ_MODEL", "", "", false},
 	"refusals.ErrNotExchangeable":     {refusals.ErrNotExchangeable, codes.FailedPrecondition, "NOT_EXCHANGEABLE", "", "", false},
+	"refusals.ErrNotTaken":            {refusals.ErrNotTaken, codes.Aborted, "ANSWER_NOT_TAKEN", "", "", false},
 	"refusals.ErrTooManySnapshots":    {refusals.ErrTooManySnapshots, codes.ResourceExhausted, "TOO_MANY_SNAPSHOTS", "", "", true},
 	"order.ShortError": {&order.ShortError{Short: []order.Shortage{{Line: "1", SKU: "s", Requested: 5, Available: 3, Reason: order.ShortInsufficient}}},
 		codes.FailedPrecondition, "ORDER_SHORT", "lines=1 short_1=line=1 sku=s requested=5 available=3 reason=INSUFFICIENT_STOCK", "", false},

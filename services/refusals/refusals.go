@@ -74,6 +74,9 @@ var ErrNoLedger = errors.New("this replica keeps no ledger: ask one that has the
 // ErrTooManySnapshots says that others are being made.
 var ErrTooManySnapshots = errors.New("as many snapshots and roll-forwards as there may be are being made; try again in a moment")
 
+// ErrNotTaken says that a caller does not read the answer that it asked for.
+var ErrNotTaken = errors.New("the answer was not read for a minute, while others wait for their turn; ask again, and read it as it comes")
+
 // ErrReplayRunning says that a read model is being replayed already.
 var ErrReplayRunning = errors.New("a replay is running; wait until it is done, or end it")
 

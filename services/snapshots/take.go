@@ -14,7 +14,7 @@ import (
 )
 
 // TakeSnapshot streams what lay where at an instant. It returns *validation.Error, refusals.ErrNoLedger, refusals.ErrTooManySnapshots,
-// *refusals.SumOverflow, *tokens.NotYetVisibleError and the read model's errors.
+// refusals.ErrNotTaken, *refusals.SumOverflow, *tokens.NotYetVisibleError and the read model's errors.
 func (s *Service) TakeSnapshot(r *pb.TakeSnapshotRequest, stream grpc.ServerStreamingServer[pb.TakeSnapshotResponse]) error {
 	end, err := s.begin()
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Service) TakeSnapshot(r *pb.TakeSnapshotRequest, stream grpc.ServerStre
 	if err != nil {
 		return err
 	}
-	out := &taking{dimensions: by, digest: newDigest(), stream: stream}
+	out := &taking{dimensions: by, digest: newDigest(), stream: patient[pb.TakeSnapshotResponse]{stream}}
 	return out.send(snapshot)
 }
 

@@ -1,0 +1,10 @@
+package snapshots
+
+import "time"
+
+// BePatient has answers wait for their readers so long.
+func BePatient(d time.Duration) (restore func()) {
+	before := patience
+	patience = d
+	return func() { patience = before }
+}
