@@ -217,6 +217,9 @@ func rejection(err error) error {
 			return &stock.Rejection{Reason: ReasonInvalidSnapshot, Message: err.Error()}
 		}
 	}
+	if errors.Is(err, reconciliation.ErrTooMany) { // what completes those that are open may be behind it in the log
+		return &stock.Rejection{Reason: ReasonTooManyRuns, Message: err.Error()}
+	}
 	var undefined *refusals.UnknownChannel
 	if errors.As(err, &undefined) {
 		return &stock.Rejection{Reason: ReasonInvalidSnapshot, Message: err.Error()}
@@ -232,6 +235,7 @@ func rejection(err error) error {
 const (
 	ReasonInvalidSnapshot = "INVALID_SNAPSHOT"
 	ReasonSnapshotReused  = "SNAPSHOT_REUSED"
+	ReasonTooManyRuns     = "TOO_MANY_RUNS"
 )
 
 // checkHeader checks what a snapshot says of itself.
