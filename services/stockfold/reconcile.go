@@ -61,7 +61,9 @@ type reconcileRunCmd struct {
 // Help is shown below the flags.
 func (*reconcileRunCmd) Help() string {
 	return `Prints each place of which the source and the service say different things, why, and the evidence. What was held is told twice where that differs: by all that
-was recorded when the snapshot came, and by what was recorded by the instant that it shows. Rows that cannot be read are listed with their lines.
+was recorded when the snapshot came, and by what was recorded by the instant that it shows. Evidence that is not exact says so: likely when the number fits and was
+read out of a message that breaks rules, or is a pattern; possible when a message is about the place and nobody can say how many units. Rows that cannot be read are
+listed with their lines.
 
 A snapshot is known by source, document, instant and scope: the same one again prints the run that there is. The exit code is 0 when all agrees, 1 when something
 differs or could not be read.
