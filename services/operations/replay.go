@@ -131,14 +131,50 @@ func (r *replaying) past(ctx context.Context, s *Service) error {
 	return nil
 }
 
-// all compares every SKU that has a document. They are counted first, so that it can be told how long it takes.
+// all compares every SKU that has a document, and then looks for SKUs that have events and none. They are counted first, so that it can be told how long it takes.
 func (r *replaying) all(ctx context.Context) error {
 	total, err := r.count(ctx)
 	if err != nil {
 		return err
 	}
 	compare := r.stage("compare", total)
-	return r.pages(ctx, func(skus []string) error { return r.compare(ctx, compare, skus) })
+	if err := r.pages(ctx, func(skus []string) error { return r.compare(ctx, compare, skus) }); err != nil {
+		return err
+	}
+	return r.seek(ctx)
+}
+
+// seek reads all events once more, asks of each SKU whether it has a document, and compares those without.
+func (r *replaying) seek(ctx context.Context) error {
+	end := r.Checker.Position()
+	at := r.stage("seek", int(end))
+	return r.Checker.Begun(ctx, 0, end, func(skus []string, reached uint64) error {
+		lost, err := r.undocumented(ctx, skus)
+		if err != nil {
+			return err
+		}
+		if len(lost) > 0 {
+			if err := r.compare(ctx, nil, lost); err != nil {
+				return err
+			}
+		}
+		return at.add(int(reached) - at.done)
+	})
+}
+
+// undocumented returns those of some SKUs that have no document.
+func (r *replaying) undocumented(ctx context.Context, skus []string) (lost []string, err error) {
+	has := make([]bool, len(skus))
+	err = parallel(ctx, len(skus), func(ctx context.Context, i int) (err error) {
+		has[i], err = r.Checker.Documented(ctx, skus[i])
+		return err
+	})
+	for i, sku := range skus {
+		if err == nil && !has[i] {
+			lost = append(lost, sku)
+		}
+	}
+	return lost, err
 }
 
 // count counts the SKUs that have documents.
@@ -164,7 +200,7 @@ func (r *replaying) pages(ctx context.Context, each func(skus []string) error) e
 	}
 }
 
-// compare compares some SKUs, in parallel, and then tells and mends those that differ, in their order.
+// compare compares some SKUs, in parallel, and then tells and mends those that differ, in their order. They count for a stage, if there is one.
 func (r *replaying) compare(ctx context.Context, at *stage, skus []string) error {
 	found, skipped := make([]*availability.Drift, len(skus)), make([]bool, len(skus))
 	if err := r.check(ctx, skus, found, skipped); err != nil {
@@ -182,29 +218,39 @@ func (r *replaying) compare(ctx context.Context, at *stage, skus []string) error
 			return err
 		}
 	}
+	if at == nil {
+		return nil
+	}
 	return at.add(len(skus))
 }
 
-// check checks SKUs in parallel. It ends with the first error.
+// check checks SKUs in parallel.
 func (r *replaying) check(ctx context.Context, skus []string, found []*availability.Drift, skipped []bool) error {
+	return parallel(ctx, len(skus), func(ctx context.Context, i int) (err error) {
+		found[i], err = r.Checker.Check(ctx, skus[i])
+		if errors.Is(err, availability.ErrAhead) || errors.Is(err, availability.ErrCut) {
+			skipped[i], err = true, nil
+		}
+		return err
+	})
+}
+
+// parallel calls do with the numbers below n, several at once. It ends with the first error.
+func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers sync.WaitGroup
 	next := make(chan int)
-	for range min(len(skus), runtime.GOMAXPROCS(0)) {
+	for range min(n, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			for i := range next {
-				d, err := r.Checker.Check(ctx, skus[i])
-				if found[i] = d; errors.Is(err, availability.ErrAhead) || errors.Is(err, availability.ErrCut) {
-					skipped[i], err = true, nil
-				}
-				if err != nil {
+				if err := do(ctx, i); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
-	for i := range skus {
+	for i := range n {
 		if ctx.Err() == nil {
 			next <- i
 		}

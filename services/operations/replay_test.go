@@ -1,6 +1,7 @@
 package operations_test
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -99,9 +100,15 @@ func TestAReplayTellsWhatDiffersAndMendsIt(t *testing.T) {
 	if err != nil || len(clean.differences) != 0 || clean.summary.Skus != 4 || clean.summary.Differences != 0 {
 		t.Fatalf("of what is right: %+v, %v", clean, err)
 	}
-	last := clean.progress[len(clean.progress)-1]
-	if last.Stage != "compare" || last.Done != 4 || last.Total != 4 || last.PerSecond <= 0 || last.LeftMs != 0 {
-		t.Errorf("progress %v", last)
+	done := map[string]*pb.ReplayProgress{} // by stage, the last of each
+	for _, p := range clean.progress {
+		done[p.Stage] = p
+	}
+	if p := done["compare"]; p.GetDone() != 4 || p.Total != 4 || p.PerSecond <= 0 || p.LeftMs != 0 {
+		t.Errorf("progress %v", clean.progress)
+	}
+	if p := done["seek"]; p.GetDone() == 0 || p.Done != p.Total || p.Done > int64(w.View.Position()) {
+		t.Errorf("progress %v", clean.progress)
 	}
 	corrupt(t, w, "milk")
 	corrupt(t, w, "oil")
@@ -182,5 +189,42 @@ func TestAReplayThatMakesNoSenseIsRefused(t *testing.T) {
 	} {
 		_, err := replay(t, w, r)
 		t.Run(name, func(t *testing.T) { servicetest.Refused(t, err, codes.InvalidArgument, "INVALID_FIELDS") })
+	}
+}
+
+// lose takes away the documents of some SKUs, behind everybody's back.
+func lose(t *testing.T, w *servicetest.World, skus ...string) {
+	t.Helper()
+	all, err := w.Documents.Scan(t.Context(), "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	progress, err := w.Documents.Progress(t.Context())
+	kept := slices.DeleteFunc(all, func(d *availability.Document) bool { return slices.Contains(skus, d.SKU) })
+	if err := errors.Join(err, w.Documents.Reset(t.Context()), w.Documents.Write(t.Context(), kept, progress)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A SKU that has lost its document is not among those that are gone through: it is found by its events.
+func TestAReplayFindsSKUsThatHaveLostTheirDocument(t *testing.T) {
+	w := stocked(t)
+	lose(t, w, "milk", "rice")
+	for _, check := range []bool{true, false} {
+		found, err := replay(t, w, &pb.ReplayRequest{Check: check})
+		if err != nil || len(found.differences) != 2 || found.summary.Skus != 4 || found.summary.Differences != 2 {
+			t.Fatalf("got %+v, %v", found, err)
+		}
+		for i, sku := range []string{"milk", "rice"} {
+			if d := found.differences[i]; d.Sku != sku || d.Kind != pb.DriftKind_DRIFT_KIND_MISSING || d.Mended == check || len(d.Events) == 0 {
+				t.Errorf("difference %v", d)
+			}
+		}
+	}
+	if again, err := replay(t, w, &pb.ReplayRequest{Check: true}); err != nil || again.summary.Differences != 0 || again.summary.Skus != 4 {
+		t.Errorf("after that: %+v, %v", again, err)
+	}
+	if d, err := w.Documents.Read(t.Context(), "milk"); err != nil || d == nil {
+		t.Errorf("milk: %v, %v", d, err)
 	}
 }

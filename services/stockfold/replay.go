@@ -32,8 +32,8 @@ func (*replayCmd) Help() string {
 after which they held, and the events since that changed them; then the SKU is written anew. With --check nothing is changed, and the exit code
 is 1 when something differs.
 
-Without --from-scratch the SKUs are those that the read model has. From scratch all events are folded, so that SKUs are found as well that the
-read model lost or should not have; the new read model then takes the place of the old one at once. What each channel could sell at a
+Without --from-scratch the SKUs are those that the read model has, and then those that have events and no document. From scratch all events are
+folded, so that SKUs are found as well that the read model should not have; the new read model then takes the place of the old one at once. What each channel could sell at a
 past instant, stockfold explain tells.
 
 Examples:

@@ -90,7 +90,7 @@ type ReplayRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which read model: "availability".
 	Projection string `protobuf:"bytes,1,opt,name=projection,proto3" json:"projection,omitempty"`
-	// Only these SKUs, at most 1,000; all that have availability when empty.
+	// Only these SKUs, at most 1,000; all that have availability or events when empty.
 	Skus []string `protobuf:"bytes,2,rep,name=skus,proto3" json:"skus,omitempty"`
 	// Only tell what differs, and change nothing.
 	Check bool `protobuf:"varint,3,opt,name=check,proto3" json:"check,omitempty"`
@@ -293,7 +293,8 @@ func (*ReplayResponse_Summary) isReplayResponse_Part() {}
 
 type ReplayProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is being done, one after the other: "build" counts positions of the store; "count" and "compare" SKUs.
+	// What is being done, one after the other: "build" counts positions of the store; "count" and "compare" SKUs; "seek" positions that are looked through for
+	// SKUs that have events and no availability.
 	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
 	Done  int64  `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"`
 	// 0 when it is not known.
