@@ -281,7 +281,7 @@ func TestSelfCheckMendsBesideLiveUpdates(t *testing.T) {
 		s.cache = cache
 		s.run()
 		var text lockedBuffer
-		check := availability.NewSelfCheck(s.NewChecker(s.Store), 1_000_000, slog.New(slog.NewTextHandler(&text, nil)))
+		check := availability.NewSelfCheck(s.NewChecker(s.Store), &place{}, 1_000_000, slog.New(slog.NewTextHandler(&text, nil)))
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { report(t, check.Run(ctx)) })

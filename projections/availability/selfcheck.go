@@ -11,16 +11,28 @@ import (
 const (
 	// selfCheckPage is how many SKUs are looked up at once.
 	selfCheckPage = 64
+	// selfCheckEvents is how many positions of the store are looked through after a page, for SKUs that have events and no document.
+	selfCheckEvents = 1 << 14
 	// selfCheckShare bounds the time that checking takes: after a SKU that took long, the next one waits so many times as long.
 	selfCheckShare = 9
 )
 
-// SelfCheck checks one document after the other, round and round, and mends those that differ from their streams. Make it with NewSelfCheck.
+// Place keeps how far a self-check has come, over restarts: the last SKU checked, and up to which position of the store it was looked for SKUs without a document. It may
+// lose what came last, or everything: then some SKUs have their turn again before others.
+type Place interface {
+	Load(ctx context.Context) (sku string, position uint64, err error)
+	Save(ctx context.Context, sku string, position uint64) error
+}
+
+// SelfCheck checks one document after the other, round and round, and mends those that differ from their streams. Between them it looks through the events, round and
+// round as well, for SKUs that have lost their document. Make it with NewSelfCheck.
 type SelfCheck struct {
 	checker *Checker
+	place   Place
 	pause   time.Duration
 	log     *slog.Logger
 	after   string // SKU that was reached
+	through uint64 // position that was reached
 
 	checked, skipped, drifted, mended, rounds atomic.Int64
 }
@@ -34,9 +46,9 @@ type SelfCheckStats struct {
 	Rounds  int64 // times that all documents were gone through
 }
 
-// NewSelfCheck makes a self-check of at most so many SKUs in a minute.
-func NewSelfCheck(c *Checker, perMinute int, log *slog.Logger) *SelfCheck {
-	return &SelfCheck{checker: c, pause: time.Minute / time.Duration(perMinute), log: log}
+// NewSelfCheck makes a self-check of at most so many SKUs in a minute, which goes on from a place.
+func NewSelfCheck(c *Checker, place Place, perMinute int, log *slog.Logger) *SelfCheck {
+	return &SelfCheck{checker: c, place: place, pause: time.Minute / time.Duration(perMinute), log: log}
 }
 
 // Stats returns what was done so far.
@@ -45,20 +57,34 @@ func (s *SelfCheck) Stats() SelfCheckStats {
 }
 
 // Run checks until ctx ends, and returns nil then.
-func (s *SelfCheck) Run(ctx context.Context) error {
+func (s *SelfCheck) Run(ctx context.Context) (err error) {
+	if s.after, s.through, err = s.place.Load(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("the self-check begins at the first SKU", "error", err)
+	}
 	for ctx.Err() == nil {
 		for _, sku := range s.page(ctx) {
 			began := time.Now()
-			s.one(ctx, sku)
+			if s.one(ctx, sku); ctx.Err() != nil {
+				return nil // it may have been cut off
+			}
+			s.reached(ctx, sku, s.through)
 			if !rest(ctx, max(s.pause, selfCheckShare*time.Since(began))) {
 				return nil
 			}
 		}
-		if !rest(ctx, s.pause) {
+		began := time.Now()
+		s.seek(ctx)
+		if !rest(ctx, max(s.pause, selfCheckShare*time.Since(began))) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// reached keeps how far it has come.
+func (s *SelfCheck) reached(ctx context.Context, sku string, position uint64) {
+	s.after, s.through = sku, position
+	_ = s.place.Save(ctx, sku, position) // whoever keeps the read models says what is wrong with their disk
 }
 
 // page lists the next SKUs; at the end it begins again.
@@ -74,9 +100,34 @@ func (s *SelfCheck) page(ctx context.Context) (skus []string) {
 		s.after = ""
 	}
 	for _, d := range list {
-		skus, s.after = append(skus, d.SKU), d.SKU
+		skus = append(skus, d.SKU)
 	}
 	return skus
+}
+
+// seek looks through the next events for SKUs that have no document, and checks those; at the end it begins again.
+func (s *SelfCheck) seek(ctx context.Context) {
+	end := s.checker.Position()
+	if s.through >= end {
+		s.through = 0
+	}
+	err := s.checker.Begun(ctx, s.through, min(end, s.through+selfCheckEvents), func(skus []string, reached uint64) error {
+		for _, sku := range skus {
+			switch is, err := s.checker.Documented(ctx, sku); {
+			case err != nil:
+				return err
+			case !is:
+				s.one(ctx, sku)
+			}
+		}
+		if ctx.Err() == nil {
+			s.reached(ctx, s.after, reached)
+		}
+		return ctx.Err()
+	})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrUnreadable) {
+		s.log.Warn("events are not looked through for SKUs without a document of availability", "after", s.through, "error", err)
+	}
 }
 
 // one checks one SKU.

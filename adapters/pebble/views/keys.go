@@ -44,6 +44,8 @@ const (
 
 	spacePublished       byte = 0x94 // SKU, position, channel
 	spacePublishedByTime byte = 0x95 // time, SKU, position, channel
+
+	spaceSelfCheck byte = 0x96 // one value
 )
 
 // byPrefix orders keys bytewise, and has filters know the records of a reservation by its id.

@@ -198,7 +198,7 @@ func (n *Node) startSelfCheck() {
 	if n.config.SelfCheck == 0 {
 		return
 	}
-	n.selfCheck = availability.NewSelfCheck(n.availability.NewChecker(n.events), n.config.SelfCheck, n.log)
+	n.selfCheck = availability.NewSelfCheck(n.availability.NewChecker(n.events), n.views.SelfCheckPlace(), n.config.SelfCheck, n.log)
 	n.parts.loop("self-check", n.fail, n.afterAvailability(n.selfCheck.Run))
 }
 
