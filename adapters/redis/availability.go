@@ -1,12 +1,14 @@
 package redis
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -21,6 +23,8 @@ const (
 	SKUBytes      = 480
 	SKUIDTimes    = 4
 	DocumentTimes = 1.25
+	// GenerationBytes come on top of that once documents were exchanged.
+	GenerationBytes = 64
 	// ChannelBytes is of a channel of a SKU, beside the channel's id and what it adds to the document: as long as there are
 	// at most 500 channels, with ids of at most 60 bytes, which Redis keeps in one piece. Else each takes LooseBytes more.
 	ChannelBytes = 24
@@ -38,11 +42,22 @@ const (
 type Availability struct {
 	db    *DB
 	guard *guard
+	built uint64 // generation that is being built; 0 for the documents that serve, whose generation the guard knows
 }
 
 // Availability returns the read model of availability.
 func (d *DB) Availability() *Availability {
-	return &Availability{db: d, guard: d.guardOf(availability.Name, d.tags)}
+	g := d.guardOf(availability.Name, d.tags)
+	g.generations = true
+	return &Availability{db: d, guard: g}
+}
+
+// generation is that of the documents that somebody has to do with who knows s.
+func (a *Availability) generation(s standing) uint64 {
+	if a.built != 0 {
+		return a.built
+	}
+	return s.generation
 }
 
 // Progress tells how far the documents have come. After ErrLost it begins anew.
@@ -50,21 +65,35 @@ func (a *Availability) Progress(ctx context.Context) (projections.Progress, erro
 	return a.guard.progress(ctx)
 }
 
-// Watch returns ErrLost when Redis loses something, nil at ctx's end, and why it cannot tell.
-func (a *Availability) Watch(ctx context.Context) error { return a.guard.watch(ctx) }
+// Watch returns ErrLost when Redis loses something, ErrExchanged when the documents were exchanged, nil at ctx's end, and why it cannot tell. Meanwhile what is left of
+// earlier generations is removed.
+func (a *Availability) Watch(ctx context.Context) error {
+	settling, stop := context.WithCancel(ctx)
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	defer stop()
+	if a.built == 0 {
+		owned.Go(func() { a.settle(settling) })
+	}
+	return a.guard.watch(ctx)
+}
 
 // Read returns a SKU's document, nil when there is none.
 func (a *Availability) Read(ctx context.Context, sku string) (*availability.Document, error) {
-	key := a.db.key(spaceDocument, tagged(sku))
-	var stored *goredis.StringCmd
-	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.Get(ctx, key) }}
-	if err := a.guard.read(ctx, calls, key); err != nil {
+	s, err := a.guard.standing(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return decodeDocument(stored)
+	key := a.db.generationKey(spaceDocument, a.generation(s), tagged(sku))
+	var stored *goredis.StringCmd
+	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.Get(ctx, key) }}
+	if err := a.guard.readAs(ctx, s, calls, key); err != nil {
+		return nil, err
+	}
+	return decodeDocument(stored, a.generation(s))
 }
 
-func decodeDocument(stored *goredis.StringCmd) (*availability.Document, error) {
+func decodeDocument(stored *goredis.StringCmd, generation uint64) (*availability.Document, error) {
 	b, err := stored.Bytes()
 	if errors.Is(err, goredis.Nil) {
 		return nil, nil
@@ -72,31 +101,42 @@ func decodeDocument(stored *goredis.StringCmd) (*availability.Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if generation > 0 {
+		for range 2 { // its version comes first
+			_, b, _ = bytes.Cut(b, []byte(" "))
+		}
+	}
 	return availability.Decode(b)
 }
 
 // Scan returns up to limit documents of the SKUs after a SKU, in bytewise order.
 func (a *Availability) Scan(ctx context.Context, after string, limit int) (list []*availability.Document, err error) {
-	index := lexIndex{db: a.db, space: spaceSKUs}
+	s, err := a.guard.standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	generation := a.generation(s)
+	index := lexIndex{db: a.db, space: spaceSKUs, generation: generation}
 	from := "(" + after
 	if after == "" {
 		from = "-"
 	}
 	for len(list) < limit {
-		skus, err := index.after(ctx, a.guard, from, "+", limit-len(list))
+		skus, err := index.after(ctx, a.guard, s, from, "+", limit-len(list))
 		if err != nil || len(skus) == 0 {
 			return list, err
 		}
 		found := make([]*goredis.StringCmd, len(skus))
 		calls := make([]call, len(skus))
 		for i, sku := range skus {
-			calls[i] = func(pipe goredis.Pipeliner) { found[i] = pipe.Get(ctx, a.db.key(spaceDocument, tagged(sku))) }
+			key := a.db.generationKey(spaceDocument, generation, tagged(sku))
+			calls[i] = func(pipe goredis.Pipeliner) { found[i] = pipe.Get(ctx, key) }
 		}
-		if err := a.guard.read(ctx, calls); err != nil {
+		if err := a.guard.readAs(ctx, s, calls); err != nil {
 			return nil, err
 		}
 		for _, stored := range found {
-			d, err := decodeDocument(stored)
+			d, err := decodeDocument(stored, generation)
 			if err != nil {
 				return nil, err
 			}
@@ -116,7 +156,9 @@ func (a *Availability) Write(ctx context.Context, documents []*availability.Docu
 		policies = max(policies, d.Policies())
 	}
 	store := func(ctx context.Context) error {
-		index := lexIndex{db: a.db, space: spaceSKUs}
+		s, _ := a.guard.now() // what was lost is found out with the progress
+		generation := a.generation(s)
+		index := lexIndex{db: a.db, space: spaceSKUs, generation: generation}
 		var encoder availability.Encoder
 		evals := make([]*eval, 0, min(len(documents), maxPipeline))
 		for chunk := range slices.Chunk(documents, maxPipeline) {
@@ -124,7 +166,7 @@ func (a *Availability) Write(ctx context.Context, documents []*availability.Docu
 			evals = evals[:0]
 			for i, d := range chunk {
 				members[i] = entry{of: d.SKU, member: d.SKU}
-				e, err := a.writing(&encoder, d)
+				e, err := a.writing(&encoder, d, generation)
 				if err != nil {
 					return err
 				}
@@ -146,14 +188,17 @@ func (a *Availability) Write(ctx context.Context, documents []*availability.Docu
 	return a.guard.writeShared(ctx, p, policies, store)
 }
 
-// writing is the script that stores a document.
-func (a *Availability) writing(encoder *availability.Encoder, d *availability.Document) (*eval, error) {
+// writing is the script that stores a document of a generation.
+func (a *Availability) writing(encoder *availability.Encoder, d *availability.Document, generation uint64) (*eval, error) {
 	stored, err := encoder.Append(nil, d)
 	if err != nil {
 		return nil, err
 	}
 	channels := d.Channels()
-	args := make([]any, 0, 7+2*len(channels))
+	args := make([]any, 0, 8+2*len(channels))
+	if generation > 0 {
+		args = append(args, decimal(generation))
+	}
 	args = append(args, decimal(d.Position), decimal(d.Policies()), stored,
 		"recorded_at", strconv.FormatInt(int64(d.RecordedAt), 10), "decimals", strconv.Itoa(d.Balances.Item.Decimals))
 	kit := d.Balances.AsKit()
@@ -168,20 +213,34 @@ func (a *Availability) writing(encoder *availability.Encoder, d *availability.Do
 		}
 	}
 	tag := tagged(d.SKU)
-	return &eval{script: writeDocument, keys: []string{a.db.key(spaceSKU, tag), a.db.key(spaceDocument, tag)}, args: args}, nil
+	hash, document := a.db.key(spaceSKU, tag), a.db.generationKey(spaceDocument, generation, tag)
+	switch {
+	case generation == 0:
+		return &eval{script: writeDocument, keys: []string{hash, document}, args: args}, nil
+	case a.built > 0: // other programs read what serves
+		return &eval{script: writeGeneration, keys: []string{document}, args: args}, nil
+	}
+	return &eval{script: writeGeneration, keys: []string{document, hash}, args: args}, nil
 }
 
-// Reset removes everything.
+// Reset removes everything, also what is being built by anybody: its progress first, so that nobody takes it for whole.
 func (a *Availability) Reset(ctx context.Context) error {
-	return a.guard.reset(ctx, spaceSKU, spaceDocument, spaceSKUs)
+	if a.built == 0 {
+		if err := a.db.removeAll(ctx, a.db.key("progress", buildPrefix)); err != nil {
+			return err
+		}
+		return a.guard.reset(ctx, spaceSKU, spaceDocument, spaceSKUs)
+	}
+	return a.guard.reset(ctx, a.db.generationSpace(spaceDocument, a.built), a.db.generationSpace(spaceSKUs, a.built))
 }
 
 var _ availability.ReadModel = (*Availability)(nil)
 
 // lexIndex is a set of names in bytewise order, in partitions.
 type lexIndex struct {
-	db    *DB
-	space string
+	db         *DB
+	space      string
+	generation uint64
 }
 
 // entry is a member of an index, and the name whose partition it is in.
@@ -203,10 +262,12 @@ func (x lexIndex) add(ctx context.Context, entries []entry) error {
 	return x.db.run(ctx, calls)
 }
 
-func (x lexIndex) key(p int) string { return x.db.key(x.space, tagged(x.db.tags[p])) }
+func (x lexIndex) key(p int) string {
+	return x.db.generationKey(x.space, x.generation, tagged(x.db.tags[p]))
+}
 
 // after returns up to limit members in bytewise order between two bounds of ZRANGE BYLEX.
-func (x lexIndex) after(ctx context.Context, g *guard, from, to string, limit int) ([]string, error) {
+func (x lexIndex) after(ctx context.Context, g *guard, s standing, from, to string, limit int) ([]string, error) {
 	found := make([]*goredis.StringSliceCmd, len(x.db.tags))
 	calls := make([]call, len(x.db.tags))
 	for p := range x.db.tags {
@@ -214,7 +275,7 @@ func (x lexIndex) after(ctx context.Context, g *guard, from, to string, limit in
 			found[p] = pipe.ZRangeArgs(ctx, goredis.ZRangeArgs{Key: x.key(p), Start: from, Stop: to, ByLex: true, Count: int64(limit)})
 		}
 	}
-	if err := g.read(ctx, calls); err != nil {
+	if err := g.readAs(ctx, s, calls); err != nil {
 		return nil, fmt.Errorf("index %s: %w", x.space, err)
 	}
 	var all []string

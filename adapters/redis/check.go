@@ -40,33 +40,47 @@ func (g *guard) checkAt(ctx context.Context, s standing, keys []string) error {
 		return err
 	}
 	for _, m := range marks {
-		if err := g.verify(s, m); err != nil {
+		if err := g.verify(ctx, s, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *guard) verify(s standing, mark *goredis.StringCmd) error {
+func (g *guard) verify(ctx context.Context, s standing, mark *goredis.StringCmd) error {
 	n, err := mark.Uint64()
 	if err != nil && !errors.Is(err, goredis.Nil) {
 		return err
 	}
 	if err != nil || n < s.mark {
-		return g.lose(s, fmt.Sprintf("mark %d instead of %d", n, s.mark))
+		return g.lose(ctx, s, fmt.Sprintf("mark %d instead of %d", n, s.mark))
 	}
 	return nil
+}
+
+// standing is what reads that belong together begin with.
+func (g *guard) standing(ctx context.Context) (s standing, err error) {
+	err = g.db.reading(ctx, func(ctx context.Context) error {
+		s, err = g.enterOnce(ctx)
+		return err
+	})
+	return s, err
 }
 
 // read runs commands, and makes sure that Redis had lost nothing of this projection when it answered them. names are
 // the keys that are read: the marks of the servers that hold them are looked at after them, in the same pipeline. Without
 // names all are.
 func (g *guard) read(ctx context.Context, calls []call, names ...string) error {
+	s, err := g.standing(ctx)
+	if err != nil {
+		return err
+	}
+	return g.readAs(ctx, s, calls, names...)
+}
+
+// readAs is read of documents of the generation that s tells of.
+func (g *guard) readAs(ctx context.Context, s standing, calls []call, names ...string) error {
 	return g.db.reading(ctx, func(ctx context.Context) error {
-		s, err := g.enterOnce(ctx)
-		if err != nil {
-			return err
-		}
 		if len(names) != 1 || len(g.keys) > 1 && g.db.cluster == nil {
 			if err := g.db.run(ctx, calls); err != nil {
 				return err
@@ -82,7 +96,7 @@ func (g *guard) read(ctx context.Context, calls []call, names ...string) error {
 		if err := g.db.run(ctx, calls); err != nil {
 			return err
 		}
-		return g.verify(s, mark)
+		return g.verify(ctx, s, mark)
 	})
 }
 

@@ -53,6 +53,23 @@ func contracts(t *testing.T, url string) {
 			return backend(t, url, func(db *redis.DB) availability.ReadModel { return db.Availability() })
 		})
 	})
+	t.Run("exchange", func(t *testing.T) {
+		viewtest.AvailabilityExchange(t, func(t *testing.T) (x viewtest.Exchanging) {
+			var db *redis.DB
+			x.Backend = backend(t, url, func(opened *redis.DB) availability.ReadModel {
+				db = opened
+				return db.Availability()
+			})
+			x.Beside = func() (availability.ReadModel, viewtest.Built) {
+				b, err := db.Beside(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b.Availability(), b
+			}
+			return x
+		})
+	})
 	t.Run("reservations", func(t *testing.T) {
 		viewtest.Reservations(t, func(t *testing.T) viewtest.Backend[reservations.ReadModel] {
 			return backend(t, url, func(db *redis.DB) reservations.ReadModel { return db.Reservations() })

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/stockfold/stockfold/projections"
 )
 
 var (
@@ -30,8 +32,23 @@ var (
 	ErrUnreachable = errors.New("redis does not answer")
 )
 
-// formatVersion is that of the layout. Another one is not read.
-const formatVersion = "1"
+// ErrExchanged says that other documents have taken the place of those that this process read and wrote. Loading the progress leads to them. It is an ErrLost, of
+// nothing that would have to be built again, and a projections.ErrReload.
+var ErrExchanged error = exchanged{}
+
+type exchanged struct{}
+
+func (exchanged) Error() string {
+	return "a replica exchanged the documents in Redis: the new ones are to be loaded"
+}
+
+func (exchanged) Unwrap() []error { return []error{ErrLost, projections.ErrReload} }
+
+// formatVersion is that of the layout, formatOfGenerations that of generations after the first. Another one is not read.
+const (
+	formatVersion       = "1"
+	formatOfGenerations = "2"
+)
 
 // pause is for how long Redis is not asked for documents after it did not answer: readers go elsewhere at once.
 const pause = 250 * time.Millisecond
@@ -62,7 +79,6 @@ type DB struct {
 	client  goredis.UniversalClient
 	cluster *goredis.ClusterClient // nil for one server
 	prefix  string
-	origin  string
 	tags    []string // of the partitions
 	opts    Options
 	where   string
@@ -86,12 +102,20 @@ func Open(u URL, o Options) (*DB, error) {
 	}
 	quietLibrary()
 	d := &DB{client: goredis.NewUniversalClient(t.options), prefix: t.prefix, opts: o, where: u.String(), guards: map[string]*guard{},
-		origin: formatVersion + " " + o.StoreID, tags: makeTags(1)}
+		tags: makeTags(1)}
 	if t.cluster {
 		d.cluster = d.client.(*goredis.ClusterClient)
 		d.tags = makeTags(clusterPartitions)
 	}
 	return d, nil
+}
+
+// originOf tells format and event store of the documents of a generation. Versions that know nothing of generations refuse those after the first.
+func (d *DB) originOf(generation uint64) string {
+	if generation == 0 {
+		return formatVersion + " " + d.opts.StoreID
+	}
+	return formatOfGenerations + " " + d.opts.StoreID
 }
 
 // Close ends every connection.

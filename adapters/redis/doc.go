@@ -20,6 +20,12 @@
 // raises its marks in the same step, and writes nothing. A process whose last documents were written by another waits up to
 // 20 ms for that to happen again.
 //
+// Documents of availability are of a generation, 0 at first. An exchange builds the next one beside the one that serves, with a progress of its own, and puts
+// that in the place of the other progress, in each partition in one step, which removes all marks: so every process finds out with its next read or write, or
+// within half a second, and enters the new generation. The first partition decides. Who enters while others have not followed has them follow first, whoever began and
+// whether that one is still there: nobody ever reads or writes two generations. A server that lost what was built on it has no progress of it, and that
+// is folded again. After that, whoever serves lets other programs see what is new, and removes what is old, some keys at a time.
+//
 // # Layout
 //
 // Every key begins with a prefix, "stockfold" unless the URL says prefix=. Names of SKUs and reservations stand in braces,
@@ -32,8 +38,11 @@
 //	    policies                   of the last change of any channel's policy that the values include
 //	    recorded_at                of the SKU's last event, microseconds since 1970-01-01 UTC
 //	    decimals                   of the base unit
+//	    generation                 of the document that this is of; missing for 0
 //	stockfold:document:{SKU}       string: stockfold.inventory.v1.AvailabilityDocument, what folding goes on from
+//	stockfold:document:N:{SKU}     of generation N: position, a space, policies, a space, and the same
 //	stockfold:skus:{TAG}           sorted set, all scores 0: the SKUs of a partition, by FNV-1a of the SKU
+//	stockfold:skus:N:{TAG}         those of generation N
 //	stockfold:reservation:{ID}     hash: a field per SKU, a position, a colon, and a ReservationDocument
 //	stockfold:placed:{SKU}         sorted set: the SKU's reservations, by place of their first event
 //	stockfold:live:{SKU}           the same, live ones only
@@ -45,6 +54,9 @@
 //	    position, own, progress    the progress, and its stored form
 //	    origin                     format of the layout, and the event store it was built from
 //	    w:PROCESS                  mark of a process that writes
+//	    generation, reserved       of the documents; missing for 0. The highest number that an exchange was begun with
+//	    unsettled                  1 while something is left of earlier generations
+//	stockfold:progress:availability@N:{TAG}  the same of generation N while it is built
 //	stockfold:evictions            hash: what each server had evicted when the models were last built, by run id
 //
 // Other programs may read stockfold:sku:… and the positions of stockfold:progress:…, and must write nothing. The values of
@@ -53,7 +65,8 @@
 //
 // # Memory
 //
-// What a SKU, a channel and a reservation take at most is stated by SKUBytes, ChannelBytes and ReservationBytes.
+// What a SKU, a channel and a reservation take at most is stated by SKUBytes, GenerationBytes, ChannelBytes and ReservationBytes. During an exchange there are documents
+// of two generations.
 //
 // # Left to others
 //

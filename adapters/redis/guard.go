@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -33,11 +34,15 @@ type guard struct {
 	turn   chan struct{} // holds one while a write is under way
 	yields bool          // to others who write; belongs to whoever has the turn
 
-	mu      sync.Mutex
-	process string // names the mark; "" before entering
-	mark    uint64 // every partition has it at least
-	tried   uint64 // the highest that was tried
-	lost    error  // why nothing may be read or written
+	generations bool // the documents may be exchanged
+
+	mu         sync.Mutex
+	process    string // names the mark; "" before entering
+	mark       uint64 // every partition has it at least
+	tried      uint64 // the highest that was tried
+	generation uint64 // of the documents that the marks are about
+	own        uint64 // generation that this process put in the place of another one
+	lost       error  // why nothing may be read or written
 }
 
 // guardOf returns the guard of a projection, the same one each time.
@@ -46,25 +51,31 @@ func (d *DB) guardOf(name string, tags []string) *guard {
 	defer d.mu.Unlock()
 	g := d.guards[name]
 	if g == nil {
-		g = &guard{db: d, name: name, tags: tags, turn: make(chan struct{}, 1)}
-		for _, tag := range tags {
-			g.keys = append(g.keys, d.key("progress", name, tagged(tag)))
-		}
+		g = d.newGuard(name, tags)
 		d.guards[name] = g
+	}
+	return g
+}
+
+func (d *DB) newGuard(name string, tags []string) *guard {
+	g := &guard{db: d, name: name, tags: tags, turn: make(chan struct{}, 1)}
+	for _, tag := range tags {
+		g.keys = append(g.keys, d.key("progress", name, tagged(tag)))
 	}
 	return g
 }
 
 // standing is what a guard knew at one moment.
 type standing struct {
-	process string
-	mark    uint64
+	process    string
+	mark       uint64
+	generation uint64
 }
 
 func (g *guard) now() (standing, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return standing{g.process, g.mark}, g.lost
+	return standing{g.process, g.mark, g.generation}, g.lost
 }
 
 // next is a mark higher than all before.
@@ -72,7 +83,7 @@ func (g *guard) next() (s standing, mark uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.tried++
-	return standing{g.process, g.mark}, g.tried
+	return standing{g.process, g.mark, g.generation}, g.tried
 }
 
 // raised notes that every partition has a mark.
@@ -84,15 +95,23 @@ func (g *guard) raised(process string, mark uint64) {
 	}
 }
 
-// lose notes a loss that somebody found who knew s, and returns it.
-func (g *guard) lose(s standing, what string) error {
+// lose notes a loss that somebody found who knew s, and returns it. When the documents were exchanged it is that.
+func (g *guard) lose(ctx context.Context, s standing, what string) error {
+	exchanged := g.superseded(ctx, s)
 	err := fmt.Errorf("%w (projection %s: %s)", ErrLost, g.name, what)
+	if exchanged {
+		err = ErrExchanged
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.process != s.process {
 		return err // it was found before, and mended
 	}
-	if g.lost == nil {
+	switch {
+	case g.lost != nil:
+	case exchanged:
+		g.db.opts.Log.Info("a replica exchanged the documents in Redis; the new ones are used from now on", "projection", g.name, "redis", g.db.where)
+	default:
 		g.db.opts.Log.Error("Redis lost what was written to it; the read model is not used until it is repaired",
 			"projection", g.name, "redis", g.db.where, "found", what)
 	}
@@ -100,8 +119,22 @@ func (g *guard) lose(s standing, what string) error {
 	return err
 }
 
+// maxEnters is how often documents may be exchanged while a process enters.
+const maxEnters = 5
+
 // progress raises the marks and returns the lowest progress of all partitions. After a loss it takes new marks.
 func (g *guard) progress(ctx context.Context) (p projections.Progress, err error) {
+	for n := 0; ; n++ {
+		p, err = g.enter(ctx)
+		if !errors.Is(err, errAnotherGeneration) || n == maxEnters {
+			return p, err
+		}
+		g.leave()
+	}
+}
+
+// enter is progress, as long as no documents are exchanged meanwhile.
+func (g *guard) enter(ctx context.Context) (p projections.Progress, err error) {
 	if err := g.begin(ctx); err != nil {
 		return p, err
 	}
@@ -112,13 +145,13 @@ func (g *guard) progress(ctx context.Context) (p projections.Progress, err error
 	}
 	evals := make([]*eval, len(g.keys))
 	for i, key := range g.keys {
-		evals[i] = &eval{script: enter, keys: []string{key}, args: []any{g.db.origin, s.process, least, mark, maxMarks}}
+		evals[i] = &eval{script: enter, keys: []string{key}, args: []any{g.db.originOf(s.generation), s.process, least, mark, maxMarks, decimal(s.generation)}}
 	}
 	if err := g.db.runScripts(ctx, evals); err != nil {
 		return p, err
 	}
 	for i, e := range evals {
-		one, err := g.entered(s, e.answer)
+		one, err := g.entered(ctx, s, e.answer)
 		if err != nil {
 			return projections.Progress{}, err
 		}
@@ -138,26 +171,53 @@ func (g *guard) begin(ctx context.Context) error {
 	if err := g.db.inspect(ctx); err != nil {
 		return err
 	}
+	generation, err := g.current(ctx)
+	if err != nil {
+		return err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.process == "" || g.lost != nil {
 		g.process = fmt.Sprintf("%012x-%s", time.Now().UnixMilli(), rand.Text()[:8]) // in order of age
-		g.mark, g.tried, g.lost = 0, 0, nil
+		g.mark, g.tried, g.lost, g.generation = 0, 0, nil, generation
 	}
 	return nil
 }
 
+// placed tells whether this process has put a generation in its place.
+func (g *guard) placed(generation uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.own == generation
+}
+
+// place notes that this process has done so.
+func (g *guard) place(generation uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.own = generation
+}
+
+// leave has the next to enter do so anew.
+func (g *guard) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.process, g.mark, g.tried, g.lost = "", 0, 0, nil
+}
+
 // entered reads what the script enter answered.
-func (g *guard) entered(s standing, answer *goredis.Cmd) (p projections.Progress, err error) {
+func (g *guard) entered(ctx context.Context, s standing, answer *goredis.Cmd) (p projections.Progress, err error) {
 	parts, err := answer.StringSlice()
 	if err != nil || len(parts) != 2 {
 		return p, fmt.Errorf("enter: unexpected answer of Redis at %s: %v", g.db.where, answer)
 	}
 	switch parts[0] {
 	case "origin":
-		return p, fmt.Errorf("%w: under %q they are of %q, this is %q", ErrForeign, g.db.prefix, parts[1], g.db.origin)
+		return p, fmt.Errorf("%w: under %q they are of %q, this is %q", ErrForeign, g.db.prefix, parts[1], g.db.originOf(s.generation))
+	case "generation":
+		return p, fmt.Errorf("%w: %s in place of %d", errAnotherGeneration, parts[1], s.generation)
 	case "lost":
-		return p, g.lose(s, "mark "+parts[1]+" instead of "+strconv.FormatUint(s.mark, 10))
+		return p, g.lose(ctx, s, "mark "+parts[1]+" instead of "+strconv.FormatUint(s.mark, 10))
 	}
 	if parts[1] == "" {
 		return p, nil
@@ -213,7 +273,7 @@ func (g *guard) advance(ctx context.Context, p projections.Progress) error {
 	}
 	for i, e := range evals {
 		if n, err := e.answer.Int(); err != nil || n != 1 {
-			return g.lose(s, "while writing, in partition "+g.tags[i])
+			return g.lose(ctx, s, "while writing, in partition "+g.tags[i])
 		}
 	}
 	g.raised(s.process, mark)

@@ -110,7 +110,9 @@ func (d *DB) evicted(ctx context.Context, found []server) error {
 }
 
 // forgetAll removes the progress of every model, those that this process does not use as well.
-func (d *DB) forgetAll(ctx context.Context) error { return d.removeAll(ctx, d.key("progress", "")) }
+func (d *DB) forgetAll(ctx context.Context) error {
+	return d.eachKey(ctx, d.key("progress", ""), d.forget)
+}
 
 // covered makes sure that every server that holds slots holds a partition too.
 func (d *DB) covered(ctx context.Context, found []server) error {

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,21 +70,37 @@ func TestADocumentIsAsLargeAsThePageSays(t *testing.T) {
 	}
 }
 
-// What a SKU takes is within what is stated, and not far below it.
+// What a SKU takes is within what is stated, and not far below it; after an exchange as well.
 func TestMemoryOfASKU(t *testing.T) {
 	server := redistest.Start(t)
-	model := open(t, "redis://"+server.Addr()).Availability()
+	db := open(t, "redis://"+server.Addr())
+	memoryOfASKU(t, server, db.Availability(), "", 0)
+	b, err := db.Beside(t.Context())
+	if err == nil {
+		_, err = b.Availability().Progress(t.Context())
+	}
+	if err := errors.Join(err, b.Exchange(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	memoryOfASKU(t, server, db.Availability(), "1:", redis.GenerationBytes)
+}
+
+func memoryOfASKU(t *testing.T, server *redistest.Server, model *redis.Availability, generation string, more int) {
+	t.Helper()
 	for n, s := range []size{
 		{8, 1, 0, 1, 5}, {8, 1, 0, 5, 5}, {13, 10, 0, 5, 8}, {13, 10, 20, 20, 8}, {40, 300, 0, 3, 20}, {20, 1, 0, 120, 12}, {13, 10, 0, 5, 60},
 		{100, 3, 3, 10, 100}, {13, 1, 0, 130, 8}, {13, 1, 0, 510, 8},
 	} {
 		d, stored := s.document(t, n)
-		if err := model.Write(t.Context(), []*availability.Document{d}, at(1)); err != nil {
+		if _, err := model.Progress(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := model.Write(t.Context(), []*availability.Document{d}, at(uint64(n+1))); err != nil {
 			t.Fatal(err)
 		}
 		tag := "{" + d.SKU + "}"
-		used := usage(t, server, "stockfold:sku:"+tag) + usage(t, server, "stockfold:document:"+tag) + 128 + len(d.SKU) // its place in the index
-		bound := redis.SKUBytes + redis.SKUIDTimes*len(d.SKU) + int(redis.DocumentTimes*float64(len(stored))) + s.channels*(redis.ChannelBytes+s.channel)
+		used := usage(t, server, "stockfold:sku:"+tag) + usage(t, server, "stockfold:document:"+generation+tag) + 128 + len(d.SKU) // its place in the index
+		bound := more + redis.SKUBytes + redis.SKUIDTimes*len(d.SKU) + int(redis.DocumentTimes*float64(len(stored))) + s.channels*(redis.ChannelBytes+s.channel)
 		if s.channels > 500 || s.channel > 60 {
 			bound += s.channels * redis.LooseBytes
 		}

@@ -139,7 +139,11 @@ func (m *Reservations) Ended(ctx context.Context, before aggregates.Instant, las
 func (m *Reservations) lookByTime(ctx context.Context, space, from, to string, limit int) ([]*reservations.Record, error) {
 	index := lexIndex{db: m.db, space: space}
 	return m.look(ctx, from, limit, func(ctx context.Context, from string, n int) (names []indexed, err error) {
-		members, err := index.after(ctx, m.guard, from, to, n)
+		s, err := m.guard.standing(ctx)
+		if err != nil {
+			return nil, err
+		}
+		members, err := index.after(ctx, m.guard, s, from, to, n)
 		for _, member := range members {
 			if id, sku, ok := cutTimeMember(member); ok {
 				names = append(names, indexed{space: space, of: id, member: member, id: id, sku: sku})

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"strings"
+	"sync"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -34,28 +36,52 @@ func (g *guard) reset(ctx context.Context, spaces ...string) error {
 }
 
 // forget removes the progress and all marks: everybody begins from scratch.
-func (g *guard) forget(ctx context.Context) error {
-	calls := make([]call, len(g.keys))
-	for i, key := range g.keys {
-		calls[i] = func(pipe goredis.Pipeliner) { pipe.Unlink(ctx, key) }
+func (g *guard) forget(ctx context.Context) error { return g.db.forget(ctx, g.keys) }
+
+// forget removes progress, and leaves which generation it is of.
+func (d *DB) forget(ctx context.Context, keys []string) error {
+	evals := make([]*eval, len(keys))
+	for i, key := range keys {
+		evals[i] = &eval{script: forget, keys: []string{key}}
 	}
-	return g.db.run(ctx, calls)
+	return d.runScripts(ctx, evals)
 }
 
 // removeAll removes every key with a prefix.
 func (d *DB) removeAll(ctx context.Context, prefix string) error {
+	return d.eachKey(ctx, prefix, d.remove)
+}
+
+// remove removes keys.
+func (d *DB) remove(ctx context.Context, keys []string) error {
+	calls := make([]call, len(keys))
+	for i, key := range keys {
+		calls[i] = func(pipe goredis.Pipeliner) { pipe.Unlink(ctx, key) }
+	}
+	return d.run(ctx, calls)
+}
+
+// scanned is about how many keys are looked at in one go.
+const scanned = 1000
+
+// eachKey calls each, server after server, with the keys that have a prefix, some at a time. A key may come twice.
+func (d *DB) eachKey(ctx context.Context, prefix string, each func(ctx context.Context, keys []string) error) error {
+	var turn sync.Mutex
+	var failed error // of each
 	err := d.eachServer(ctx, func(ctx context.Context, c *goredis.Client) error {
 		var cursor uint64
 		for {
-			keys, next, err := c.Scan(ctx, cursor, prefix+"*", 1000).Result()
+			keys, next, err := c.Scan(ctx, cursor, escapeGlob.Replace(prefix)+"*", scanned).Result()
 			if err != nil {
 				return err
 			}
-			pipe := c.Pipeline()
-			for _, key := range keys {
-				pipe.Unlink(ctx, key)
+			turn.Lock()
+			if failed == nil {
+				failed = each(ctx, keys)
 			}
-			if _, err := pipe.Exec(ctx); err != nil && len(keys) > 0 {
+			err = failed
+			turn.Unlock()
+			if err != nil {
 				return err
 			}
 			if cursor = next; cursor == 0 {
@@ -63,5 +89,10 @@ func (d *DB) removeAll(ctx context.Context, prefix string) error {
 			}
 		}
 	})
+	if failed != nil {
+		return failed
+	}
 	return d.explain(ctx, err)
 }
+
+var escapeGlob = strings.NewReplacer("\\", "\\\\", "*", "\\*", "?", "\\?", "[", "\\[")

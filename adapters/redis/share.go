@@ -60,7 +60,7 @@ func (g *guard) rely(ctx context.Context, position, own uint64) (covered bool, e
 		case err != nil:
 			return false, err
 		case n == 0:
-			return false, g.lose(s, "before writing, in partition "+g.tags[i])
+			return false, g.lose(ctx, s, "before writing, in partition "+g.tags[i])
 		case n == 1:
 			covered = false
 		}

@@ -16,6 +16,9 @@ const exchangePatience = 30 * time.Second
 // readableStep is how often it is looked whether a read model that was exchanged can be read.
 const readableStep = time.Millisecond
 
+// ErrNotExchanged says that a read model that was built cannot take the place of the one that serves any more; that one stays.
+var ErrNotExchanged = errors.New("what was built cannot take the place of the read model that serves, which stays; build it again")
+
 // exchanging is a read model that is to take the place of the one that serves.
 type exchanging struct {
 	ctx  context.Context // of who asks

@@ -71,7 +71,7 @@ const (
 	ReasonNotCondensable      = "NOT_CONDENSABLE"
 	ReasonTampered            = "TAMPERED"
 	ReasonNoReadModel         = "NO_READ_MODEL"
-	ReasonNotExchangeable     = "NOT_EXCHANGEABLE"
+	ReasonNotExchanged        = "NOT_EXCHANGED"
 	ReasonOverloaded          = "OVERLOADED"
 	ReasonContended           = "CONTENDED"
 	ReasonStoreUnavailable    = "STORE_UNAVAILABLE"
@@ -344,8 +344,8 @@ func trouble(err error) (problem, bool) {
 		return problem{code: codes.FailedPrecondition, reason: ReasonNotCondensable}, true
 	case refusals.ErrNoReadModel:
 		return problem{code: codes.FailedPrecondition, reason: ReasonNoReadModel}, true
-	case refusals.ErrNotExchangeable:
-		return problem{code: codes.FailedPrecondition, reason: ReasonNotExchangeable}, true
+	case view.ErrNotExchanged:
+		return again(codes.Aborted, ReasonNotExchanged, retryMuch, ""), true
 	case refusals.ErrNoLedger:
 		return problem{code: codes.FailedPrecondition, reason: ReasonNoLedger}, true
 	case commands.ErrContended:

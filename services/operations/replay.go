@@ -24,16 +24,15 @@ const (
 	replayPage = 256
 )
 
-// Replays fold availability anew. Checker and Begin must be set.
+// Replays fold availability anew. Both must be set.
 type Replays struct {
 	Checker *availability.Checker
-	// Begin begins to build a second read model; there is one at a time. Exchangeable says that it can take the place of the one that serves.
-	Begin        func() (*Second, error)
-	Exchangeable bool
+	// Begin begins to build a second read model; there is one at a time.
+	Begin func(ctx context.Context) (*Second, error)
 }
 
 // Replay compares availability with its events folded anew, and mends what differs. It returns *validation.Error, refusals.ErrNoReadModel,
-// refusals.ErrReplayRunning, refusals.ErrNotExchangeable and the errors of the store and of the read model.
+// refusals.ErrReplayRunning, availability.ErrNotExchanged and the errors of the store and of the read model.
 func (s *Service) Replay(r *pb.ReplayRequest, stream grpc.ServerStreamingServer[pb.ReplayResponse]) error {
 	if s.Replays == nil {
 		return refusals.ErrNoReadModel

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/projections/availability"
-	"github.com/stockfold/stockfold/services/refusals"
 )
 
 const (
@@ -29,10 +28,7 @@ type Second struct {
 
 // scratch builds everything anew, compares, and exchanges unless it only checks.
 func (r *replaying) scratch(ctx context.Context, store Store) (err error) {
-	if !r.ask.Check && !r.Exchangeable {
-		return refusals.ErrNotExchangeable
-	}
-	second, err := r.Begin()
+	second, err := r.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin a second read model: %w", err)
 	}

@@ -1,6 +1,7 @@
 package operations_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -92,12 +93,31 @@ func TestAReplayFromScratchUnderLoadLosesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatOthersShareIsOnlyChecked(t *testing.T) {
-	w := servicetest.Start(t, servicetest.Options{SharedDocuments: true})
+// A second read model that came too late, or lost something, is thrown away, and the first one stays.
+func TestWhatCannotTakeThePlaceIsThrownAway(t *testing.T) {
+	removed := make(chan struct{})
+	w := servicetest.Start(t, servicetest.Options{Configure: func(c *api.Config) {
+		replays := c.Operations.(*operations.Service).Replays
+		begin := replays.Begin
+		replays.Begin = func(ctx context.Context) (*operations.Second, error) {
+			second, err := begin(ctx)
+			if err == nil {
+				remove := second.Remove
+				second.Exchange = func(context.Context) error { return fmt.Errorf("%w: another replica was faster", availability.ErrNotExchanged) }
+				second.Remove = func() error { close(removed); return remove() }
+			}
+			return second, err
+		}
+	}})
 	w.Shop()
+	token := w.Count("milk", 7)
 	_, err := replay(t, w, &pb.ReplayRequest{FromScratch: true})
-	servicetest.Refused(t, err, codes.FailedPrecondition, "NOT_EXCHANGEABLE")
-	if found, err := replay(t, w, &pb.ReplayRequest{FromScratch: true, Check: true}); err != nil || found.summary.Differences != 0 {
+	servicetest.Refused(t, err, codes.Aborted, "NOT_EXCHANGED")
+	<-removed
+	if ats := w.ATS("milk", token); ats != 7 {
+		t.Errorf("milk: %d", ats)
+	}
+	if found, err := replay(t, w, &pb.ReplayRequest{Check: true}); err != nil || found.summary.Differences != 0 {
 		t.Errorf("got %+v, %v", found, err)
 	}
 }
@@ -105,7 +125,7 @@ func TestWhatOthersShareIsOnlyChecked(t *testing.T) {
 func TestOneReplayAtATime(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	w := servicetest.Start(t, servicetest.Options{Configure: func(c *api.Config) {
-		c.Operations = operations.New(operations.Config{Replays: &operations.Replays{Begin: func() (*operations.Second, error) {
+		c.Operations = operations.New(operations.Config{Replays: &operations.Replays{Begin: func(context.Context) (*operations.Second, error) {
 			close(begun)
 			<-goOn
 			return nil, refusals.ErrStopping

@@ -90,10 +90,6 @@ var ErrNotCondensable = errors.New("the event store is one that never changes wh
 // ErrNoReadModel says that this replica keeps no availability.
 var ErrNoReadModel = errors.New("this replica keeps no read models: ask one that has the role project")
 
-// ErrNotExchangeable says that a read model is kept where another one cannot take its place as a whole.
-var ErrNotExchangeable = errors.New("availability is kept in a database shared with other replicas, and cannot be exchanged as a whole there; " +
-	"check it from scratch, then mend what differs with a replay without from_scratch")
-
 // ErrStopping says that the service is about to stop; another replica, or the same one in a moment, can serve.
 var ErrStopping = errors.New("service is stopping")
 

@@ -64,8 +64,6 @@ type Options struct {
 	Index     func(*reservations.Projection) reservation.Index // wraps where reservations are found
 
 	MessageLog reconciliationservice.Log // what was in the message log when
-	// SharedDocuments has availability be kept where another one cannot take its place.
-	SharedDocuments bool
 	// Hold keeps the read models of availability and reservations from being run, until World.Follow.
 	Hold bool
 	// Quiet leaves the transport out: nothing is served, for tests with simulated time.
@@ -243,7 +241,7 @@ func (w *World) config() api.Config {
 		Reconcile:    w.Reconcile,
 		Operations: operations.New(operations.Config{Desk: w.Desk, Store: w.Store, Sources: w.Recorder.Delays, Supply: w.View, Now: w.Now,
 			Projections: []operations.Projection{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger},
-			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store), Begin: w.beginSecond, Exchangeable: !w.SharedDocuments}, Retention: w.Retention, Version: "test", StartedAt: w.Now().Time()}),
+			Replays:     &operations.Replays{Checker: w.View.NewChecker(w.Store), Begin: w.beginSecond}, Retention: w.Retention, Version: "test", StartedAt: w.Now().Time()}),
 		Ready: w.Ready, Registry: prometheus.NewRegistry(), Log: w.Log,
 	}
 	if w.Configure != nil {
@@ -253,7 +251,7 @@ func (w *World) config() api.Config {
 }
 
 // beginSecond begins to build availability anew.
-func (w *World) beginSecond() (*operations.Second, error) {
+func (w *World) beginSecond(context.Context) (*operations.Second, error) {
 	db, err := w.db.Beside()
 	if err != nil {
 		return nil, err

@@ -50,6 +50,43 @@ func TestANodeOutlivesItsRedis(t *testing.T) {
 	}
 }
 
+// What is wrong in Redis is found from scratch, and other documents take its place there; what other programs read follows.
+func TestAReplayFromScratchExchangesWhatIsInRedis(t *testing.T) {
+	server := redistest.Start(t)
+	c := testConfig(t)
+	c.Redis, c.SelfCheck = redis.URL("redis://"+server.Addr()), 0
+	n := startNode(t, c)
+	s := &shelf{t: t, node: n}
+	s.open()
+	s.reserve(2)
+	s.reads(8, pb.AnsweredFrom_ANSWERED_FROM_UNSPECIFIED)
+	server.Do("DEL", "stockfold:document:{milk}")
+	server.Do("HSET", "stockfold:sku:{ghost}", "ats:web", "5")
+	cli := client{t, n}
+	replay := func(want int, says string, args ...string) {
+		t.Helper()
+		if out, trouble, code := cli.run("replay", args...); code != want || !strings.Contains(out, says) {
+			t.Errorf("replay %s: exit code %d\n%s%s", args, code, out, trouble)
+		}
+	}
+	replay(1, "milk: there is no document", "--from-scratch", "--check")
+	if keys := server.Do("--scan", "--pattern", "stockfold:document:*"); keys != "" {
+		t.Errorf("what was built and thrown away left %s", keys)
+	}
+	replay(0, ", and serves now", "--from-scratch")
+	replay(0, "0 differ.", "--check")
+	s.reserve(1)
+	s.reads(7, pb.AnsweredFrom_ANSWERED_FROM_UNSPECIFIED)
+	if got := server.Do("HGET", "stockfold:sku:{milk}", "ats:web"); got != "7" {
+		t.Errorf("another program reads %q", got)
+	}
+	for began := time.Now(); server.Do("EXISTS", "stockfold:sku:{ghost}") != "0"; time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("the ghost is still there")
+		}
+	}
+}
+
 // Without its Redis a node starts, takes reservations and answers from the streams.
 func TestANodeStartsWithoutItsRedis(t *testing.T) {
 	server := redistest.Start(t)

@@ -33,7 +33,8 @@ after which they held, and the events since that changed them; then the SKU is w
 is 1 when something differs.
 
 Without --from-scratch the SKUs are those that the read model has, and then those that have events and no document. From scratch all events are
-folded, so that SKUs are found as well that the read model should not have; the new read model then takes the place of the old one at once. What each channel could sell at a
+folded, so that SKUs are found as well that the read model should not have; the new read model then takes the place of the old one at once,
+in Redis for all replicas. What each channel could sell at a
 past instant, stockfold explain tells.
 
 Examples:

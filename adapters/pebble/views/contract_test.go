@@ -43,6 +43,29 @@ func TestAvailabilityContract(t *testing.T) {
 	contract(t, viewtest.Availability, func(db *views.DB) availability.ReadModel { return db.Availability() })
 }
 
+func TestExchangeContract(t *testing.T) {
+	for name, o := range map[string]views.Options{"gathered": {GatherFor: time.Hour}, "stored": {GatherBytes: 1}} {
+		t.Run(name, func(t *testing.T) {
+			viewtest.AvailabilityExchange(t, func(t *testing.T) (x viewtest.Exchanging) {
+				var db *views.DB
+				x.Backend = backend(t, o, func(opened *views.DB) availability.ReadModel {
+					db = opened
+					return db.Availability()
+				})
+				x.Beside = func() (availability.ReadModel, viewtest.Built) {
+					b, err := db.Beside()
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { _ = b.Close() }) // the test may have
+					return b.Availability(), b
+				}
+				return x
+			})
+		})
+	}
+}
+
 func TestReservationsContract(t *testing.T) {
 	contract(t, viewtest.Reservations, func(db *views.DB) reservations.ReadModel { return db.Reservations() })
 }

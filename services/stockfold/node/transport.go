@@ -75,7 +75,7 @@ func (n *Node) operations() operations.Config {
 	}
 	if n.config.has(RoleProject) {
 		c.Supply, c.Now = n.availability, now
-		c.Replays = &operations.Replays{Checker: n.availability.NewChecker(n.events), Begin: n.beginSecond, Exchangeable: n.redis == nil}
+		c.Replays = &operations.Replays{Checker: n.availability.NewChecker(n.events), Begin: n.beginSecond}
 	}
 	c.Retention = n.retention
 	if n.ingest != nil {
@@ -84,14 +84,24 @@ func (n *Node) operations() operations.Config {
 	return c
 }
 
-// beginSecond begins to build availability anew, in a database beside that of the read models.
-func (n *Node) beginSecond() (*operations.Second, error) {
+// beginSecond begins to build availability anew, in a database beside that of the read models; where they are in Redis, beside them there.
+func (n *Node) beginSecond(ctx context.Context) (*operations.Second, error) {
 	db, err := n.views.Beside()
 	if err != nil {
 		return nil, err
 	}
-	b := view.StartBeside(view.BesideConfig{Store: n.events, Documents: db.Availability(), Policies: db.Policies(), Log: n.log})
-	return &operations.Second{Beside: b, Exchange: db.Exchange, Remove: db.Close}, nil
+	c := view.BesideConfig{Store: n.events, Documents: db.Availability(), Policies: db.Policies(), Log: n.log}
+	second := &operations.Second{Exchange: db.Exchange, Remove: db.Close}
+	if n.redis != nil {
+		shared, err := n.redis.Beside(ctx)
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		c.Documents, second.Exchange = shared.Availability(), shared.Exchange
+		second.Remove = func() error { return errors.Join(shared.Close(), db.Close()) }
+	}
+	second.Beside = view.StartBeside(c)
+	return second, nil
 }
 
 // Ready is nil once the node can serve, or says why it cannot. While the event store is away it can for as long as
