@@ -128,6 +128,9 @@ func TestAUserNeedsTheRightsThatThePageSays(t *testing.T) {
 	server.Do("FLUSHALL")
 	s.receive(0, 20, 1)
 	s.seen(r)
+	s.exchange(r)
+	s.seen(r)
+	s.wantShown(server)
 	ok := func(err error) {
 		t.Helper()
 		if err != nil {

@@ -8,10 +8,17 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 )
 
+// Begun is a stretch of the store.
+type Begun struct {
+	SKUs    []string // whose streams begin in it
+	Events  int      // of SKUs
+	Reached uint64   // position where it ends
+}
+
 // Begun reads what was recorded after a position of the store, up to another one that is readable, and tells of the SKUs whose streams begin there: every SKU that
 // has events is told of once, whether it has a document or not. It calls each with those of every batch, in order of position, and with how far that
-// reaches. Streams that do not begin with their first event any more are not told of.
-func (c *Checker) Begun(ctx context.Context, after, through uint64, each func(skus []string, reached uint64) error) error {
+// reaches, until each returns false or an error. Streams that do not begin with their first event any more are not told of.
+func (c *Checker) Begun(ctx context.Context, after, through uint64, each func(Begun) (more bool, err error)) error {
 	if after >= through {
 		return nil
 	}
@@ -25,14 +32,14 @@ func (c *Checker) Begun(ctx context.Context, after, through uint64, each func(sk
 		if err != nil {
 			return fmt.Errorf("read events after position %d: %w", after, err)
 		}
-		var skus []string
+		begun := Begun{Events: len(b.Records), Reached: min(b.Through, through)}
 		for i := range b.Records {
 			if r := &b.Records[i]; r.Revision == 0 && r.Position <= through {
-				skus = append(skus, strings.Clone(r.Stream[len(aggregates.SKUPrefix):]))
+				begun.SKUs = append(begun.SKUs, strings.Clone(r.Stream[len(aggregates.SKUPrefix):]))
 			}
 		}
 		after = b.Through
-		if err := each(skus, min(after, through)); err != nil {
+		if more, err := each(begun); err != nil || !more {
 			return err
 		}
 	}

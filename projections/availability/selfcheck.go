@@ -11,7 +11,7 @@ import (
 const (
 	// selfCheckPage is how many SKUs are looked up at once.
 	selfCheckPage = 64
-	// selfCheckEvents is how many positions of the store are looked through after a page, for SKUs that have events and no document.
+	// selfCheckEvents is about how many events are looked through after a page, for SKUs that have events and no document.
 	selfCheckEvents = 1 << 14
 	// selfCheckShare bounds the time that checking takes: after a SKU that took long, the next one waits so many times as long.
 	selfCheckShare = 9
@@ -111,19 +111,21 @@ func (s *SelfCheck) seek(ctx context.Context) {
 	if s.through >= end {
 		s.through = 0
 	}
-	err := s.checker.Begun(ctx, s.through, min(end, s.through+selfCheckEvents), func(skus []string, reached uint64) error {
-		for _, sku := range skus {
+	events := 0
+	err := s.checker.Begun(ctx, s.through, end, func(b Begun) (more bool, err error) {
+		for _, sku := range b.SKUs {
 			switch is, err := s.checker.Documented(ctx, sku); {
 			case err != nil:
-				return err
+				return false, err
 			case !is:
 				s.one(ctx, sku)
 			}
 		}
 		if ctx.Err() == nil {
-			s.reached(ctx, s.after, reached)
+			s.reached(ctx, s.after, b.Reached)
 		}
-		return ctx.Err()
+		events += max(1, b.Events)
+		return events < selfCheckEvents, ctx.Err()
 	})
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrUnreadable) {
 		s.log.Warn("events are not looked through for SKUs without a document of availability", "after", s.through, "error", err)

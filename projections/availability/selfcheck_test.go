@@ -89,12 +89,12 @@ func TestSKUsAreToldOfWhereTheyBegin(t *testing.T) {
 		var got []string
 		for at := uint64(0); at < end; at += step {
 			through, last := min(end, at+step), at
-			err := c.Begun(t.Context(), at, through, func(skus []string, reached uint64) error {
-				if reached < last || reached > through {
-					t.Fatalf("reached %d after %d, through %d", reached, last, through)
+			err := c.Begun(t.Context(), at, through, func(b availability.Begun) (bool, error) {
+				if b.Reached < last || b.Reached > through {
+					t.Fatalf("reached %d after %d, through %d", b.Reached, last, through)
 				}
-				got, last = append(got, skus...), reached
-				return nil
+				got, last = append(got, b.SKUs...), b.Reached
+				return true, nil
 			})
 			if err != nil || last != through {
 				t.Fatalf("reached %d of %d: %v", last, through, err)
@@ -105,8 +105,12 @@ func TestSKUsAreToldOfWhereTheyBegin(t *testing.T) {
 		}
 	}
 	stop := errors.New("enough")
-	if err := c.Begun(t.Context(), 0, end, func([]string, uint64) error { return stop }); !errors.Is(err, stop) {
+	if err := c.Begun(t.Context(), 0, end, func(availability.Begun) (bool, error) { return true, stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
+	}
+	calls := 0
+	if err := c.Begun(t.Context(), 0, end, func(availability.Begun) (bool, error) { calls++; return false, nil }); err != nil || calls != 1 {
+		t.Errorf("after %d calls: %v", calls, err)
 	}
 }
 

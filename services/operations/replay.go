@@ -147,17 +147,15 @@ func (r *replaying) all(ctx context.Context) error {
 func (r *replaying) seek(ctx context.Context) error {
 	end := r.Checker.Position()
 	at := r.stage("seek", int(end))
-	return r.Checker.Begun(ctx, 0, end, func(skus []string, reached uint64) error {
-		lost, err := r.undocumented(ctx, skus)
+	return r.Checker.Begun(ctx, 0, end, func(b availability.Begun) (more bool, err error) {
+		lost, err := r.undocumented(ctx, b.SKUs)
+		if err == nil && len(lost) > 0 {
+			err = r.compare(ctx, nil, lost)
+		}
 		if err != nil {
-			return err
+			return false, err
 		}
-		if len(lost) > 0 {
-			if err := r.compare(ctx, nil, lost); err != nil {
-				return err
-			}
-		}
-		return at.add(int(reached) - at.done)
+		return true, at.add(int(b.Reached) - at.done)
 	})
 }
 

@@ -103,7 +103,9 @@ func TestWhatCannotTakeThePlaceIsThrownAway(t *testing.T) {
 			second, err := begin(ctx)
 			if err == nil {
 				remove := second.Remove
-				second.Exchange = func(context.Context) error { return fmt.Errorf("%w: another replica was faster", availability.ErrNotExchanged) }
+				second.Exchange = func(context.Context) error {
+					return fmt.Errorf("%w: another replica was faster", availability.ErrNotExchanged)
+				}
 				second.Remove = func() error { close(removed); return remove() }
 			}
 			return second, err
