@@ -30,7 +30,7 @@ func (c client) run(command string, args ...string) (out, trouble string, code i
 		"trace":   {"--grpc", c.n.GRPC},
 		"verify":  {"--grpc", c.n.GRPC}, "replay": {"--grpc", c.n.GRPC}, "reconcile": {"--grpc", c.n.GRPC},
 		"publish": {"--kafka-brokers", strings.Join(c.n.Brokers, ",")},
-		"load":    {"--grpc", c.n.GRPC, "--broker", c.n.Brokers[0]},
+		"load":    {"--grpc", c.n.GRPC, "--broker", strings.Join(c.n.Brokers, ",")},
 	}[command]
 	var o, e strings.Builder
 	code = run(c.t.Context(), append(append([]string{command}, where...), args...), streams{&o, &e})
