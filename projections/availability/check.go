@@ -192,17 +192,3 @@ func (c *Checker) SKUs(ctx context.Context, after string, limit int) ([]string, 
 	}
 	return skus, nil
 }
-
-// Past folds a SKU's stream up to a position of the store, or when that is 0 up to what was recorded by an instant, and returns the document without values of
-// channels, and how many events it includes. Nothing is changed.
-func (c *Checker) Past(ctx context.Context, sku string, position uint64, at aggregates.Instant) (*Document, int64, error) {
-	f := &fresh{Document: Document{SKU: sku}}
-	upto := through(position)
-	if position == 0 {
-		upto = func(_ *aggregates.Record, m aggregates.Metadata) bool { return m.RecordedAt <= at }
-	}
-	if err := f.follow(ctx, c.streams, upto, nil); err != nil {
-		return nil, 0, err
-	}
-	return &f.Document, int64(f.next), nil
-}

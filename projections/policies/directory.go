@@ -46,10 +46,15 @@ func New(c Config) *Directory {
 	d.tables.Store(newTables(nil, nil, &SharedRules{}))
 	d.fold = &fold{directory: d, model: c.Model}
 	d.runner = projections.NewRunner(d.fold, projections.Config{
-		Name: Name, Prefixes: []string{aggregates.ChannelPrefix, aggregates.LocationPrefix, aggregates.PolicyPrefix},
+		Name: Name, Prefixes: prefixes(),
 		Store: c.Store, Workers: 1, Now: c.Now, Log: c.Log,
 	})
 	return d
+}
+
+// prefixes are of the streams that are folded.
+func prefixes() []string {
+	return []string{aggregates.ChannelPrefix, aggregates.LocationPrefix, aggregates.PolicyPrefix}
 }
 
 // Run keeps the directory current until ctx ends, and returns nil then.

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/projections/availability"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
@@ -104,23 +105,20 @@ func (r *replaying) run(ctx context.Context, s *Service) error {
 	return r.all(ctx)
 }
 
-// past tells what SKUs came to.
+// past tells what SKUs came to, and what channels could sell of them.
 func (r *replaying) past(ctx context.Context, s *Service) error {
+	at := s.Now()
+	if r.ask.At != nil {
+		at = codec.Instant(r.ask.At)
+	}
+	past, err := r.Checker.Past(ctx, r.ask.Position, at)
+	if err != nil {
+		return err
+	}
 	for _, sku := range r.ask.Skus {
-		at := s.Now()
-		if r.ask.At != nil {
-			at = codec.Instant(r.ask.At)
-		}
-		d, events, err := r.Checker.Past(ctx, sku, r.ask.Position, at)
+		answer, err := r.pastOf(ctx, past, sku, at)
 		if err != nil {
 			return err
-		}
-		answer := &pb.ReplayedStock{Sku: sku, Position: d.Position, Events: events}
-		if events > 0 {
-			if r.ask.At == nil {
-				at = d.RecordedAt
-			}
-			answer.Stock = stock.StockOf(d, at)
 		}
 		r.summary.Skus++
 		if err := r.out.Send(&pb.ReplayResponse{Part: &pb.ReplayResponse_Stock{Stock: answer}}); err != nil {
@@ -128,6 +126,23 @@ func (r *replaying) past(ctx context.Context, s *Service) error {
 		}
 	}
 	return nil
+}
+
+// pastOf is of one SKU.
+func (r *replaying) pastOf(ctx context.Context, past *availability.Past, sku string, at aggregates.Instant) (*pb.ReplayedStock, error) {
+	d, events, err := past.Of(ctx, sku)
+	if err != nil || events == 0 {
+		return &pb.ReplayedStock{Sku: sku}, err
+	}
+	if r.ask.At == nil {
+		at = d.RecordedAt
+	}
+	answer := &pb.ReplayedStock{Sku: sku, Position: d.Position, Events: events, Stock: stock.StockOf(d, at)}
+	channels, err := past.Channels(ctx, d)
+	for i, a := range channels {
+		answer.Channels = append(answer.Channels, &pb.ReplayedChannel{Channel: a.Channel, Ats: a.ATS, Position: a.Position, PolicyPosition: d.Channels()[i].Policy})
+	}
+	return answer, err
 }
 
 // all compares every SKU that has a document, and then looks for SKUs that have events and none. They are counted first, so that it can be told how long it takes.

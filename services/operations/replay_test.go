@@ -149,6 +149,9 @@ func TestAReplayOfThePastChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Count("milk", 99)
+	if _, err := w.PolicyClient().PutChannel(t.Context(), &pb.PutChannelRequest{Channel: &pb.Channel{ChannelId: "web", Sourcing: []string{"berlin"}, Buffer: 5}}); err != nil {
+		t.Fatal(err)
+	}
 	settle(t, w)
 	for _, r := range []*pb.ReplayRequest{
 		{Position: before.Position, Skus: []string{"milk", "unheard of"}},
@@ -163,11 +166,15 @@ func TestAReplayOfThePastChangesNothing(t *testing.T) {
 			func(x *pb.StockAtLocation) bool { return x.Sellable == 10 }) {
 			t.Errorf("milk: %v", m)
 		}
-		if x := past.stock[1]; x.Events != 0 || x.Stock != nil {
+		if len(m.Channels) != 1 || m.Channels[0].Channel != "web" || m.Channels[0].Ats != 10 || m.Channels[0].Position != before.Position ||
+			m.Channels[0].PolicyPosition == 0 {
+			t.Errorf("channels of milk: %v", m.Channels)
+		}
+		if x := past.stock[1]; x.Events != 0 || x.Stock != nil || len(x.Channels) != 0 {
 			t.Errorf("what nobody heard of: %v", x)
 		}
 	}
-	if ats := w.ATS("milk", ""); ats != 99 {
+	if ats := w.ATS("milk", ""); ats != 94 {
 		t.Errorf("milk: %d", ats)
 	}
 }

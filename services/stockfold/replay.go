@@ -34,8 +34,10 @@ is 1 when something differs.
 
 Without --from-scratch the SKUs are those that the read model has, and then those that have events and no document. From scratch all events are
 folded, so that SKUs are found as well that the read model should not have; the new read model then takes the place of the old one at once,
-in Redis for all replicas. What each channel could sell at a
-past instant, stockfold explain tells.
+in Redis for all replicas.
+
+With --at the SKUs that are named are shown as they were, with what each channel could sell under its policy of then; policies are folded up
+to there as well. How a number came about, stockfold explain tells.
 
 Examples:
   stockfold replay --check
@@ -183,6 +185,9 @@ func printStock(out io.Writer, s *pb.ReplayedStock) error {
 		return err
 	}
 	fmt.Fprintf(out, "%s: after %d events, the last at position %d\n", s.Sku, s.Events, s.Position)
+	for _, c := range s.Channels {
+		fmt.Fprintf(out, "  %s could sell %d, under its policy of position %d\n", c.Channel, c.Ats, c.PolicyPosition)
+	}
 	return printJSON(out, s.Stock)
 }
 

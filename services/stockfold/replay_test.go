@@ -89,7 +89,7 @@ func TestReplayFindsWhatDiffersAndMendsIt(t *testing.T) {
 	if out := replay(0, "--sku", "milk", "--at", "1"); !strings.Contains(out, "milk: nothing was recorded by then") {
 		t.Errorf("at the beginning: %s", out)
 	}
-	if out := replay(0, "--sku", "milk", "--at", "2100-01-01T00:00:00Z"); !strings.Contains(out, `"sellable": "10"`) {
+	if out := replay(0, "--sku", "milk", "--at", "2100-01-01T00:00:00Z"); !strings.Contains(out, `"sellable": "10"`) || !strings.Contains(out, "  web could sell 10, under its policy of position ") {
 		t.Errorf("of the past: %s", out)
 	}
 	if _, trouble, code := c.run("replay", "--sku", "milk", "--at", "yesterday"); code != 1 || !strings.Contains(trouble, "neither a position nor an instant") {

@@ -659,7 +659,9 @@ type ReplayedStock struct {
 	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
 	Events   int64  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
 	// Unset when there was no event.
-	Stock         *Stock `protobuf:"bytes,4,opt,name=stock,proto3" json:"stock,omitempty"`
+	Stock *Stock `protobuf:"bytes,4,opt,name=stock,proto3" json:"stock,omitempty"`
+	// Of every channel that was defined by then, in order of channel; none when there was no event.
+	Channels      []*ReplayedChannel `protobuf:"bytes,5,rep,name=channels,proto3" json:"channels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -722,6 +724,84 @@ func (x *ReplayedStock) GetStock() *Stock {
 	return nil
 }
 
+func (x *ReplayedStock) GetChannels() []*ReplayedChannel {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+// ReplayedChannel is what one channel could sell of a SKU, under the policies of then: as of the instant asked for, or of the last event up to the position.
+type ReplayedChannel struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Ats     int64                  `protobuf:"varint,2,opt,name=ats,proto3" json:"ats,omitempty"`
+	// Of the last event included, of the SKU, of a component of a kit, or of the channel's policy.
+	Position uint64 `protobuf:"varint,3,opt,name=position,proto3" json:"position,omitempty"`
+	// Of the last change of the channel's policy.
+	PolicyPosition uint64 `protobuf:"varint,4,opt,name=policy_position,json=policyPosition,proto3" json:"policy_position,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ReplayedChannel) Reset() {
+	*x = ReplayedChannel{}
+	mi := &file_stockfold_inventory_v1_replay_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayedChannel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayedChannel) ProtoMessage() {}
+
+func (x *ReplayedChannel) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_replay_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayedChannel.ProtoReflect.Descriptor instead.
+func (*ReplayedChannel) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_replay_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReplayedChannel) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ReplayedChannel) GetAts() int64 {
+	if x != nil {
+		return x.Ats
+	}
+	return 0
+}
+
+func (x *ReplayedChannel) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *ReplayedChannel) GetPolicyPosition() uint64 {
+	if x != nil {
+		return x.PolicyPosition
+	}
+	return 0
+}
+
 type ReplaySummary struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Skus        int64                  `protobuf:"varint,1,opt,name=skus,proto3" json:"skus,omitempty"`
@@ -740,7 +820,7 @@ type ReplaySummary struct {
 
 func (x *ReplaySummary) Reset() {
 	*x = ReplaySummary{}
-	mi := &file_stockfold_inventory_v1_replay_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_replay_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +832,7 @@ func (x *ReplaySummary) String() string {
 func (*ReplaySummary) ProtoMessage() {}
 
 func (x *ReplaySummary) ProtoReflect() protoreflect.Message {
-	mi := &file_stockfold_inventory_v1_replay_proto_msgTypes[7]
+	mi := &file_stockfold_inventory_v1_replay_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +845,7 @@ func (x *ReplaySummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplaySummary.ProtoReflect.Descriptor instead.
 func (*ReplaySummary) Descriptor() ([]byte, []int) {
-	return file_stockfold_inventory_v1_replay_proto_rawDescGZIP(), []int{7}
+	return file_stockfold_inventory_v1_replay_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReplaySummary) GetSkus() int64 {
@@ -871,12 +951,18 @@ const file_stockfold_inventory_v1_replay_proto_rawDesc = "" +
 	"\x04type\x18\x03 \x01(\tR\x04type\x12\x19\n" +
 	"\bevent_id\x18\x04 \x01(\tR\aeventId\x12;\n" +
 	"\vrecorded_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"recordedAt\"\x8a\x01\n" +
+	"recordedAt\"\xcf\x01\n" +
 	"\rReplayedStock\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x16\n" +
 	"\x06events\x18\x03 \x01(\x03R\x06events\x123\n" +
-	"\x05stock\x18\x04 \x01(\v2\x1d.stockfold.inventory.v1.StockR\x05stock\"\xc6\x01\n" +
+	"\x05stock\x18\x04 \x01(\v2\x1d.stockfold.inventory.v1.StockR\x05stock\x12C\n" +
+	"\bchannels\x18\x05 \x03(\v2'.stockfold.inventory.v1.ReplayedChannelR\bchannels\"\x82\x01\n" +
+	"\x0fReplayedChannel\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x10\n" +
+	"\x03ats\x18\x02 \x01(\x03R\x03ats\x12\x1a\n" +
+	"\bposition\x18\x03 \x01(\x04R\bposition\x12'\n" +
+	"\x0fpolicy_position\x18\x04 \x01(\x04R\x0epolicyPosition\"\xc6\x01\n" +
 	"\rReplaySummary\x12\x12\n" +
 	"\x04skus\x18\x01 \x01(\x03R\x04skus\x12 \n" +
 	"\vdifferences\x18\x02 \x01(\x03R\vdifferences\x12\x16\n" +
@@ -906,7 +992,7 @@ func file_stockfold_inventory_v1_replay_proto_rawDescGZIP() []byte {
 }
 
 var file_stockfold_inventory_v1_replay_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stockfold_inventory_v1_replay_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_stockfold_inventory_v1_replay_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_stockfold_inventory_v1_replay_proto_goTypes = []any{
 	(DriftKind)(0),                // 0: stockfold.inventory.v1.DriftKind
 	(*ReplayRequest)(nil),         // 1: stockfold.inventory.v1.ReplayRequest
@@ -916,27 +1002,29 @@ var file_stockfold_inventory_v1_replay_proto_goTypes = []any{
 	(*FieldDifference)(nil),       // 5: stockfold.inventory.v1.FieldDifference
 	(*ConcernedEvent)(nil),        // 6: stockfold.inventory.v1.ConcernedEvent
 	(*ReplayedStock)(nil),         // 7: stockfold.inventory.v1.ReplayedStock
-	(*ReplaySummary)(nil),         // 8: stockfold.inventory.v1.ReplaySummary
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Stock)(nil),                 // 10: stockfold.inventory.v1.Stock
+	(*ReplayedChannel)(nil),       // 8: stockfold.inventory.v1.ReplayedChannel
+	(*ReplaySummary)(nil),         // 9: stockfold.inventory.v1.ReplaySummary
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Stock)(nil),                 // 11: stockfold.inventory.v1.Stock
 }
 var file_stockfold_inventory_v1_replay_proto_depIdxs = []int32{
-	9,  // 0: stockfold.inventory.v1.ReplayRequest.at:type_name -> google.protobuf.Timestamp
+	10, // 0: stockfold.inventory.v1.ReplayRequest.at:type_name -> google.protobuf.Timestamp
 	3,  // 1: stockfold.inventory.v1.ReplayResponse.progress:type_name -> stockfold.inventory.v1.ReplayProgress
 	4,  // 2: stockfold.inventory.v1.ReplayResponse.difference:type_name -> stockfold.inventory.v1.ReplayDifference
 	7,  // 3: stockfold.inventory.v1.ReplayResponse.stock:type_name -> stockfold.inventory.v1.ReplayedStock
-	8,  // 4: stockfold.inventory.v1.ReplayResponse.summary:type_name -> stockfold.inventory.v1.ReplaySummary
+	9,  // 4: stockfold.inventory.v1.ReplayResponse.summary:type_name -> stockfold.inventory.v1.ReplaySummary
 	0,  // 5: stockfold.inventory.v1.ReplayDifference.kind:type_name -> stockfold.inventory.v1.DriftKind
 	5,  // 6: stockfold.inventory.v1.ReplayDifference.fields:type_name -> stockfold.inventory.v1.FieldDifference
 	6,  // 7: stockfold.inventory.v1.ReplayDifference.as_of:type_name -> stockfold.inventory.v1.ConcernedEvent
 	6,  // 8: stockfold.inventory.v1.ReplayDifference.events:type_name -> stockfold.inventory.v1.ConcernedEvent
-	9,  // 9: stockfold.inventory.v1.ConcernedEvent.recorded_at:type_name -> google.protobuf.Timestamp
-	10, // 10: stockfold.inventory.v1.ReplayedStock.stock:type_name -> stockfold.inventory.v1.Stock
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	10, // 9: stockfold.inventory.v1.ConcernedEvent.recorded_at:type_name -> google.protobuf.Timestamp
+	11, // 10: stockfold.inventory.v1.ReplayedStock.stock:type_name -> stockfold.inventory.v1.Stock
+	8,  // 11: stockfold.inventory.v1.ReplayedStock.channels:type_name -> stockfold.inventory.v1.ReplayedChannel
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_replay_proto_init() }
@@ -957,7 +1045,7 @@ func file_stockfold_inventory_v1_replay_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_replay_proto_rawDesc), len(file_stockfold_inventory_v1_replay_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
