@@ -47,9 +47,7 @@ type Availability struct {
 
 // Availability returns the read model of availability.
 func (d *DB) Availability() *Availability {
-	g := d.guardOf(availability.Name, d.tags)
-	g.generations = true
-	return &Availability{db: d, guard: g}
+	return &Availability{db: d, guard: d.guardOf(availability.Name, d.tags)}
 }
 
 // generation is that of the documents that somebody has to do with who knows s.

@@ -222,6 +222,36 @@ func TestAFailoverTakesAnExchangeBack(t *testing.T) {
 	s.wantShown(replica)
 }
 
+// One master of three goes back to before an exchange, the others do not: what it lost is built again in the new generation, and nobody is told anything old.
+func TestAMasterThatForgetsAnExchange(t *testing.T) {
+	servers := redistest.StartCluster(t, 3, 0)
+	url := fmt.Sprintf("redis+cluster://%s?addr=%s", servers[0].Addr(), servers[1].Addr())
+	s := newShop(t)
+	r, other := s.run(url), s.run(url)
+	s.receive(0, 30, 10)
+	s.seen(r)
+	s.seen(other)
+	for i, server := range servers {
+		dump := server.Save()
+		s.exchange([]*replica{r, other}[i%2])
+		s.receive(0, 30, 5)
+		s.seen(r)
+		s.seen(other)
+		s.whileHonest(other, func() {
+			server.Kill()
+			server.Restore(dump)
+			server.Run()
+			redistest.AwaitText(t, server, "cluster_state:ok", "CLUSTER", "INFO")
+			s.receive(0, 35, 1)
+		})
+		s.seen(r)
+		s.seen(other)
+		entered := s.run(url)
+		s.seen(entered)
+		entered.stop()
+	}
+}
+
 // models is what tests of the adapter alone work with: 40 documents of position 9000, and 40 others of 700 that are built beside.
 type models struct {
 	t      *testing.T

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/projections/availability"
 )
 
 // maxMarks is how many processes have a mark in a partition; the oldest are forgotten. Who finds its mark missing begins
@@ -58,7 +59,7 @@ func (d *DB) guardOf(name string, tags []string) *guard {
 }
 
 func (d *DB) newGuard(name string, tags []string) *guard {
-	g := &guard{db: d, name: name, tags: tags, turn: make(chan struct{}, 1)}
+	g := &guard{db: d, name: name, tags: tags, turn: make(chan struct{}, 1), generations: name == availability.Name}
 	for _, tag := range tags {
 		g.keys = append(g.keys, d.key("progress", name, tagged(tag)))
 	}
