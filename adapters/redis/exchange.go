@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/projections/availability"
 )
@@ -26,8 +28,12 @@ type Beside struct {
 	before uint64 // generation that serves
 }
 
-// Beside begins to build a generation. Redis needs room for two of them. Several replicas may build at once; one of them can exchange.
+// Beside begins to build a generation. It returns ErrNoRoom when that could fill Redis, so that nobody could write any more. Several replicas may build at once; one of
+// them can exchange.
 func (d *DB) Beside(ctx context.Context) (*Beside, error) {
+	if err := d.room(ctx); err != nil {
+		return nil, err
+	}
 	live := d.Availability()
 	s, err := live.guard.standing(ctx)
 	if err != nil {
@@ -44,6 +50,34 @@ func (d *DB) Beside(ctx context.Context) (*Beside, error) {
 	model := &Availability{db: d, guard: d.newGuard(buildName(number), d.tags), built: number}
 	return &Beside{live: live, model: model, before: s.generation}, nil
 }
+
+// room makes sure that every server can hold its data twice.
+func (d *DB) room(ctx context.Context) error {
+	err := d.eachServer(ctx, func(ctx context.Context, c *goredis.Client) error {
+		text, err := c.Info(ctx, "server", "memory").Result()
+		if err != nil {
+			return err
+		}
+		if s := readInfo(c.Options().Addr, text); s.maxMemory > 0 && s.used+s.data > s.maxMemory {
+			return &roomError{s}
+		}
+		return nil
+	})
+	var full *roomError
+	if errors.As(err, &full) {
+		return err
+	}
+	return d.explain(ctx, err)
+}
+
+// roomError is availability.ErrNoRoom on a server.
+type roomError struct{ server }
+
+func (e *roomError) Error() string {
+	return fmt.Sprintf("%v: Redis at %s uses %d bytes, of them %d for data, and has a maxmemory of %d", availability.ErrNoRoom, e.addr, e.used, e.data, e.maxMemory)
+}
+
+func (e *roomError) Unwrap() error { return availability.ErrNoRoom }
 
 // Availability is the read model that is built.
 func (b *Beside) Availability() *Availability { return b.model }

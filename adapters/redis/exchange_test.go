@@ -252,6 +252,21 @@ func TestAMasterThatForgetsAnExchange(t *testing.T) {
 	}
 }
 
+// A Redis that two generations would fill is left alone.
+func TestWhereThereIsNoRoomNothingIsBuilt(t *testing.T) {
+	server := redistest.Start(t, "--maxmemory", "40mb", "--maxmemory-policy", "noeviction")
+	db := open(t, "redis://"+server.Addr())
+	server.Do("DEBUG", "POPULATE", "100000", "filler", "100")
+	_, err := db.Beside(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Do("DEBUG", "POPULATE", "100000", "more", "100")
+	if _, err := db.Beside(t.Context()); !errors.Is(err, availability.ErrNoRoom) || !strings.Contains(err.Error(), server.Addr()) {
+		t.Errorf("got %v; %s", err, server.Do("INFO", "memory"))
+	}
+}
+
 // models is what tests of the adapter alone work with: 40 documents of position 9000, and 40 others of 700 that are built beside.
 type models struct {
 	t      *testing.T

@@ -50,6 +50,7 @@ func (d *DB) inspect(ctx context.Context) error {
 type server struct {
 	addr, runID, version, policy string
 	maxMemory, evicted           uint64
+	used, data                   uint64 // bytes
 }
 
 func readInfo(addr, text string) server {
@@ -65,6 +66,10 @@ func readInfo(addr, text string) server {
 			s.policy = value
 		case "maxmemory":
 			s.maxMemory, _ = strconv.ParseUint(value, 10, 64)
+		case "used_memory":
+			s.used, _ = strconv.ParseUint(value, 10, 64)
+		case "used_memory_dataset":
+			s.data, _ = strconv.ParseUint(value, 10, 64)
 		case "evicted_keys":
 			s.evicted, _ = strconv.ParseUint(value, 10, 64)
 		}

@@ -19,6 +19,9 @@ const readableStep = time.Millisecond
 // ErrNotExchanged says that a read model that was built cannot take the place of the one that serves any more; that one stays.
 var ErrNotExchanged = errors.New("what was built cannot take the place of the read model that serves, which stays; build it again")
 
+// ErrNoRoom says that there is no room for a second read model beside the one that serves.
+var ErrNoRoom = errors.New("there is no room for a second read model beside the one that serves; make room, or mend what differs with a replay that is not from scratch")
+
 // exchanging is a read model that is to take the place of the one that serves.
 type exchanging struct {
 	ctx  context.Context // of who asks

@@ -72,6 +72,7 @@ const (
 	ReasonTampered            = "TAMPERED"
 	ReasonNoReadModel         = "NO_READ_MODEL"
 	ReasonNotExchanged        = "NOT_EXCHANGED"
+	ReasonNoRoom              = "NO_ROOM"
 	ReasonOverloaded          = "OVERLOADED"
 	ReasonContended           = "CONTENDED"
 	ReasonStoreUnavailable    = "STORE_UNAVAILABLE"
@@ -344,6 +345,8 @@ func trouble(err error) (problem, bool) {
 		return problem{code: codes.FailedPrecondition, reason: ReasonNotCondensable}, true
 	case refusals.ErrNoReadModel:
 		return problem{code: codes.FailedPrecondition, reason: ReasonNoReadModel}, true
+	case view.ErrNoRoom:
+		return problem{code: codes.ResourceExhausted, reason: ReasonNoRoom}, true
 	case view.ErrNotExchanged:
 		return again(codes.Aborted, ReasonNotExchanged, retryMuch, ""), true
 	case refusals.ErrNoLedger:

@@ -149,6 +149,7 @@ var table = map[string]told{
 	"refusals.ErrReplayRunning":       {refusals.ErrReplayRunning, codes.ResourceExhausted, "REPLAY_RUNNING", "", "", true},
 	"refusals.ErrNoReadModel":         {refusals.ErrNoReadModel, codes.FailedPrecondition, "NO_READ_MODEL", "", "", false},
 	"refusals.ErrNotTaken":            {refusals.ErrNotTaken, codes.Aborted, "ANSWER_NOT_TAKEN", "", "", false},
+	"availability.ErrNoRoom":          {view.ErrNoRoom, codes.ResourceExhausted, "NO_ROOM", "", "", false},
 	"availability.ErrNotExchanged":    {view.ErrNotExchanged, codes.Aborted, "NOT_EXCHANGED", "", "", true},
 	"refusals.ErrTooManySnapshots":    {refusals.ErrTooManySnapshots, codes.ResourceExhausted, "TOO_MANY_SNAPSHOTS", "", "", true},
 	"order.ShortError": {&order.ShortError{Short: []order.Shortage{{Line: "1", SKU: "s", Requested: 5, Available: 3, Reason: order.ShortInsufficient}}},

@@ -28,12 +28,12 @@ const (
 // Replays fold availability anew. Both must be set.
 type Replays struct {
 	Checker *availability.Checker
-	// Begin begins to build a second read model; there is one at a time.
-	Begin func(ctx context.Context) (*Second, error)
+	// Begin begins to build a second read model; there is one at a time. One that is only to be compared is never exchanged.
+	Begin func(ctx context.Context, onlyCompared bool) (*Second, error)
 }
 
 // Replay compares availability with its events folded anew, and mends what differs. It returns *validation.Error, refusals.ErrNoReadModel,
-// refusals.ErrReplayRunning, availability.ErrNotExchanged and the errors of the store and of the read model.
+// refusals.ErrReplayRunning, availability.ErrNoRoom, availability.ErrNotExchanged and the errors of the store and of the read model.
 func (s *Service) Replay(r *pb.ReplayRequest, stream grpc.ServerStreamingServer[pb.ReplayResponse]) error {
 	if s.Replays == nil {
 		return refusals.ErrNoReadModel

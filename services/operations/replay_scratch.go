@@ -28,7 +28,7 @@ type Second struct {
 
 // scratch builds everything anew, compares, and exchanges unless it only checks.
 func (r *replaying) scratch(ctx context.Context, store Store) (err error) {
-	second, err := r.Begin(ctx)
+	second, err := r.Begin(ctx, r.ask.Check)
 	if err != nil {
 		return fmt.Errorf("begin a second read model: %w", err)
 	}

@@ -99,8 +99,8 @@ func TestWhatCannotTakeThePlaceIsThrownAway(t *testing.T) {
 	w := servicetest.Start(t, servicetest.Options{Configure: func(c *api.Config) {
 		replays := c.Operations.(*operations.Service).Replays
 		begin := replays.Begin
-		replays.Begin = func(ctx context.Context) (*operations.Second, error) {
-			second, err := begin(ctx)
+		replays.Begin = func(ctx context.Context, check bool) (*operations.Second, error) {
+			second, err := begin(ctx, check)
 			if err == nil {
 				remove := second.Remove
 				second.Exchange = func(context.Context) error {
@@ -127,7 +127,7 @@ func TestWhatCannotTakeThePlaceIsThrownAway(t *testing.T) {
 func TestOneReplayAtATime(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	w := servicetest.Start(t, servicetest.Options{Configure: func(c *api.Config) {
-		c.Operations = operations.New(operations.Config{Replays: &operations.Replays{Begin: func(context.Context) (*operations.Second, error) {
+		c.Operations = operations.New(operations.Config{Replays: &operations.Replays{Begin: func(context.Context, bool) (*operations.Second, error) {
 			close(begun)
 			<-goOn
 			return nil, refusals.ErrStopping

@@ -251,7 +251,7 @@ func (w *World) config() api.Config {
 }
 
 // beginSecond begins to build availability anew.
-func (w *World) beginSecond(context.Context) (*operations.Second, error) {
+func (w *World) beginSecond(context.Context, bool) (*operations.Second, error) {
 	db, err := w.db.Beside()
 	if err != nil {
 		return nil, err

@@ -84,15 +84,15 @@ func (n *Node) operations() operations.Config {
 	return c
 }
 
-// beginSecond begins to build availability anew, in a database beside that of the read models; where they are in Redis, beside them there.
-func (n *Node) beginSecond(ctx context.Context) (*operations.Second, error) {
+// beginSecond begins to build availability anew, in a database beside that of the read models; where they are in Redis, and are to be exchanged, beside them there.
+func (n *Node) beginSecond(ctx context.Context, onlyCompared bool) (*operations.Second, error) {
 	db, err := n.views.Beside()
 	if err != nil {
 		return nil, err
 	}
 	c := view.BesideConfig{Store: n.events, Documents: db.Availability(), Policies: db.Policies(), Log: n.log}
 	second := &operations.Second{Exchange: db.Exchange, Remove: db.Close}
-	if n.redis != nil {
+	if n.redis != nil && !onlyCompared {
 		shared, err := n.redis.Beside(ctx)
 		if err != nil {
 			return nil, errors.Join(err, db.Close())
