@@ -46,11 +46,11 @@ func (c *Checker) Begun(ctx context.Context, after, through uint64, each func(Be
 	return nil
 }
 
-// Documented tells whether a document of a SKU is stored.
+// Documented tells whether a document of a SKU is stored, in its place.
 func (c *Checker) Documented(ctx context.Context, sku string) (bool, error) {
 	d, err := c.model.Read(ctx, sku)
 	if err != nil {
 		return false, fmt.Errorf("%w: read the document of SKU %q: %w", ErrUnreadable, sku, err)
 	}
-	return d != nil, nil
+	return d.is(sku), nil
 }

@@ -41,6 +41,9 @@ func (c *Checker) check(ctx context.Context, sku string) (*Drift, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the document of SKU %q: %w", ErrUnreadable, sku, err)
 	}
+	if !stored.is(sku) {
+		stored = nil
+	}
 	d, err := c.compare(ctx, &Drift{SKU: sku, Copy: CopyStored}, stored, readable)
 	if d != nil || err != nil {
 		return d, err
@@ -51,6 +54,9 @@ func (c *Checker) check(ctx context.Context, sku string) (*Drift, error) {
 	}
 	return nil, nil
 }
+
+// is tells whether a document is there, and of a SKU: in its place there could be another one's.
+func (d *Document) is(sku string) bool { return d != nil && d.SKU == sku }
 
 // compare compares one document, nil when there is none, that was read when everything up to a position was readable. It returns the drift with what was found,
 // nil when nothing was.

@@ -84,7 +84,7 @@ func (f *fold) replace(m *mending, s *shard) error {
 			return err
 		}
 	}
-	if newest != nil && newest.Position > m.what.Position {
+	if newest.is(sku) && newest.Position > m.what.Position {
 		if err := m.what.follow(m.ctx, m.streams, through(newest.Position), nil); err != nil {
 			return err
 		}

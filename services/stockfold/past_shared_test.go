@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stockfold/stockfold/adapters/eventstoredb"
+	"github.com/stockfold/stockfold/adapters/redis"
+	"github.com/stockfold/stockfold/adapters/redis/redistest"
 	"github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/stockfold/node"
 )
@@ -58,6 +60,19 @@ func (p *past) tells(code int, texts []string, command string, args ...string) s
 		}
 	}
 	return out
+}
+
+// shows waits until availability is answered from the read model, and is right.
+func (p *past) shows(sku, ats string) {
+	p.t.Helper()
+	var answer map[string]any
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(5 * time.Millisecond) {
+		answer, _ = p.call("AvailabilityService/GetAvailability", `{"sku": "`+sku+`", "channel": "web"}`)["availability"].(map[string]any)
+		if answer["ats"] == ats && answer["answeredFrom"] == "ANSWERED_FROM_UNSPECIFIED" {
+			return
+		}
+	}
+	p.t.Errorf("%s is %v, want %s", sku, answer, ats)
 }
 
 // moved records movements of which a WMS tells.
@@ -126,4 +141,40 @@ func TestReplayOnEventStoreDB(t *testing.T) {
 		}
 	}
 	p.awaitATS("milk", "10")
+}
+
+// Two replicas share EventStoreDB and Redis. What is wrong in Redis one of them exchanges, and both show what is right.
+func TestAReplicaExchangesForAll(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	p := newPast(t)
+	defer p.stop()
+	p.restart(func() { p.config.Redis = redis.URL("redis://" + server.Addr()) })
+	config := testConfig(t)
+	config.EventStore, config.Redis, config.Roles, config.SelfCheck = p.config.EventStore, p.config.Redis, p.config.Roles, 0
+	config.AuditKeyFile = p.config.AuditKeyFile
+	other := &past{client: client{t, startNode(t, config)}}
+	defer other.stop()
+	for _, sku := range []string{"milk", "tea"} {
+		p.moved(`{"movement_id": "` + sku + `", "source": "wms", "sku": "` + sku + `", "location": "dc", "quantity": 10, "occurred_at": "2017-01-01T00:00:00Z", "counted": {}}`)
+		p.awaitATS(sku, "10")
+		other.awaitATS(sku, "10")
+	}
+	p.moved(`{"movement_id": "more", "source": "wms", "sku": "tea", "location": "dc", "quantity": 5, "occurred_at": "2017-01-02T00:00:00Z", "received": {}}`)
+	other.awaitATS("tea", "15")
+	server.Do("COPY", "stockfold:document:{tea}", "stockfold:document:{milk}", "REPLACE")
+	for _, replica := range []*past{p, other} {
+		replica.tells(1, []string{"1 differ."}, "replay", "--check")
+	}
+	other.tells(0, []string{"1 differ", ", and serves now"}, "replay", "--from-scratch")
+	for _, replica := range []*past{p, other} {
+		replica.shows("milk", "10")
+		replica.shows("tea", "15")
+		replica.tells(0, []string{"2 SKUs compared", "0 differ."}, "replay", "--check")
+	}
+	p.tells(0, []string{"0 differ", ", and serves now"}, "replay", "--from-scratch")
+	p.moved(`{"movement_id": "last", "source": "wms", "sku": "milk", "location": "dc", "quantity": 1, "occurred_at": "2017-01-02T00:00:00Z", "received": {}}`)
+	for _, replica := range []*past{p, other} {
+		replica.shows("milk", "11")
+	}
 }
