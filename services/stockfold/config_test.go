@@ -71,7 +71,7 @@ func TestDefaultsAreOnLoopback(t *testing.T) {
 
 func TestBadSettingsFilesAreExplained(t *testing.T) {
 	for text, problem := range map[string]string{
-		"grpc: 127.0.0.1:1\ndta: /tmp\n": `line 2: there is no setting "dta"; known are accept-unknown-locations, as-of, at, audit-every, audit-key-file, axis, broker, by,`,
+		"grpc: 127.0.0.1:1\ndta: /tmp\n": `line 2: there is no setting "dta"; known are accept-unknown-locations, as-of, at, audit-every, audit-key-file, axis, before, broker, by,`,
 		"grpc: a\ngrpc: b\n":             `line 2: "grpc" is set twice`,
 		"grpc:\n  port: 1\n":             `line 2: "grpc" must be a plain value`,
 		"roles: [[api]]\n":               `line 1: "roles" must be a list of plain values`,
