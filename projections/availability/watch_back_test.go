@@ -47,14 +47,14 @@ func TestAWatcherOfAllIsNeverToldAnOlderValue(t *testing.T) {
 	v := s.watch("web", availability.FromStart) // begins here, and reads later
 	s.SKU(t, "shoe", received("berlin", 1))
 	s.seen()
-	for i := range 300 {
+	for i := range 2000 {
 		s.SKU(t, fmt.Sprint("other ", i), received("berlin", 1))
 	}
 	s.seen()
 	model.closed.Store(true)
 	s.SKU(t, "shoe", received("berlin", 1))
 	<-model.stored
-	for i := range 300 { // nothing else stays in memory
+	for i := range 2000 { // nothing else stays in memory
 		s.want(fmt.Sprint("other ", i), "web", 1)
 	}
 	for v.values["web shoe"].ATS != 3 {
