@@ -24,12 +24,15 @@ type bench struct {
 	echo      *peer
 	server    *server // nil while none runs
 
-	stocker   *stocker
-	filled    bool
-	reserved  *ledger // of catalogue.reserve
-	hot       *ledger // of catalogue.hot
-	hotTaken  int
-	carts     carts
+	stocker       *stocker
+	filled        bool
+	reserved      *ledger // of catalogue.reserve
+	hot           *ledger // of catalogue.hot
+	hotTaken      int
+	carts         carts
+	postgres      *postgres // nil until a row compares with it
+	startPostgres func(ctx context.Context, parent string) (*postgres, error)
+
 	openAlone func(dir string) (append call, closing func() error, err error) // Pebble alone, the baseline of reservations in bulk
 
 	peak     float64 // highest rate of reservations so far, calls/s
@@ -53,7 +56,7 @@ func Run(ctx context.Context, p Programs, o Options, progress io.Writer) (r *Rep
 	takes := estimate(chosen, e)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit(takes), fmt.Errorf("the run took longer than %s", limit(takes)))
 	defer cancel()
-	b := &bench{effort: e, programs: p, progress: progress, catalogue: newCatalogue(e.skus), openAlone: openAlone}
+	b := &bench{effort: e, programs: p, progress: progress, catalogue: newCatalogue(e.skus), openAlone: openAlone, startPostgres: startPostgres}
 	b.reserved, b.hot = newLedger(b.catalogue.reserve), newLedger(b.catalogue.hot)
 	if b.dir, err = os.MkdirTemp(o.Dir, "stockfold-bench-"); err != nil {
 		return nil, fmt.Errorf("make a directory for data: %w", err)
@@ -97,12 +100,31 @@ func (b *bench) close(keep bool) error {
 	if b.echo != nil {
 		errs = append(errs, b.echo.close())
 	}
+	if b.postgres != nil {
+		errs = append(errs, b.postgres.close())
+	}
 	if keep {
 		b.say("data and logs are left in %s", b.dir)
 	} else {
 		errs = append(errs, os.RemoveAll(b.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// rival returns the PostgreSQL of this run, or errNoPostgres.
+func (b *bench) rival(ctx context.Context) (*postgres, error) {
+	switch {
+	case !b.rivals:
+		return nil, errors.New("a quick run leaves it out")
+	case b.postgres != nil:
+		return b.postgres, nil
+	}
+	p, err := b.startPostgres(ctx, filepath.Dir(b.dir))
+	if err != nil {
+		return nil, err
+	}
+	b.postgres = p
+	return p, nil
 }
 
 func (b *bench) data() string { return filepath.Join(b.dir, "data") }

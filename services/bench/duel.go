@@ -19,6 +19,8 @@ type duel struct {
 	// before and after run around each of the row's own windows, outside the time measured; nil for nothing.
 	before func(ctx context.Context)
 	after  func(ctx context.Context) error
+	// rival has another system do the same for a window, and returns its rate; nil for none.
+	rival func(ctx context.Context, window time.Duration) (rate float64, err error)
 }
 
 // run measures and fills in the figure.
@@ -59,6 +61,9 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		f.Rounds = append(f.Rounds, newRound(own.rate(), bare.rate()))
+		if err := d.compare(ctx, b, f, own.rate()); err != nil {
+			return fmt.Errorf("%s, round %d: %w", f.Against[0].Name, round, err)
+		}
 		theirs.Merge(bare.timings)
 		ours.Merge(own.timings)
 		b.say("  round %d of %d: %s, echo %s", round, b.rounds, amount(own.rate()), amount(bare.rate()))
@@ -66,6 +71,16 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 	f.Latency, f.BaselineLatency = latency(ours), latency(theirs)
 	f.CPU = &CPU{ownCPU.perCall(), bareCPU.perCall()}
 	return nil
+}
+
+// compare has the rival do the same.
+func (d duel) compare(ctx context.Context, b *bench, f *Figure, own float64) error {
+	if d.rival == nil {
+		return nil
+	}
+	rate, err := d.rival(ctx, b.window)
+	f.Against[0].rounds = append(f.Against[0].rounds, newRound(own, rate))
+	return err
 }
 
 // warmUp runs both sides for a while, and learns the sizes of the row's messages.

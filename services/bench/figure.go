@@ -16,7 +16,8 @@ type Figure struct {
 	Baseline        float64          `json:"baseline,omitempty"`
 	Ratio           float64          `json:"ratio,omitempty"` // median of the rounds' ratios
 	Target          *Target          `json:"target,omitempty"`
-	Met             *bool            `json:"met,omitempty"` // whether the target is; absent without one
+	Met             *bool            `json:"met,omitempty"`     // whether the target is; absent without one
+	Against         []Against        `json:"against,omitempty"` // what else it is compared with
 	Latency         *Latency         `json:"latency,omitempty"`
 	BaselineLatency *Latency         `json:"baseline_latency,omitempty"`
 	Sizes           *Sizes           `json:"sizes,omitempty"`
@@ -26,6 +27,27 @@ type Figure struct {
 	Failures        map[string]int64 `json:"failures,omitempty"` // by reason
 	Rounds          []Round          `json:"rounds,omitempty"`
 	Notes           []string         `json:"notes,omitempty"`
+}
+
+// Against is a comparison beside the baseline.
+type Against struct {
+	Name    string  `json:"name"`
+	Value   float64 `json:"value,omitempty"`   // median over the rounds, in the row's unit
+	Ratio   float64 `json:"ratio,omitempty"`   // of the figure to it, median of the rounds' ratios
+	Target  float64 `json:"target,omitempty"`  // at least
+	Missing string  `json:"missing,omitempty"` // why there is none
+	rounds  []Round
+}
+
+func (a *Against) String() string {
+	if a.Missing != "" {
+		return fmt.Sprintf("not compared with %s: %s", a.Name, a.Missing)
+	}
+	met := "yes"
+	if a.Ratio < a.Target {
+		met = "NO"
+	}
+	return fmt.Sprintf("%s %s: %.2f times as many, target ≥ %.1f: %s", a.Name, amount(a.Value), a.Ratio, a.Target, met)
 }
 
 // Target is what a row should reach: a share of its baseline, or a value.
@@ -59,6 +81,11 @@ func (f *Figure) conclude() {
 	m := medians(f.Rounds)
 	f.Value, f.Baseline, f.Ratio = m.Value, m.Baseline, m.Ratio
 	f.Met = f.Target.met(f)
+	for i := range f.Against {
+		a := &f.Against[i]
+		m := medians(a.rounds)
+		a.Value, a.Ratio = m.Baseline, m.Ratio
+	}
 }
 
 // count adds what a window saw beside its rate.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -18,15 +19,27 @@ func reserveRow(name string, inFlight int, hot bool) Row {
 	}
 	return Row{
 		Name: name, Title: fmt.Sprintf("Reserve, durable, %s, %s in flight", what, grouped(int64(inFlight))),
-		Unit: "calls/s", Baseline: echoBaseline, Target: &Target{Ratio: 0.3}, takes: duelTakes,
+		Unit: "calls/s", Baseline: echoBaseline, Target: &Target{Ratio: 0.3}, takes: rivalTakes,
 		measure: func(ctx context.Context, b *bench, f *Figure) error {
 			x := newReservations(b)
-			calls := x.many
+			d := duel{inFlight: inFlight, calls: x.many}
 			if hot {
 				x.firstHot = b.takeHot(b.rounds + 1)
-				calls = x.one
+				d.calls = x.one
 			}
-			return measureReserve(ctx, b, f, duel{inFlight: inFlight, calls: calls})
+			rival := Against{Name: "PostgreSQL", Target: 1.5}
+			if hot {
+				rival.Target = 12
+			}
+			p, err := b.rival(ctx)
+			if err != nil {
+				rival.Missing = err.Error()
+			} else {
+				rival.Name += " " + p.version
+				d.rival = func(ctx context.Context, window time.Duration) (float64, error) { return p.reserve(ctx, window, hot) }
+			}
+			f.Against = []Against{rival}
+			return measureReserve(ctx, b, f, d)
 		},
 	}
 }

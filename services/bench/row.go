@@ -87,3 +87,11 @@ func limit(estimated time.Duration) time.Duration { return 3*estimated + time.Mi
 func duelTakes(e effort) time.Duration {
 	return 2*e.warmUp + time.Duration(e.rounds)*2*e.window + time.Second
 }
+
+// rivalTakes is how long it takes if PostgreSQL does the same.
+func rivalTakes(e effort) time.Duration {
+	if !e.rivals {
+		return duelTakes(e)
+	}
+	return duelTakes(e) + time.Duration(e.rounds)*max(e.window, time.Second) + 2*time.Second
+}

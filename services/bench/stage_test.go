@@ -39,6 +39,7 @@ func newStage(t *testing.T, l lie) *stage {
 	s.service, s.bare = &local{fake: f, takes: map[string]time.Duration{}}, &local{takes: map[string]time.Duration{}}
 	s.server = &server{peer: here(s.service), settings: ServeSettings{Ingest: true},
 		status: pb.NewOperationsServiceClient(s.service), health: grpc_health_v1.NewHealthClient(s.service)}
+	s.startPostgres = func(context.Context, string) (*postgres, error) { return nil, errNoPostgres }
 	s.openAlone = func(string) (call, func() error, error) {
 		return func(context.Context) error { time.Sleep(2 * time.Millisecond); return nil }, func() error { return nil }, nil
 	}

@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,7 +29,11 @@ func (f *Figure) cells() []string {
 
 // remarks are what does not fit into columns.
 func (f *Figure) remarks() []string {
-	r := slices.Clone(f.Notes)
+	var r []string
+	for i := range f.Against {
+		r = append(r, f.Against[i].String())
+	}
+	r = append(r, f.Notes...)
 	if f.Sizes != nil {
 		r = append(r, fmt.Sprintf("messages of %.0f and %.0f bytes", f.Sizes.Request, f.Sizes.Reply))
 	}
