@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"google.golang.org/grpc"
@@ -42,6 +44,7 @@ func (f *fake) RecordMovements(_ context.Context, r *pb.RecordMovementsRequest) 
 			change(f.OnHand, m.Sku, m.Location, m.Quantity)
 		}
 		f.Events++
+		f.changed = append(f.changed, m.Sku)
 		reply.Results = append(reply.Results, &pb.MovementResult{Status: pb.MovementResult_STATUS_RECORDED})
 	}
 	f.readTo = f.Events
@@ -90,6 +93,32 @@ func (f *fake) available(sku, channel, token string) *pb.Availability {
 		ats++
 	}
 	return &pb.Availability{Sku: sku, Channel: channel, Ats: max(0, ats), Known: f.OnHand[sku] != nil, Position: f.Events}
+}
+
+// WatchAvailability tells what changed, now and then. As a lie, it does not of some SKUs.
+func (f *fake) WatchAvailability(r *pb.WatchAvailabilityRequest, stream grpc.ServerStreamingServer[pb.WatchAvailabilityResponse]) error {
+	f.mu.Lock()
+	at := len(f.changed)
+	f.mu.Unlock()
+	for {
+		f.mu.Lock()
+		m := &pb.WatchAvailabilityResponse{CaughtUp: true}
+		for _, sku := range f.changed[at:] {
+			if f.lie != losesChanges || !strings.HasSuffix(sku, "7") {
+				m.Availabilities = append(m.Availabilities, f.available(sku, r.Channel, ""))
+			}
+		}
+		at = len(f.changed)
+		f.mu.Unlock()
+		if err := stream.Send(m); err != nil {
+			return err
+		}
+		select {
+		case <-stream.Context().Done():
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (f *fake) GetAvailability(_ context.Context, r *pb.GetAvailabilityRequest) (*pb.GetAvailabilityResponse, error) {

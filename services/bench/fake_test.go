@@ -60,6 +60,7 @@ const (
 	deadLetters     lie = "dead-letters"     // one sale in a hundred is kept as a dead letter
 	refuses         lie = "refuses"          // every reservation fails
 	refusesSome     lie = "refuses-some"     // one reservation in a hundred fails
+	losesChanges    lie = "loses-changes"    // changes of one SKU in ten are not told to watchers
 	dies            lie = "dies"             // the process ends at the hundredth reservation
 )
 
@@ -86,7 +87,8 @@ type fake struct {
 	lie lie
 	mu  sync.Mutex
 	books
-	readTo uint64 // what a replay has come to
+	readTo  uint64   // what a replay has come to
+	changed []string // SKUs, as they changed
 }
 
 // books are what outlives the process.

@@ -91,6 +91,11 @@ func peakMemory(pid int) int64 {
 	return kilobytes(field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM"))
 }
 
+// resident is the memory that a process has now, in bytes; 0 where the system does not tell.
+func resident(pid int) int64 {
+	return kilobytes(field(fmt.Sprintf("/proc/%d/status", pid), "VmRSS"))
+}
+
 // Disk is how long the data directory takes to make a write of 4 KiB durable.
 type Disk struct {
 	SyncP50 float64 `json:"fsync_p50_ms"`

@@ -38,15 +38,16 @@ type effort struct {
 	warmUp      time.Duration
 	skus        int  // of the catalogue, each at shelvesPerSKU locations
 	ingestLines int  // counted in each round of ingest
+	idle        int  // watchers that only wait
 	rivals      bool // other systems do the same
 	loadRounds  int  // rounds of ingest and of replay
 	replay      int  // events to fold, at least
 }
 
 var (
-	thorough = effort{rivals: true, rounds: 5, window: 2 * time.Second, warmUp: time.Second,
+	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: 2 * time.Second, warmUp: time.Second,
 		skus: 50_000, ingestLines: 160_000, loadRounds: 3, replay: 1_000_000}
-	quick = effort{rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
+	quick = effort{idle: 200, rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
 		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000}
 )
 

@@ -35,6 +35,7 @@ var rows = []Row{
 	reserveRow("hot", 64, true),
 	reserveRow("hot-1024", 1024, true),
 	bulkRow,
+	watchRow,
 	readableRow,
 	ingestRow,
 	replayRow,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // small is a run that takes little. Nothing is expected of how fast it is.
@@ -113,4 +114,13 @@ type writer func(string)
 func (w writer) Write(p []byte) (int, error) {
 	w(string(p))
 	return len(p), nil
+}
+
+func TestAServiceThatLosesChangesFails(t *testing.T) {
+	was := watchPatience
+	watchPatience = time.Second
+	defer func() { watchPatience = was }()
+	if _, err := Run(context.Background(), fakePrograms(t, losesChanges), small(t, "watch"), t.Output()); !errors.Is(err, ErrWrong) {
+		t.Errorf("the run ended with %v", err)
+	}
 }
