@@ -37,12 +37,15 @@ func measureWatch(ctx context.Context, b *bench, f *Figure) error {
 	if err != nil {
 		return err
 	}
-	ctx, unwatch := s.watch(ctx)
-	defer unwatch()
-	if err := watchRounds(ctx, b, s, f); err != nil {
-		return because(ctx, err)
+	watched, unwatch := s.watch(ctx)
+	if err = watchRounds(watched, b, s, f); err != nil {
+		err = because(watched, err)
 	}
-	return because(ctx, idleWatchers(ctx, b, s, f))
+	unwatch()
+	if err != nil {
+		return err
+	}
+	return idleWatchers(ctx, b, f)
 }
 
 func watchRounds(ctx context.Context, b *bench, s *server, f *Figure) error {
@@ -220,12 +223,22 @@ func (x *restocking) await(ctx context.Context, s *server, all []*watcher) error
 	return nil
 }
 
-// idleWatchers opens watches of one SKU each, and tells what they take.
-func idleWatchers(ctx context.Context, b *bench, s *server, f *Figure) error {
+// idleWatchers opens watches of one SKU each, of a service that was just started, and tells what they take.
+func idleWatchers(ctx context.Context, b *bench, f *Figure) error {
+	if err := b.stopServer(); err != nil {
+		return err
+	}
+	s, err := b.stocked(ctx)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	before := resident(s.pid())
-	err := parallel(ctx, b.idle, func(_ context.Context, i int) error {
+	err = parallel(ctx, b.idle, func(_ context.Context, i int) error {
 		_, err := openWatch(ctx, s.wire(i).cc, &pb.WatchAvailabilityRequest{Channel: channels[webChannel].id, Skus: []string{b.catalogue.skus[i%len(b.catalogue.skus)]}})
 		return err
 	})
