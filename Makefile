@@ -11,7 +11,7 @@ CONCURRENT := ./adapters/... ./projections/... ./services/...
 NOT_RACED  := TestREADME|TestRulesOfTheDemonstration|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]|TestAServerThatHangs|TestFaultsUnderLoad
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench clean
+.PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench bench-quick clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +51,11 @@ check-breaking: ## Prove that the contract still serves those who use the previo
 	@if git cat-file -e HEAD~1:buf.yaml 2>/dev/null; then $(TOOL) buf breaking --against '.git#ref=HEAD~1'; \
 		else echo "there is no previous contract to compare with"; fi
 
-bench: build ## Measure, beside a bare gRPC echo on this machine.
-	$(BINARY) bench
+bench: build ## Measure everything, in about five minutes, and write bench.md and bench.json.
+	$(BINARY) bench --markdown bench.md --json bench.json
+
+bench-quick: build ## Measure the headline rows in a minute.
+	$(BINARY) bench --quick --markdown bench.md --json bench.json
 
 clean: ## Remove what make built; the data directory stays.
-	rm -f $(BINARY)
+	rm -f $(BINARY) bench.md bench.json

@@ -34,8 +34,8 @@ type benchCmd struct {
 // Help is shown below the flags.
 func (*benchCmd) Help() string {
 	return `It starts a service of its own on free loopback ports, with a data directory of its own that is removed at the end, and
-a bare gRPC echo; both are measured in turns, on the same machine, with messages of equal size. Every answer is checked:
-a wrong one fails the run. A target that is missed is shown and does not fail it.
+a bare gRPC echo; both are measured in turns, on the same machine, with messages of equal size. Where PostgreSQL is installed, it reserves in the same
+rounds. Every answer is checked: a wrong one fails the run. A target that is missed is shown and does not fail it.
 
 Rows: ` + strings.Join(bench.RowNames(), ", ") + `.
 
