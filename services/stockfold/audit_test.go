@@ -84,6 +84,15 @@ func TestAnAuditorsWork(t *testing.T) {
 	if _, trouble, code := c.run("verify", "--proof", proof, "--since", head, "--key", key); code != 1 || !strings.Contains(trouble, "line 2") {
 		t.Errorf("a proof of another event was taken: %s", trouble)
 	}
+	for shown, other := range map[string]string{`"quantity":"10"`: `"quantity":"99"`, `"location":"dc"`: `"location":"db"`, `"revision":"1"`: `"revision":"2"`} {
+		changed := strings.Replace(text, shown, other, 1)
+		if err := os.WriteFile(proof, []byte(changed), 0o600); err != nil || changed == text {
+			t.Fatalf("%s is not shown in %s: %v", shown, text, err)
+		}
+		if out, trouble, code := c.run("verify", "--proof", proof, "--key", key); code != 1 || !strings.Contains(trouble, "was changed in this file") {
+			t.Errorf("%s in place of %s was proved: %s%s", other, shown, out, trouble)
+		}
+	}
 
 	stopNode(t, c.n)
 	if out := must("verify", "--offline", settings.Data, "--since", head); !strings.Contains(out, "1 recorded tree heads fit") {

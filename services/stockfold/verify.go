@@ -181,6 +181,9 @@ func (c *verifyCmd) checkProofs(out io.Writer) error {
 			return fmt.Errorf("%s, line %d: there is no tree head before it; name one with --since", c.Proof, n)
 		}
 		r, err := audit.CheckProof(*head, p.Index, p.Path, p.Stored.Leaf)
+		if err == nil {
+			err = checkShown(p.Stored.Event, r)
+		}
 		if err != nil {
 			return fmt.Errorf("%s, line %d: %w", c.Proof, n, err)
 		}
