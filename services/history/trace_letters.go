@@ -41,7 +41,7 @@ func (x *tracing) addLetters(ctx context.Context) error {
 func (x *tracing) addLetter(l *ingest.DeadLetter) {
 	place := kafkaPlace(l.Topic, l.Partition, l.Offset)
 	origin := x.origins[place]
-	if origin == nil && !l.Names(x.asked) {
+	if origin == nil && !l.Names(x.asked) && !l.CameAs(x.asked) {
 		return
 	}
 	if x.bytes += len(l.Value); x.bytes > tracedBytes {

@@ -97,3 +97,15 @@ func TestALargeDeadLetterOfATraceIsToldOfWithoutItsBytes(t *testing.T) {
 		t.Errorf("%d steps, cut off %v: %.500s", len(steps), cut, fmt.Sprint(steps))
 	}
 }
+
+// A message of which nothing could be applied is found by the id that its source gave it, though its data does not have it.
+func TestAMessageThatIsADeadLetterIsFoundByItsID(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Shop()
+	w.Ingest(ingest.TopicMovements, 0, servicetest.Event(ingest.TypeMovement, "asn-1", "wms", "", "", w.Now(),
+		`{"sku": "milk", "location": "nowhere", "quantity": 3, "received": {}}`))
+	steps, _ := pagesOf(t, w, "asn-1", 0, func() {})
+	if len(steps) != 1 || steps[0].Kind != "DEAD_LETTER" || steps[0].Reason != "UNKNOWN_LOCATION" {
+		t.Errorf("%d steps: %v", len(steps), steps)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -74,4 +75,10 @@ var _ stock.Rejects = (*DeadLetterDesk)(nil)
 func (l *DeadLetter) Names(sku string) bool {
 	quoted, err := json.Marshal(sku)
 	return string(l.Key) == sku || err == nil && bytes.Contains(l.Value, quoted) || bytes.Contains(l.Value, []byte(`"`+sku+`"`))
+}
+
+// CameAs tells whether a letter's message has this id, as its source gave it, in the attributes beside its data. An id within the data is
+// found by Names.
+func (l *DeadLetter) CameAs(id string) bool {
+	return slices.ContainsFunc(l.Headers, func(h Header) bool { return h.Key == headerPrefix+"id" && string(h.Value) == id })
 }
