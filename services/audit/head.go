@@ -63,6 +63,17 @@ func OpenHead(text, verifierKey string) (Head, error) {
 	return h, err
 }
 
+// CheckVerifierKey tells whether a text is a verifier key, or empty.
+func CheckVerifierKey(text string) error {
+	if text == "" {
+		return nil
+	}
+	if _, err := note.NewVerifier(strings.TrimSpace(text)); err != nil {
+		return fmt.Errorf("verifier key %q: %w", text, err)
+	}
+	return nil
+}
+
 func parseHead(text string) (h Head, err error) {
 	lines := strings.Split(text, "\n")
 	if len(lines) != 6 {

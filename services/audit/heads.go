@@ -21,7 +21,7 @@ import (
 var ErrNoKey = errors.New("there is no key to sign tree heads with; name one with --audit-key-file")
 
 // ErrNoHead says that no head was recorded yet.
-var ErrNoHead = errors.New("no tree head is recorded yet")
+var ErrNoHead = errors.New("no tree head is recorded yet; stockfold audit head --record has one recorded, and audit-every does so at intervals")
 
 // Tree is the tree over all events; *projection.Projection is one.
 type Tree interface {

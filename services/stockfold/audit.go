@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -96,6 +97,9 @@ func (c *auditKeyCmd) Run(_ context.Context, std streams, _ *slog.Logger) error 
 		file = filepath.Join(c.Data, node.KeyFile)
 	}
 	key, err := audit.ReadKey(file, "replicas", c.Create)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; name the service's directory with --data, or its key file with --file", err)
+	}
 	if err == nil {
 		_, err = fmt.Fprintln(std.out, key)
 	}

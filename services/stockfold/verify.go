@@ -47,6 +47,12 @@ Examples:
 
 // Run verifies.
 func (c *verifyCmd) Run(ctx context.Context, std streams, log *slog.Logger) error {
+	if err := audit.CheckVerifierKey(c.Key); err != nil {
+		return fmt.Errorf("--key: %w; stockfold audit key prints the right one", err)
+	}
+	if c.SKU != "" && len(c.Since) > 0 {
+		return errors.New("--since is about all events: leave --sku out")
+	}
 	if c.Proof != "" {
 		return c.checkProofs(std.out)
 	}
@@ -94,18 +100,34 @@ func (c *verifyCmd) expect(v *audit.Verifier) error {
 }
 
 // conclude says what was proved.
-func conclude(out io.Writer, v *audit.Verifier) error {
-	condensed := ""
+func (c *verifyCmd) conclude(out io.Writer, v *audit.Verifier) error {
+	if c.SKU != "" && v.Events == 0 {
+		return fmt.Errorf("there are no events of SKU %q to verify", c.SKU)
+	}
+	text := fmt.Sprintf("%d events of %d streams follow from each other; %d carry no seal, being older than seals.\n", v.Events, v.Streams, v.Old)
 	switch {
 	case v.Unattested:
-		condensed = fmt.Sprintf("%d events are condensed, and this is going on or was cut off: what they say is proved once stockfold condense has ended.\n", v.Condensed)
+		text += fmt.Sprintf("%d events are condensed, and this is going on or was cut off: what they say is proved once stockfold condense has ended.\n", v.Condensed)
 	case v.Condensed > 0:
-		condensed = fmt.Sprintf("%d events are condensed, and say what was left of them.\n", v.Condensed)
+		text += fmt.Sprintf("%d events are condensed, and say what was left of them.\n", v.Condensed)
 	}
-	_, err := fmt.Fprintf(out, "%d events of %d streams follow from each other; %d carry no seal, being older than seals.\n"+condensed+
-		"%d recorded tree heads fit, and what was given with --since; they prove everything up to position %d.\nThe tree over all %d events comes to %s.\n",
-		v.Events, v.Streams, v.Old, v.Heads, v.Proved(), v.Size(), v.Root())
+	_, err := io.WriteString(out, text+c.covered(v))
 	return err
+}
+
+// covered says what tree heads prove of the events that were verified.
+func (c *verifyCmd) covered(v *audit.Verifier) string {
+	root := fmt.Sprintf("The tree over all %d events comes to %s.\n", v.Size(), v.Root())
+	switch {
+	case c.SKU != "":
+		return "No tree head was asked where they stand among all events; verify without --sku does.\n"
+	case v.Heads == 0 && len(c.Since) == 0:
+		return "No tree head is recorded yet, and none was given with --since, so that only the seals speak for them; stockfold audit head --record makes one.\n" + root
+	case len(c.Since) == 0:
+		return fmt.Sprintf("%d recorded tree heads fit; they prove everything up to position %d.\n", v.Heads, v.Proved()) + root
+	default:
+		return fmt.Sprintf("%d recorded tree heads fit, and what was given with --since; they prove everything up to position %d.\n", v.Heads, v.Proved()) + root
+	}
 }
 
 // prove prints the newest head and the proof of an event, a line each.

@@ -58,7 +58,7 @@ func (c *verifyCmd) verifyService(ctx context.Context, history pb.HistoryService
 	if err != nil {
 		return err
 	}
-	return conclude(std.out, v)
+	return c.conclude(std.out, v)
 }
 
 // maxPosition is beyond every position: heads that are listed later than they are asked for do no harm, since events are listed after them.
@@ -143,7 +143,7 @@ func (c *verifyCmd) verifyData(ctx context.Context, std streams, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	return conclude(std.out, v)
+	return c.conclude(std.out, v)
 }
 
 // verifyStream verifies the seals of one SKU.
@@ -157,7 +157,7 @@ func (c *verifyCmd) verifyStream(ctx context.Context, store *pebble.Store, v *au
 	if err = errors.Join(bad, err); err != nil {
 		return err
 	}
-	return conclude(out, v)
+	return c.conclude(out, v)
 }
 
 // witness has the read models tell which event stood where, as far as they remember.
