@@ -31,6 +31,12 @@ func TestAnAuditorsWork(t *testing.T) {
 	c.call("PolicyService/PutChannel", `{"channel": {"channel_id": "web", "sourcing": ["dc"]}}`)
 	must("publish", "--source", "wms", "--id", "d-1", "movement", `{"sku": "milk", "location": "dc", "quantity": 10, "received": {}}`)
 	c.awaitATS("milk", "10")
+	if out := must("verify"); !strings.Contains(out, "No tree head is recorded yet") {
+		t.Errorf("verify before there is a head: %s", out)
+	}
+	if _, trouble, code := c.run("audit", "key", "--data", dir); code != 1 || !strings.Contains(trouble, "--data") {
+		t.Errorf("audit key of another directory: %s", trouble)
+	}
 	head, data := filepath.Join(dir, "head.txt"), []string{"--data", settings.Data}
 	if out := must("audit", "head", "--grpc", c.n.GRPC, "--record", "--export", head); !strings.Contains(out, "up to position ") {
 		t.Errorf("audit head: %s", out)
@@ -46,7 +52,18 @@ func TestAnAuditorsWork(t *testing.T) {
 	if out := must("verify", "--since", head, "--key", key); !strings.Contains(out, "1 recorded tree heads fit") {
 		t.Errorf("verify: %s", out)
 	}
-	must("verify", "--sku", "milk")
+	if out := must("verify", "--sku", "milk"); !strings.Contains(out, "events of 1 streams follow") || strings.Contains(out, "recorded tree heads") {
+		t.Errorf("verify --sku: %s", out)
+	}
+	if _, trouble, code := c.run("verify", "--sku", "mlik"); code != 1 || !strings.Contains(trouble, `no events of SKU "mlik"`) {
+		t.Errorf("the history of a SKU that nobody knows was proved: %s", trouble)
+	}
+	if _, trouble, code := c.run("history", "mlik"); code != 0 || !strings.Contains(trouble, `no events of SKU "mlik"`) {
+		t.Errorf("history of a SKU that nobody knows: %s", trouble)
+	}
+	if out := must("verify"); strings.Contains(out, "--since") {
+		t.Errorf("verify tells of a head that nobody gave: %s", out)
+	}
 	if out := must("verify", "--quick", "--since", head, "--key", key); !strings.Contains(out, "begins with") {
 		t.Errorf("verify --quick: %s", out)
 	}
@@ -112,6 +129,8 @@ func TestVerifyNeedsWhatItComparesWith(t *testing.T) {
 		"no events":   {"--offline", t.TempDir()},
 		"one --since": {"--quick"},
 		"tree head":   {"--quick", "--since", file},
+		"audit key":   {"--key", "foo", "--since", file},
+		"leave --sku": {"--sku", "milk", "--since", file},
 	} {
 		var o, e strings.Builder
 		if code := run(t.Context(), append([]string{"verify"}, args...), streams{&o, &e}); code != 1 || !strings.Contains(e.String(), want) {

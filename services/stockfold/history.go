@@ -57,7 +57,22 @@ func (c *historyCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error
 	if err == nil {
 		err = x.run(ctx, c.request(), each)
 	}
+	if err == nil && x.events == 0 {
+		fmt.Fprintln(std.err, c.nothing())
+	}
 	return explain(err, c.GRPC)
+}
+
+// nothing says that nothing was found: an empty answer could be a typing mistake.
+func (c *historyCmd) nothing() string {
+	text := "There are no events"
+	if c.SKU != "" {
+		text += fmt.Sprintf(" of SKU %q", c.SKU)
+	}
+	if !c.From.IsZero() || !c.Until.IsZero() {
+		text += " recorded in that time"
+	}
+	return text + "."
 }
 
 func (c *historyCmd) request() *pb.ListStoredEventsRequest {
@@ -76,6 +91,7 @@ type exporting struct {
 	history pb.HistoryServiceClient
 	out     io.Writer
 	head    *pb.TreeHead
+	events  int // told so far
 }
 
 func (x *exporting) run(ctx context.Context, ask *pb.ListStoredEventsRequest, each func(context.Context, *pb.StoredEvent) error) error {
@@ -88,6 +104,7 @@ func (x *exporting) run(ctx context.Context, ask *pb.ListStoredEventsRequest, ea
 			if err := each(ctx, e); err != nil {
 				return err
 			}
+			x.events++
 		}
 		if ask.PageToken = page.NextPageToken; ask.PageToken == "" {
 			return nil
