@@ -28,7 +28,7 @@ type historyCmd struct {
 
 // Help is shown below the flags.
 func (*historyCmd) Help() string {
-	return `Shows the events of a SKU, the oldest first. An export can be read with standard tools, and checked by itself with
+	return `Shows the events of a SKU, the oldest first, with what each says in short, in base units, and where it came from. An export can be read with standard tools, and checked by itself with
 'stockfold verify --proof': in each line, stored.event is the event, stored.leaf the bytes that seals and tree are made of, index its number
 among all events, and path the hashes that lead from it to the tree head of the first line (RFC 6962).
 
@@ -142,8 +142,16 @@ func (x *exporting) export(ctx context.Context, e *pb.StoredEvent) error {
 // show prints an event for people.
 func (x *exporting) show(_ context.Context, e *pb.StoredEvent) error {
 	v := e.Event
-	_, err := fmt.Fprintf(x.out, "%6d  %s  %-24s %s%s%s\n", v.Revision, v.RecordedAt.AsTime().Format("2006-01-02 15:04:05.000"), v.Type, origin(v), delayed(v), acted(v))
+	_, err := fmt.Fprintf(x.out, "%6d  %s  %-24s %s%s%s%s\n", v.Revision, v.RecordedAt.AsTime().Format("2006-01-02 15:04:05.000"), v.Type, said(v),
+		origin(v), delayed(v), acted(v))
 	return err
+}
+
+func said(v *pb.Event) string {
+	if text := eventText(v); text != "" {
+		return text + "; "
+	}
+	return ""
 }
 
 func origin(v *pb.Event) string {

@@ -94,7 +94,7 @@ func (d *drawing) draw(parent, indent string) {
 func stepText(s *pb.TraceStep) string {
 	switch {
 	case s.Event != nil:
-		return fmt.Sprintf("%s  %s #%d", s.Event.Type, s.Event.Stream, s.Event.Revision)
+		return strings.TrimSpace(fmt.Sprintf("%s  %s #%d  %s", s.Event.Type, s.Event.Stream, s.Event.Revision, eventText(s.Event)))
 	case s.DeadLetter != nil:
 		return fmt.Sprintf("DEAD LETTER %s  %s: %s; tried %d times, %s", s.DeadLetter.DeadLetterId, s.DeadLetter.Reason, s.DeadLetter.Message,
 			s.DeadLetter.Attempts, strings.ToLower(strings.TrimPrefix(s.DeadLetter.State.String(), "DEAD_LETTER_STATE_")))
