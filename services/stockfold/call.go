@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -167,6 +168,9 @@ func explain(err error, addr string) error {
 	st, ok := status.FromError(err)
 	if !ok {
 		return err
+	}
+	if st.Code() == codes.Unavailable && len(st.Details()) == 0 && strings.Contains(st.Message(), "Error while dialing") { // in the library's words
+		return fmt.Errorf("no service answers at %s (%s: %s); --grpc, or STOCKFOLD_GRPC, says where it is", addr, st.Code(), st.Message())
 	}
 	text := fmt.Sprintf("%s answered %s: %s", addr, st.Code(), st.Message())
 	for _, detail := range st.Details() {

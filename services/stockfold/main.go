@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -82,18 +84,41 @@ func run(ctx context.Context, args []string, std streams) int {
 		return exit // help was asked for
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "stockfold: %v\nstockfold --help says more.\n", err)
+		fmt.Fprintf(std.err, "stockfold: %v\n%s --help says more.\n", err, asked(err))
 		return 2
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return exitCode(parsed.Run(std, c.Log.logger(std.err)), std.err)
 }
 
+// asked is the command that a wrong command line is about, as far as it can be told.
+func asked(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context != nil && wrong.Context.Selected() != nil {
+		return wrong.Context.Selected().FullPath()
+	}
+	return "stockfold"
+}
+
+// readInstant reads a point in time of the command line.
+func readInstant(c *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := c.Scan.PopValueInto("time", &text); err != nil {
+		return err
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return fmt.Errorf("%q is no instant with its offset from UTC, such as 2017-03-31T23:59:59-05:00 or 2017-04-01T04:59:59Z", text)
+	}
+	target.Set(reflect.ValueOf(t))
+	return nil
+}
+
 // newParser describes the command line.
 func newParser(std streams, more ...kong.Option) (*cli, *kong.Kong) {
 	c := &cli{}
 	options := append([]kong.Option{kong.Name("stockfold"), kong.Description(description), kong.DefaultEnvars("STOCKFOLD"),
-		kong.Writers(std.out, std.err), kong.ExplicitGroups(groups),
+		kong.Writers(std.out, std.err), kong.ExplicitGroups(groups), kong.TypeMapper(reflect.TypeFor[time.Time](), kong.MapperFunc(readInstant)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth})}, more...)
 	return c, kong.Must(c, options...)
 }

@@ -39,8 +39,13 @@ Examples:
 
 // Run asks and writes.
 func (c *rollForwardCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error {
-	if c.Trace && c.SKU == "" {
+	switch {
+	case c.Trace && c.SKU == "":
 		return errors.New("--trace lists the events of one SKU: name it with --sku")
+	case c.Trace && c.Total:
+		return errors.New("--trace lists events, and --total adds up: give one of them")
+	case c.To.Before(c.From):
+		return errors.New("--to must not be before --from")
 	}
 	return c.ask(ctx, std, func(ctx context.Context, client pb.SnapshotServiceClient, out io.Writer) error {
 		w := bufio.NewWriter(out)
@@ -48,7 +53,10 @@ func (c *rollForwardCmd) Run(ctx context.Context, std streams, _ *slog.Logger) e
 		if c.Trace {
 			run = c.trace
 		}
-		return errors.Join(run(ctx, client, w, std.err), w.Flush())
+		if err := run(ctx, client, w, std.err); err != nil {
+			return err
+		}
+		return w.Flush()
 	})
 }
 

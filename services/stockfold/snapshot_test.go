@@ -122,3 +122,30 @@ func TestStepsAreCSV(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// Questions about the past that cannot be answered say what is wrong with them, and print nothing that looks like the beginning of an answer.
+func TestWrongQuestionsAboutThePastAreExplained(t *testing.T) {
+	t.Parallel()
+	nowhere := freeAddresses(t, 1)[0]
+	march := []string{"rollforward", "--from", newYear, "--to", "2017-03-01T00:00:00Z"}
+	for _, x := range []struct {
+		want string
+		code int
+		args []string
+	}{
+		{`"2017-01-10" is no instant with its offset from UTC, such as 2017-03-31T23:59:59-05:00`, 2, []string{"snapshot", "--at", "2017-01-10"}},
+		{"stockfold snapshot --help says more", 2, []string{"snapshot"}},
+		{"stockfold audit head --help says more", 2, []string{"audit", "head", "--exprot", "x"}},
+		{"stockfold --help says more", 2, []string{"snapshto"}},
+		{"--to must not be before --from", 1, []string{"rollforward", "--from", newYear, "--to", "2016-12-31T23:59:59Z"}},
+		{"name it with --sku", 1, append(march, "--trace")},
+		{"give one of them", 1, append(march, "--trace", "--total", "--sku", "tea")},
+		{"no service answers at " + nowhere, 1, append(march, "--grpc", nowhere)},
+		{"STOCKFOLD_GRPC", 1, []string{"trace", "x", "--grpc", nowhere}},
+	} {
+		var out, trouble strings.Builder
+		if code := run(t.Context(), x.args, streams{&out, &trouble}); code != x.code || !strings.Contains(trouble.String(), x.want) || out.Len() > 0 {
+			t.Errorf("%s: exit code %d\n%s%s", x.args, code, out.String(), trouble.String())
+		}
+	}
+}
