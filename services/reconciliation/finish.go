@@ -176,7 +176,8 @@ func (s *Service) count(source string, t *reconciliation.Totals) {
 			s.stats.classes[c.Class].Add(c.Discrepancies)
 		}
 	}
-	last := LastRun{Ratio: float64(t.Discrepancies) / float64(max(t.Rows, 1)), ValueAtRisk: map[string]int64{}}
+	bad := t.Discrepancies + t.Refused
+	last := LastRun{Ratio: float64(bad) / float64(max(t.Matched+bad, 1)), ValueAtRisk: map[string]int64{}}
 	for _, v := range t.ValueAtRisk {
 		last.ValueAtRisk[v.Currency] = v.Minor
 	}

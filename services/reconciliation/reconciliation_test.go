@@ -158,6 +158,13 @@ func TestARowThatCannotBeReadIsListedWithItsLine(t *testing.T) {
 	if run.Totals.Refused != 2 || run.Totals.Matched != 1 {
 		t.Errorf("totals %v", run.Totals)
 	}
+	if ratio := s.Reconcile.Stats().Last["erp"].Ratio; ratio != 2.0/3 {
+		t.Errorf("with 2 of 3 rows unread, %v of the last run differs", ratio)
+	}
+	s.found(s.header("b"), &pb.SourceRow{Sku: "", Quantity: 1, Line: 7}) // an alert that waits for this number does not end here
+	if ratio := s.Reconcile.Stats().Last["erp"].Ratio; ratio != 1 {
+		t.Errorf("with nothing read, %v of the last run differs", ratio)
+	}
 }
 
 func TestWhatIsWrongWithAHeaderIsNamed(t *testing.T) {

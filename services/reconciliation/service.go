@@ -171,7 +171,7 @@ func (s *Service) Stats() Stats {
 
 // LastRun is what the latest run of a source came to.
 type LastRun struct {
-	Ratio       float64 // discrepancies per row
+	Ratio       float64 // discrepancies per row; a row that could not be read or compared counts as one, since nobody knows that it agrees
 	ValueAtRisk map[string]int64
 }
 

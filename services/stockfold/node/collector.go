@@ -86,7 +86,7 @@ var (
 	runsFailed  = describe("reconciliation_failures_total", "Times that a comparison did not come to its end; it is tried again.")
 	differences = describe("reconciliation_discrepancies_total", "Discrepancies found by this process, by class.", "class")
 	corrections = describe("reconciliation_corrections_total", "Corrections that runs of this process made.")
-	runDiffers  = describe("reconciliation_discrepancy_ratio", "Discrepancies per row of the last run of a source.", "source")
+	runDiffers  = describe("reconciliation_discrepancy_ratio", "Discrepancies per row of the last run of a source; a row that could not be read or compared counts as one.", "source")
 	runRisk     = describe("reconciliation_value_at_risk", "Value at risk of the last run of a source, in minor units of a currency.", "source", "currency")
 	filesBad    = describe("reconciliation_files_refused_total", "Snapshots in the watched directory that could not be taken in.")
 
