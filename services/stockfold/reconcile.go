@@ -68,6 +68,8 @@ listed with their lines.
 A snapshot is known by source, document, instant and scope: the same one again prints the run that there is. The exit code is 0 when all agrees, 1 when something
 differs or could not be read.
 
+With --policy correct, a source corrects where it is the system of record: a location's owners say so (owners in a file of rules, or as below).
+
 A service with --reconcile-dir DIR compares the files that others put there: NAME.csv, and beside it, written last, NAME.csv.run.json such as
   {"source": "erp", "document": "stock-2017-01-15", "asOf": "2017-01-16T05:00:00Z"}
 
@@ -76,6 +78,7 @@ Examples:
   stockfold reconcile run shop.jsonl --source shop --as-of 2017-01-16T12:00:00-05:00 --scope channel:web --format csv
   stockfold reconcile wms.parquet --source wms --as-of 2017-01-16T00:00:00-05:00 --scope location:367 --complete \
     --policy correct --max-units 20 --max-total 500
+  stockfold call PolicyService/PutOwners '{"owners": {"location_id": "367", "ownerships": [{"fact": "OWNED_FACT_ON_HAND", "sources": ["wms"]}]}}'
   stockfold reconcile list --source erp
   stockfold reconcile show RUN --class unexplained`
 }

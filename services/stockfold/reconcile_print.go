@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -73,7 +74,7 @@ func (c *reconcileService) print(ctx context.Context, client pb.ReconciliationSe
 		end = func() error { table.Flush(); return table.Error() }
 	default:
 		printRun(out, run)
-		print = func(d *pb.Discrepancy) error { printDiscrepancy(out, d); return nil }
+		print = func(d *pb.Discrepancy) error { printDiscrepancy(out, run.Run.Header, d); return nil }
 	}
 	for request := (&pb.ListDiscrepanciesRequest{RunId: id, Class: class, PageSize: 1000}); ; {
 		page, err := client.ListDiscrepancies(ctx, request)
@@ -126,7 +127,7 @@ func printRun(out io.Writer, r *pb.GetRunResponse) {
 	}
 }
 
-func printDiscrepancy(out io.Writer, d *pb.Discrepancy) {
+func printDiscrepancy(out io.Writer, h *pb.SnapshotHeader, d *pb.Discrepancy) {
 	at := ""
 	if d.Location != "" {
 		at = " at " + d.Location
@@ -140,7 +141,7 @@ func printDiscrepancy(out io.Writer, d *pb.Discrepancy) {
 	}
 	fmt.Fprintf(out, ": %s\n", className(d.Class))
 	for _, e := range d.Evidence {
-		fmt.Fprintf(out, "  %s %s: %s", e.Kind, e.Id, e.Text)
+		fmt.Fprintf(out, "  %s: %s", strings.TrimSpace(e.Kind+" "+e.Id), e.Text)
 		if e.Units != 0 {
 			fmt.Fprintf(out, " (%+d)", e.Units)
 		}
@@ -148,11 +149,21 @@ func printDiscrepancy(out io.Writer, d *pb.Discrepancy) {
 		fmt.Fprintln(out)
 	}
 	if d.Proposed != 0 {
-		within := "proposed"
-		if d.WithinLimits {
-			within = "within the limits"
-		}
-		fmt.Fprintf(out, "  adjust by %+d: %s\n", d.Proposed, within)
+		fmt.Fprintf(out, "  adjust by %+d: %s\n", d.Proposed, proposal(h, d))
+	}
+}
+
+// proposal says whether the run may correct a discrepancy, and if it was asked to and may not, why.
+func proposal(h *pb.SnapshotHeader, d *pb.Discrepancy) string {
+	switch {
+	case d.WithinLimits:
+		return "within the limits"
+	case h.Policy != pb.ReconciliationPolicy_RECONCILIATION_POLICY_CORRECT:
+		return "proposed"
+	case d.Proposed > h.MaxUnits || d.Proposed < -h.MaxUnits:
+		return fmt.Sprintf("proposed, as it is more than the %d units that one place may be corrected by", h.MaxUnits)
+	default:
+		return fmt.Sprintf("proposed, as %s was not the system of record of this location; PolicyService/PutOwners names it", h.Source)
 	}
 }
 
@@ -222,10 +233,15 @@ func (c *reconcileService) printRuns(to io.Writer, list *pb.ListRunsResponse) er
 	if c.Format == "csv" {
 		return csv.NewWriter(to).WriteAll(rows)
 	}
+	rows[0][9] = "value_at_risk (minor units)"
+	return printTable(to, rows)
+}
+
+// printTable prints rows in columns for people.
+func printTable(to io.Writer, rows [][]string) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		if _, err := fmt.Fprintln(to, strings.Join(row, "  ")); err != nil {
-			return err
-		}
+		fmt.Fprintln(w, strings.Join(row, "\t")) // told by Flush
 	}
-	return nil
+	return w.Flush()
 }
