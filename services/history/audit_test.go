@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -203,6 +204,14 @@ func TestATraceFollowsAnOrderAcrossStreams(t *testing.T) {
 		}
 	}
 	servicetest.Refused(t, errOf(w.HistoryClient().Trace(t.Context(), &pb.TraceRequest{Id: "nobody"})), codes.NotFound, "UNKNOWN_TRACE")
+	for _, s := range whole { // what the service did for the order follows from the order, and not from nowhere
+		if s.Event != nil && s.ParentId == "" && s.Event.Type != "OrderReceived" {
+			t.Errorf("%s of %s stands alone:\n%s", s.Event.Type, s.Event.Stream, tree(whole, "", ""))
+		}
+	}
+	if got := tree(whole, "", ""); !strings.Contains(got, "\n  ReservationPlaced sku-milk (") || !strings.Contains(got, "\n    ReservationConfirmed sku-tea (") {
+		t.Errorf("got\n%s", got)
+	}
 }
 
 // A message is traced from its log to what was published, with what could not be applied of it.

@@ -257,10 +257,15 @@ func (x *tracing) addOrigins(context.Context) error {
 	for _, step := range x.events {
 		byID[step.Id] = step
 	}
+	at := x.places()
 	for _, position := range x.positions() {
 		step := x.events[position]
 		x.steps = append(x.steps, step)
-		if cause := byID[step.Event.CausationId]; cause != nil && cause != step {
+		cause := byID[step.Event.CausationId]
+		if cause == nil {
+			cause = behind(step.Event, at)
+		}
+		if cause != nil && cause != step {
 			step.ParentId, step.DelayMs = cause.Id, delay(cause, step)
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -101,6 +102,14 @@ func fact(id string, x *order.Physical) stock.Fact {
 // key names what a version of an order does, once.
 func key(id string, version uint64, what string) string {
 	return "order:" + strconv.Itoa(len(id)) + ":" + id + ":" + strconv.FormatUint(version, 10) + ":" + what
+}
+
+// VersionBehind reads from the idempotency key of an event which version of an order it is what came of: the number of the order's events by then.
+func VersionBehind(idempotencyKey, id string) (uint64, bool) {
+	rest, ours := strings.CutPrefix(idempotencyKey, "order:"+strconv.Itoa(len(id))+":"+id+":")
+	number, _, whole := strings.Cut(rest, ":")
+	version, err := strconv.ParseUint(number, 10, 64)
+	return version, ours && whole && err == nil && version > 0
 }
 
 // asking makes the question to one SKU.
