@@ -60,9 +60,10 @@ func (c *traceCmd) Run(ctx context.Context, std streams, _ *slog.Logger) error {
 
 // traceText draws a trace.
 func traceText(id string, t *pb.TraceResponse) string {
-	d := &drawing{below: map[string][]*pb.TraceStep{}}
+	d := &drawing{below: map[string][]*pb.TraceStep{}, position: map[string]uint64{}}
 	for _, s := range t.Steps {
 		d.below[s.ParentId] = append(d.below[s.ParentId], s)
+		d.position[s.Id] = s.Event.GetPosition()
 	}
 	fmt.Fprintf(&d.b, "%s: %d steps\n", id, len(t.Steps))
 	d.draw("", "")
@@ -74,8 +75,9 @@ func traceText(id string, t *pb.TraceResponse) string {
 
 // drawing is a tree in the making.
 type drawing struct {
-	below map[string][]*pb.TraceStep
-	b     strings.Builder
+	below    map[string][]*pb.TraceStep
+	position map[string]uint64 // of events, by step
+	b        strings.Builder
 }
 
 func (d *drawing) draw(parent, indent string) {
@@ -86,7 +88,7 @@ func (d *drawing) draw(parent, indent string) {
 		if i == len(list)-1 {
 			branch, more = "└─ ", "   "
 		}
-		fmt.Fprintf(&d.b, "%s%s%s  %s%s%s\n", indent, branch, s.At.AsTime().Format("2006-01-02 15:04:05.000"), stepText(s), after(s), by(s))
+		fmt.Fprintf(&d.b, "%s%s%s  %s%s%s%s\n", indent, branch, s.At.AsTime().Format("2006-01-02 15:04:05.000"), stepText(s), with(s, d.position[parent]), after(s), by(s))
 		d.draw(s.Id, indent+more)
 	}
 }
@@ -102,6 +104,14 @@ func stepText(s *pb.TraceStep) string {
 		return fmt.Sprintf("published to %s  %s ATS %d", s.Through, s.Published.Channel, s.Published.Ats)
 	}
 	return "from " + s.Through + ", " + s.Reason
+}
+
+// with says of a published value that it also has what came after the event that it is drawn below: then that need not be why it changed.
+func with(s *pb.TraceStep, position uint64) string {
+	if s.Published.GetPosition() <= position {
+		return ""
+	}
+	return fmt.Sprintf(", with what followed up to position %d", s.Published.Position)
 }
 
 func after(s *pb.TraceStep) string {
