@@ -204,3 +204,46 @@ func TestStreamsAreListedInPages(t *testing.T) {
 		}
 	}
 }
+
+// Who reads a stream while its events are rewritten at once gets all of them as they were, or all as they are.
+func TestAStreamIsReadBeforeOrAfterARewrite(t *testing.T) {
+	s := openOn(t, vfs.NewMem())
+	const events = 12 // read one by one at first, and then with an iterator
+	for i := range events {
+		e := aggregates.NewEvent{ID: aggregates.NewEventID("sku-0", fmt.Sprint(i), 0, nil), Type: "Told", Data: []byte{0}}
+		if _, err := s.Append(t.Context(), "sku-0", uint64(i), []aggregates.NewEvent{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := inStream(t, s, "sku-0")
+	done := make(chan error, 1)
+	go func() {
+		for n := range byte(200) {
+			changed := slices.Clone(all)
+			for i := range changed {
+				changed[i].Data = []byte{n}
+			}
+			if err := s.Rewrite(t.Context(), changed); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for {
+		list := inStream(t, s, "sku-0")
+		for _, r := range list {
+			if !bytes.Equal(r.Data, list[0].Data) {
+				t.Fatalf("event %d is of rewriting %d, the first of %d", r.Revision, r.Data, list[0].Data)
+			}
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+		}
+	}
+}

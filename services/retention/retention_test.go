@@ -17,6 +17,7 @@ import (
 
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/aggregates/valuation"
 	tree "github.com/stockfold/stockfold/projections/audit"
 	"github.com/stockfold/stockfold/projections/ledger"
@@ -500,6 +501,60 @@ func TestARunThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 			t.Fatalf("finished: %v, %+v", err, v)
 		}
 	}
+}
+
+// What speaks of the same is rewritten at once, however little that is: who folds a SKU while a run is under way, or after one that was cut off, finds the end of
+// every reservation of which he has seen the beginning.
+func TestARunThatIsCutOffWithinASKU(t *testing.T) {
+	for limit := range 6 {
+		restore := retention.Rounds(600)
+		s := start(t, 7)
+		s.live(150)
+		s.clock.Advance(40 * day)
+		s.live(10)
+		was := s.states()
+		cut := &cutOff{Store: s.Store, left: limit}
+		broken := retention.New(retention.Config{Store: cut, Trail: s.TreeStream, Heads: noKey{}, Now: s.Now})
+		if _, err := broken.Condense(t.Context(), retention.Request{Before: s.Now().Add(-48 * time.Hour)}); err == nil {
+			t.Fatal("not cut off")
+		}
+		if is := s.states(); !reflect.DeepEqual(was, is) {
+			t.Errorf("cut off after %d: SKUs come to something else", limit)
+		}
+		restore()
+		s.condense(48*time.Hour, false)
+		if is := s.states(); !reflect.DeepEqual(was, is) {
+			t.Errorf("finished after %d: SKUs come to something else", limit)
+		}
+		if v, err := s.verify(); err != nil || v.Unattested {
+			t.Errorf("finished after %d: %v", limit, err)
+		}
+	}
+}
+
+// states are the states of the SKUs, folded anew.
+func (s *shop) states() (list [][]byte) {
+	s.Helper()
+	for i := range 5 {
+		var state stock.State
+		err := s.Store.ReadStream(s.Context(), fmt.Sprint("sku-sku ", i), 0, func(r aggregates.Record) bool {
+			fact, meta, err := codec.Decode(r)
+			if err != nil {
+				s.Fatal(err)
+			}
+			state.Evolve(fact, meta)
+			return true
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+		b, err := state.MarshalBinary()
+		if err != nil {
+			s.Fatal(err)
+		}
+		list = append(list, b)
+	}
+	return list
 }
 
 type noKey struct{}

@@ -25,22 +25,21 @@ func (e *TamperedError) Error() string {
 	return fmt.Sprintf("event %d of stream %q does not follow from the one before it, and nothing is condensed that cannot be proved; stockfold verify tells more", e.Revision, e.Stream)
 }
 
-// maxNames bounds the documents, reservations and orders of a stream that is condensed, and maxBatch and batchBytes what is rewritten at once.
-const (
-	maxNames   = 1 << 21
-	maxBatch   = 256
-	batchBytes = 1 << 20
-)
+// maxNames bounds the documents, reservations and orders of a stream that is condensed, and events that speak of none.
+const maxNames = 1 << 21
+
+// maxRound is how many bytes of a stream are rewritten at once. Events that speak of the same and are more stay as they are.
+const maxRound = 8 << 20
 
 // stream condenses one stream. It reads it several times, up to where it ended the first time.
 func (r *run) stream(ctx context.Context, name string) error {
 	r.SKUs++
-	x := &walk{run: r, name: name, names: names{of: map[string]int32{}}}
+	x := &walk{run: r, name: name, names: newNames()}
 	if err := x.survey(ctx); err != nil {
 		return err
 	}
 	r.Summary.Before += x.condensed
-	if !x.old || len(x.names.of) > maxNames {
+	if !x.old || len(x.names.parent) > maxNames {
 		x.leave(x.old)
 		return nil
 	}
@@ -112,7 +111,11 @@ type event struct {
 // maxEvents is how many events of a stream are kept in memory, instead of being read for each step.
 const maxEvents = 4096
 
-var keptEvents uint64 = maxEvents // fewer in tests
+// Fewer in tests.
+var (
+	keptEvents uint64 = maxEvents
+	roundBytes        = maxRound
+)
 
 // keep keeps an event, unless there are too many.
 func (x *walk) keep(e *event) {
@@ -165,7 +168,7 @@ func (x *walk) survey(ctx context.Context) error {
 		x.keep(e)
 		x.state.Evolve(e.fact, e.meta)
 		if _, _, condensed := codec.CutCondensed(e.Data); condensed {
-			x.condensed, unknown = x.condensed+1, true
+			x.condensed, unknown, x.names.command = x.condensed+1, true, ""
 			x.before = audit.NextDigest(x.before, &e.Record)
 			return nil
 		}
@@ -179,7 +182,7 @@ func (x *walk) survey(ctx context.Context) error {
 		}
 		recent := e.meta.RecordedAt >= x.Request.Before
 		x.old = x.old || !recent
-		return x.names.link(&e.Record, recent)
+		return x.names.link(e, recent)
 	})
 	if errors.Is(err, errRecent) {
 		return nil
@@ -193,10 +196,14 @@ var errRecent = errors.New("begun lately")
 // find marks what the state still needs, with all that speaks of the same.
 func (x *walk) find(ctx context.Context) error {
 	return x.each(ctx, x.length, func(e *event) error {
-		if e.meta.RecordedAt >= x.Request.Before || !x.needed(e) {
+		if _, _, condensed := codec.CutCondensed(e.Data); condensed || e.meta.RecordedAt >= x.Request.Before || !x.needed(e) {
 			return nil
 		}
-		return x.names.link(&e.Record, true)
+		set, err := x.names.set(e)
+		if err == nil {
+			x.names.need[set] = true
+		}
+		return err
 	})
 }
 
@@ -209,6 +216,7 @@ func (x *walk) needed(e *event) bool {
 type condense struct {
 	*walk
 	aliases map[string]string
+	set     int32  // of the last event
 	last    uint64 // the event that gave names last
 	count   int    // how many
 	key     string // of the last command
@@ -218,18 +226,14 @@ type condense struct {
 func (x *walk) condense() *condense { return &condense{walk: x, aliases: map[string]string{}} }
 
 func (c *condense) next(e *event) (data []byte, err error) {
+	if e.meta.IdempotencyKey != c.key || c.command == "" {
+		c.key, c.command = e.meta.IdempotencyKey, alias(e.Revision, 0)
+	}
 	if _, _, condensed := codec.CutCondensed(e.Data); condensed || e.meta.RecordedAt >= c.Request.Before {
 		return nil, nil
 	}
-	needed := c.needed(e)
-	if err := codec.EachName(&e.Record, func(id string) { needed = needed || c.names.needed(id) }); err != nil {
+	if c.set, err = c.names.set(e); err != nil || c.names.need[c.set] {
 		return nil, err
-	}
-	if needed {
-		return nil, nil
-	}
-	if e.meta.IdempotencyKey != c.key || c.command == "" {
-		c.key, c.command = e.meta.IdempotencyKey, alias(e.Revision, 0)
 	}
 	return codec.Condense(nil, &e.Record, c.command, func(id string) string { return c.rename(id, e.Revision) })
 }
@@ -259,6 +263,8 @@ func alias(revision uint64, n int) string {
 // compare folds the stream as it would be, and tells whether it comes to the same.
 func (x *walk) compare(ctx context.Context) (same bool, err error) {
 	var state stock.State
+	x.done, x.kept, x.bytesBefore, x.bytesAfter, x.digest = 0, 0, 0, 0, domain.Hash{}
+	x.names.measure()
 	c := x.condense()
 	same = true
 	err = x.each(ctx, x.length, func(e *event) error {
@@ -269,6 +275,7 @@ func (x *walk) compare(ctx context.Context) (same bool, err error) {
 		was, meta := e.fact, e.meta
 		if data != nil {
 			x.done++
+			x.names.size[c.set] += len(data)
 			x.bytesBefore, x.bytesAfter = x.bytesBefore+int64(len(e.Data)), x.bytesAfter+int64(len(data))
 			e.Data = data
 			if e.fact, e.meta, err = codec.Decode(e.Record); err != nil {
@@ -284,6 +291,9 @@ func (x *walk) compare(ctx context.Context) (same bool, err error) {
 		}
 		return nil
 	})
+	if err == nil && x.names.refuse(roundBytes) {
+		return x.compare(ctx)
+	}
 	if err != nil || !same {
 		return false, err
 	}
@@ -295,37 +305,46 @@ func (x *walk) compare(ctx context.Context) (same bool, err error) {
 	return bytes.Equal(before, after), err
 }
 
-// rewrite writes the condensed form.
+// rewrite writes the condensed form, so many sets at once as may be.
 func (x *walk) rewrite(ctx context.Context) error {
 	if err := x.begin(ctx); err != nil {
 		return err
 	}
-	var batch []aggregates.Record
-	size := 0
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
+	for round, more := 1, true; more; round++ {
+		var records []aggregates.Record
+		var err error
+		if records, more, err = x.round(ctx, round); err != nil {
+			return err
 		}
-		err := x.Store.Rewrite(ctx, batch)
-		x.last = max(x.last, batch[len(batch)-1].Position)
-		batch, size = batch[:0], 0
-		return err
+		if err := x.Store.Rewrite(ctx, records); err != nil {
+			return err
+		}
+		x.last = max(x.last, records[len(records)-1].Position)
 	}
-	c := x.condense()
-	err := x.each(ctx, x.length, func(e *event) error {
+	return nil
+}
+
+// round condenses as many sets as may be rewritten at once, and tells whether there are more.
+func (x *walk) round(ctx context.Context, number int) (records []aggregates.Record, more bool, err error) {
+	size, c := 0, x.condense()
+	err = x.each(ctx, x.length, func(e *event) error {
 		data, err := c.next(e)
 		if err != nil || data == nil {
 			return err
 		}
-		e.Data = data
-		batch, size = append(batch, e.Record), size+len(data)
-		if len(batch) < maxBatch && size < batchBytes {
-			return nil
+		round := &x.names.round[c.set]
+		if *round == 0 {
+			if size > 0 && size+x.names.size[c.set] > roundBytes {
+				more = true
+				return nil
+			}
+			*round, size = number, size+x.names.size[c.set]
 		}
-		return flush()
+		if *round == number {
+			e.Data = data
+			records = append(records, e.Record)
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return flush()
+	return records, more, err
 }
