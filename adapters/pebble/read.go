@@ -87,6 +87,7 @@ type streamReader struct {
 	next    uint64 // events up to the last run seen
 	stopped bool
 	hidden  bool // a run is not visible yet
+	looking bool // up events one by one, while nothing is rewritten
 }
 
 func (s *Store) newStreamReader(ctx context.Context, stream string, visible uint64, each func(aggregates.Record) bool) (*streamReader, error) {
@@ -102,11 +103,26 @@ func (s *Store) newStreamReader(ctx context.Context, stream string, visible uint
 func (r *streamReader) needEvents() (err error) {
 	if r.events == nil {
 		r.events, err = r.store.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceEvent}, UpperBound: keyUpper(spaceEvent)})
+		r.endLooking()
 	}
 	return err
 }
 
+// mayLook tells whether events may be looked up one by one: an iterator shows what there was at one moment, and this does while nothing is rewritten.
+func (r *streamReader) mayLook() bool {
+	r.looking = r.looking || r.store.looks.begin()
+	return r.looking
+}
+
+func (r *streamReader) endLooking() {
+	if r.looking {
+		r.looking = false
+		r.store.looks.end()
+	}
+}
+
 func (r *streamReader) close(err error) error {
+	r.endLooking()
 	err = firstError(err, r.runs.Close())
 	if r.events != nil {
 		err = firstError(err, r.events.Close())
@@ -168,7 +184,7 @@ func (r *streamReader) get(x run, first, last uint64) error {
 
 // run hands out the events of a run from one position to another.
 func (r *streamReader) run(x run, first, last uint64) error {
-	if r.events == nil && r.gets+int(min(last-first, maxGets)) < maxGets {
+	if r.events == nil && r.gets+int(min(last-first, maxGets)) < maxGets && r.mayLook() {
 		return r.get(x, first, last)
 	}
 	if err := r.needEvents(); err != nil {

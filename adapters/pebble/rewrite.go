@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
@@ -59,6 +61,10 @@ func (s *Store) Rewrite(ctx context.Context, records []aggregates.Record) (err e
 	if err := s.checkThere(records); err != nil {
 		return err
 	}
+	if err := s.looks.hold(ctx); err != nil {
+		return err
+	}
+	defer s.looks.release()
 	r := newRequest()
 	for i := range records {
 		r.size += len(records[i].Data)
@@ -80,6 +86,46 @@ func (s *Store) Rewrite(ctx context.Context, records []aggregates.Record) (err e
 	}
 	return nil
 }
+
+// looks are the reads of streams that look up events one by one, and the rewrites, which wait for them: who reads sees all of a stream before a rewrite, or
+// all of it after. Reads never wait.
+type looks struct {
+	held  atomic.Int64 // rewrites
+	under atomic.Int64 // reads under way
+}
+
+// begin begins a read, unless something is being rewritten.
+func (l *looks) begin() bool {
+	l.under.Add(1)
+	if l.held.Load() == 0 {
+		return true
+	}
+	l.end()
+	return false
+}
+
+func (l *looks) end() { l.under.Add(-1) }
+
+// lookStep is how often a rewrite looks whether it still has to wait.
+const lookStep = time.Millisecond
+
+// hold has no read begin until release, and waits for those that have.
+func (l *looks) hold(ctx context.Context) error {
+	l.held.Add(1)
+	t := time.NewTicker(lookStep)
+	defer t.Stop()
+	for l.under.Load() > 0 {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			l.release()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (l *looks) release() { l.held.Add(-1) }
 
 // checkThere compares records with the events at their positions, all but the data. What is compared never changes.
 func (s *Store) checkThere(records []aggregates.Record) error {

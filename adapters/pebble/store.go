@@ -42,6 +42,7 @@ type Store struct {
 	kinds   interned
 	heads   heads
 	tail    tail
+	looks   looks
 	letters DeadLetters
 
 	queue   chan *request // to the committer
