@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/services/commands"
 )
 
 // written appends some events to some streams and returns all of them, as they are stored.
@@ -245,5 +246,25 @@ func TestAStreamIsReadBeforeOrAfterARewrite(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// A snapshot that was dropped is gone, and others stay.
+func TestADroppedSnapshotIsGone(t *testing.T) {
+	s := openOn(t, vfs.NewMem())
+	for _, stream := range []string{"sku-0", "sku-1"} {
+		if err := s.SaveSnapshot(t.Context(), stream, "v1", commands.Snapshot{Next: 3, Data: []byte("state")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := s.DropSnapshot(t.Context(), "sku-0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, gone, err := s.LoadSnapshot(t.Context(), "sku-0", "v1")
+	_, left, bad := s.LoadSnapshot(t.Context(), "sku-1", "v1")
+	if err != nil || bad != nil || gone || !left {
+		t.Errorf("dropped %v, the other %v, %v, %v", gone, left, err, bad)
 	}
 }

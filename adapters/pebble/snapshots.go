@@ -37,6 +37,19 @@ func (s *Store) SaveSnapshot(ctx context.Context, stream, schema string, x comma
 	return err
 }
 
+// DropSnapshot has a stream be without a snapshot. Like saving one it is not synced; but what is written after it is not there without it.
+func (s *Store) DropSnapshot(ctx context.Context, stream string) error {
+	if err := s.enterToWrite(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	r := newRequest()
+	r.lazy = true
+	r.put = func(b *pebbledb.Batch) error { return b.Delete(appendNamed(nil, spaceSnapshot, stream), nil) }
+	_, err := s.submit(ctx, r)
+	return err
+}
+
 // LoadSnapshot is commands.Store's.
 func (s *Store) LoadSnapshot(ctx context.Context, stream, schema string) (x commands.Snapshot, ok bool, err error) {
 	if err := s.enterToRead(ctx); err != nil {

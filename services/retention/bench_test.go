@@ -50,7 +50,7 @@ func BenchmarkCondense(b *testing.B) {
 			done.Wait()
 			clock.Advance(day)
 		}
-		s := retention.New(retention.Config{Store: store, Trail: heads, Heads: noKey{}, Now: clock.Now})
+		s := retention.New(retention.Config{Store: store, Stock: streams, Trail: heads, Heads: noKey{}, Now: clock.Now})
 		b.StartTimer()
 		began := time.Now()
 		sum, err := s.Condense(b.Context(), retention.Request{Before: clock.Now().Add(-2 * day)})

@@ -24,6 +24,7 @@ import (
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/audit"
+	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
@@ -487,7 +488,7 @@ func TestARunThatIsCutOffIsFinishedByTheNext(t *testing.T) {
 		since := s.Now().Add(-100 * day)
 		was := s.tell(since, end-1)
 		cut := &cutOff{Store: s.Store, left: limit}
-		broken := retention.New(retention.Config{Store: cut, Trail: s.TreeStream, Heads: noKey{}, Now: s.Now})
+		broken := retention.New(retention.Config{Store: cut, Stock: s.SKUs, Trail: s.TreeStream, Heads: noKey{}, Now: s.Now})
 		_, err := broken.Condense(t.Context(), retention.Request{Before: s.Now().Add(-48 * time.Hour)})
 		v, bad := s.verify()
 		if bad != nil || v.Unattested != (err != nil && cut.begun) {
@@ -514,7 +515,7 @@ func TestARunThatIsCutOffWithinASKU(t *testing.T) {
 		s.live(10)
 		was := s.states()
 		cut := &cutOff{Store: s.Store, left: limit}
-		broken := retention.New(retention.Config{Store: cut, Trail: s.TreeStream, Heads: noKey{}, Now: s.Now})
+		broken := retention.New(retention.Config{Store: cut, Stock: s.SKUs, Trail: s.TreeStream, Heads: noKey{}, Now: s.Now})
 		if _, err := broken.Condense(t.Context(), retention.Request{Before: s.Now().Add(-48 * time.Hour)}); err == nil {
 			t.Fatal("not cut off")
 		}
@@ -555,6 +556,55 @@ func (s *shop) states() (list [][]byte) {
 		list = append(list, b)
 	}
 	return list
+}
+
+// Commands that begin with a snapshot from before a reservation ended, and read the end of it condensed, decide on what they always did.
+func TestASnapshotFromBeforeComesToTheSame(t *testing.T) {
+	s := start(t, 8)
+	s.live(450)
+	s.clock.Advance(40 * day)
+	s.live(10)
+	was := s.loaded()
+	if done := s.condense(48*time.Hour, false); done.Condensed == 0 {
+		t.Fatal("nothing is condensed")
+	}
+	for i, is := range s.loaded() {
+		if !bytes.Equal(was[i], is) {
+			t.Errorf("SKU %d comes to something else", i)
+		}
+	}
+}
+
+// loaded are the states that commands of a process begun anew decide on.
+func (s *shop) loaded() (list [][]byte) {
+	s.Helper()
+	streams := commands.NewStreams(unsaved{s.Store}, commands.SKUs(), commands.Options{Now: s.clock.Now, Exclusive: true})
+	defer func() {
+		if err := streams.Close(s.Context()); err != nil {
+			s.Error(err)
+		}
+	}()
+	for i := range 5 {
+		var seen saw
+		if _, err := streams.Do(s.Context(), fmt.Sprint("sku ", i), aggregates.Metadata{IdempotencyKey: "read"}, &seen); err != nil {
+			s.Fatal(err)
+		}
+		list = append(list, seen)
+	}
+	return list
+}
+
+// unsaved keeps the snapshots that there are.
+type unsaved struct{ commands.Store }
+
+func (unsaved) SaveSnapshot(context.Context, string, string, commands.Snapshot) error { return nil }
+
+// saw is a state that somebody looked at.
+type saw []byte
+
+func (x *saw) Decide(state *stock.State, _ aggregates.Metadata, _ aggregates.Instant) (events []aggregates.Event, err error) {
+	*x, err = state.MarshalBinary()
+	return nil, err
 }
 
 type noKey struct{}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stockfold/stockfold/aggregates"
 	domain "github.com/stockfold/stockfold/aggregates/audit"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	"github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/refusals"
@@ -19,6 +20,7 @@ type Store interface {
 	Streams(ctx context.Context, prefix, after string, limit int) ([]string, error)
 	ReadStream(ctx context.Context, stream string, from uint64, each func(aggregates.Record) bool) error
 	Rewrite(ctx context.Context, records []aggregates.Record) error
+	DropSnapshot(ctx context.Context, stream string) error
 	Reclaim(ctx context.Context, position uint64) error
 }
 
@@ -30,6 +32,7 @@ type Heads interface {
 // Config says what the service works with. All but After and Log must be set.
 type Config struct {
 	Store Store
+	Stock commands.Doer[stock.State]  // whose states begin with the snapshots in the store
 	Trail commands.Doer[domain.State] // the stream of tree heads
 	Heads Heads
 	Now   func() aggregates.Instant

@@ -310,6 +310,9 @@ func (x *walk) rewrite(ctx context.Context) error {
 	if err := x.begin(ctx); err != nil {
 		return err
 	}
+	if err := x.forget(ctx); err != nil {
+		return err
+	}
 	for round, more := 1, true; more; round++ {
 		var records []aggregates.Record
 		var err error
@@ -322,6 +325,23 @@ func (x *walk) rewrite(ctx context.Context) error {
 		x.last = max(x.last, records[len(records)-1].Position)
 	}
 	return nil
+}
+
+// forget drops the snapshot, which may be of a time when more was needed: its reservations would end under names that it does not know. Who has begun with it,
+// reads the rest before the command here is decided; one that is saved after knows nothing that is not needed now.
+func (x *walk) forget(ctx context.Context) error {
+	if err := x.Store.DropSnapshot(ctx, x.name); err != nil {
+		return err
+	}
+	_, err := x.Stock.Do(ctx, x.name[len(aggregates.SKUPrefix):], aggregates.Metadata{IdempotencyKey: "read"}, reading{})
+	return err
+}
+
+// reading wants nothing.
+type reading struct{}
+
+func (reading) Decide(*stock.State, aggregates.Metadata, aggregates.Instant) ([]aggregates.Event, error) {
+	return nil, nil
 }
 
 // round condenses as many sets as may be rewritten at once, and tells whether there are more.
