@@ -341,6 +341,8 @@ func trouble(err error) (problem, bool) {
 		return again(codes.ResourceExhausted, ReasonReplayRunning, retryMuch, ""), true
 	case refusals.ErrCondensing:
 		return again(codes.ResourceExhausted, ReasonCondensing, retryMuch, ""), true
+	case retention.ErrUnread:
+		return again(codes.Unavailable, ReasonNotReady, retryMuch, ""), true
 	case refusals.ErrNotCondensable:
 		return problem{code: codes.FailedPrecondition, reason: ReasonNotCondensable}, true
 	case refusals.ErrNoReadModel:

@@ -14,7 +14,7 @@ import (
 )
 
 // Condense takes out of old events what is not needed for numbers. It returns *validation.Error, refusals.ErrNotCondensable, refusals.ErrCondensing,
-// *retention.TamperedError and the errors of the store.
+// refusals.ErrReplayRunning, retention.ErrUnread, *retention.TamperedError and the errors of the store.
 func (s *Service) Condense(r *pb.CondenseRequest, stream grpc.ServerStreamingServer[pb.CondenseResponse]) error {
 	if s.Retention == nil {
 		return refusals.ErrNotCondensable

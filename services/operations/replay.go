@@ -33,7 +33,7 @@ type Replays struct {
 }
 
 // Replay compares availability with its events folded anew, and mends what differs. It returns *validation.Error, refusals.ErrNoReadModel,
-// refusals.ErrReplayRunning, availability.ErrNoRoom, availability.ErrNotExchanged and the errors of the store and of the read model.
+// refusals.ErrReplayRunning, refusals.ErrCondensing, availability.ErrNoRoom, availability.ErrNotExchanged and the errors of the store and of the read model.
 func (s *Service) Replay(r *pb.ReplayRequest, stream grpc.ServerStreamingServer[pb.ReplayResponse]) error {
 	if s.Replays == nil {
 		return refusals.ErrNoReadModel
@@ -96,6 +96,13 @@ type replaying struct {
 func (r *replaying) run(ctx context.Context, s *Service) error {
 	switch {
 	case r.ask.FromScratch:
+		if s.Retention != nil {
+			release, err := s.Retention.Hold()
+			if err != nil {
+				return err
+			}
+			defer release()
+		}
 		return r.scratch(ctx, s.Store)
 	case r.ask.At != nil || r.ask.Position != 0:
 		return r.past(ctx, s)

@@ -3,6 +3,7 @@ package retention_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/audit"
 	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
@@ -574,6 +576,40 @@ func TestASnapshotFromBeforeComesToTheSame(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is condensed that a read model has still to read, nor while one is built anew: it would know the beginning of a reservation by one name, and the end by another.
+func TestNothingIsCondensedThatIsStillToBeRead(t *testing.T) {
+	s := start(t, 9)
+	s.live(60)
+	s.clock.Advance(40 * day)
+	s.live(10)
+	behind := retention.New(retention.Config{Store: s.Store, Stock: s.SKUs, Trail: s.TreeStream, Heads: noKey{}, Now: s.Now, Readers: []retention.Reader{reader(3)}})
+	ask := retention.Request{Before: s.Now().Add(-48 * time.Hour)}
+	if _, err := behind.Condense(t.Context(), ask); !errors.Is(err, retention.ErrUnread) {
+		t.Errorf("got %v", err)
+	}
+	if s.condensed().Data != nil {
+		t.Error("something is condensed")
+	}
+	release, err := s.Retention.Hold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Retention.Condense(t.Context(), ask); !errors.Is(err, refusals.ErrReplayRunning) {
+		t.Errorf("got %v", err)
+	}
+	release()
+	if s.condense(48*time.Hour, false); s.condensed().Data == nil {
+		t.Error("nothing is condensed")
+	}
+}
+
+// reader has come so far, and never gets on.
+type reader uint64
+
+func (r reader) Position() uint64 { return uint64(r) }
+
+func (r reader) WaitFor(context.Context, uint64) error { return errors.New("it has stopped") }
 
 // loaded are the states that commands of a process begun anew decide on.
 func (s *shop) loaded() (list [][]byte) {

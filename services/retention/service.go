@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -29,16 +30,30 @@ type Heads interface {
 	Record(ctx context.Context) (audit.Head, error)
 }
 
-// Config says what the service works with. All but After and Log must be set.
+// Reader reads events in the order of the store; a projection does.
+type Reader interface {
+	Position() uint64
+	WaitFor(ctx context.Context, position uint64) error
+}
+
+// Config says what the service works with. All but Readers, After and Log must be set.
 type Config struct {
 	Store Store
 	Stock commands.Doer[stock.State]  // whose states begin with the snapshots in the store
 	Trail commands.Doer[domain.State] // the stream of tree heads
 	Heads Heads
-	Now   func() aggregates.Instant
-	After time.Duration // condense events this old, once a day; 0 for never
-	Log   *slog.Logger
+	// Readers have read what is condensed: one that read the beginning of something before, and its end after, would not know them as the same.
+	Readers []Reader
+	Now     func() aggregates.Instant
+	After   time.Duration // condense events this old, once a day; 0 for never
+	Log     *slog.Logger
 }
+
+// readPatience is how long readers are waited for.
+const readPatience = 10 * time.Second
+
+// ErrUnread says that a read model has not come as far as what is to be condensed.
+var ErrUnread = errors.New("a read model has not read yet what is to be condensed; try again once it is there, stockfold status tells how far each is")
 
 // Bounds.
 const (
@@ -53,7 +68,8 @@ const (
 // Service condenses. Make it with New.
 type Service struct {
 	Config
-	running chan struct{} // holds one while it does
+	running chan struct{} // holds one while it does, or must not
+	held    atomic.Bool   // it must not
 }
 
 // New returns the service.
@@ -87,18 +103,38 @@ type Request struct {
 	Reclaiming func() error
 }
 
-// Condense condenses what was recorded before an instant. It returns refusals.ErrCondensing while another run does, *TamperedError, and the errors of the
+// Condense condenses what was recorded before an instant. It returns refusals.ErrCondensing while another run does,
+// refusals.ErrReplayRunning while it is held, ErrUnread, *TamperedError, and the errors of the
 // store; what was condensed up to then stays so, and the next run goes on.
 func (s *Service) Condense(ctx context.Context, r Request) (Summary, error) {
 	select {
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()
 	default:
-		return Summary{}, refusals.ErrCondensing
+		return Summary{}, s.busy()
 	}
 	x := &run{Service: s, Request: r, digests: audit.Digests{}}
 	err := x.all(ctx)
 	return x.Summary, err
+}
+
+// Hold has nothing be condensed until release is called, as something is read from the beginning. It returns refusals.ErrCondensing while something is condensed.
+func (s *Service) Hold() (release func(), err error) {
+	select {
+	case s.running <- struct{}{}:
+		s.held.Store(true)
+		return func() { s.held.Store(false); <-s.running }, nil
+	default:
+		return nil, s.busy()
+	}
+}
+
+// busy tells what keeps the service.
+func (s *Service) busy() error {
+	if s.held.Load() {
+		return refusals.ErrReplayRunning
+	}
+	return refusals.ErrCondensing
 }
 
 // Run condenses once a day, until ctx ends. Trouble is logged, and tried again the next day.
@@ -201,6 +237,23 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.begun = true
 	return r.record(ctx, domain.HistoryCondensed{Before: r.Request.Before})
+}
+
+// read waits until all readers have read up to a position.
+func (r *run) read(ctx context.Context, position uint64) error {
+	for _, x := range r.Readers {
+		if x.Position() >= position {
+			continue
+		}
+		waiting, cancel := context.WithTimeout(ctx, readPatience)
+		err := x.WaitFor(waiting, position)
+		if cancel(); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: %v", ErrUnread, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const actor = "stockfold"

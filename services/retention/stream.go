@@ -319,6 +319,9 @@ func (x *walk) rewrite(ctx context.Context) error {
 		if records, more, err = x.round(ctx, round); err != nil {
 			return err
 		}
+		if err := x.read(ctx, records[len(records)-1].Position); err != nil {
+			return err
+		}
 		if err := x.Store.Rewrite(ctx, records); err != nil {
 			return err
 		}

@@ -229,7 +229,8 @@ func (w *World) config() api.Config {
 	w.Reconcile = reconciliationservice.New(reconciliationservice.Config{Runs: w.Runs, List: w.RunList, Store: w.Store, Recorder: w.Recorder, Letters: w.Desk,
 		Directory: w.Policies, Items: w.View, History: past, MessageLog: w.Options.MessageLog, Publications: w.told(), Now: w.Now, Log: w.Log})
 	w.Desk.Snapshots = w.Reconcile
-	w.Retention = retention.New(retention.Config{Store: w.Store, Stock: w.SKUs, Trail: w.TreeStream, Heads: past.Trail.Heads, Now: w.Now, Log: w.Log})
+	w.Retention = retention.New(retention.Config{Store: w.Store, Stock: w.SKUs, Trail: w.TreeStream, Heads: past.Trail.Heads, Now: w.Now, Log: w.Log,
+		Readers: []retention.Reader{w.Policies, w.View, w.Reservations, w.OrderIndex, w.Ledger, w.Tree}})
 	c := api.Config{
 		Availability: availability.New(availability.Config{View: w.View, Channels: w.Policies, SKUs: w.SKUs, Tokens: w.Tokens}),
 		Reservation:  reservation.New(reservation.Config{SKUs: w.SKUs, Policies: w.Policies, Index: index, Risks: w.View, Kits: w.Orders, Tokens: w.Tokens, Now: w.Now, Refusal: api.Refuser(w.Log)}),

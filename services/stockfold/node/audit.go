@@ -65,7 +65,11 @@ func (n *Node) startAudit() error {
 	n.published = n.views.Published(n.config.PublicationKept, views.MaxPublished)
 	n.heads = audit.NewHeads(audit.Config{Streams: n.treeHeads, Tree: n.tree, StoreID: n.events.ID(), Key: key, Every: n.config.AuditEvery, Now: now, Log: n.log})
 	if n.local != nil {
-		n.retention = retention.New(retention.Config{Store: n.local, Stock: n.skus, Trail: n.treeHeads, Heads: n.heads, Now: now, After: n.config.CondenseAfter, Log: n.log})
+		c := retention.Config{Store: n.local, Stock: n.skus, Trail: n.treeHeads, Heads: n.heads, Now: now, After: n.config.CondenseAfter, Log: n.log}
+		for _, p := range n.projections() {
+			c.Readers = append(c.Readers, p)
+		}
+		n.retention = retention.New(c)
 	}
 	if n.config.has(RoleProject) {
 		n.parts.loop("projection audit", n.fail, n.afterAvailability(n.tree.Run))

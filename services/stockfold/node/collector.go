@@ -9,6 +9,7 @@ import (
 
 	"github.com/stockfold/stockfold/projections"
 	"github.com/stockfold/stockfold/services/commands"
+	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/routing"
 )
 
@@ -261,6 +262,7 @@ func (c collector) collectReconciliation(s sink) {
 
 // projection is what every read model tells of itself.
 type projection interface {
+	retention.Reader
 	Status(context.Context) projections.Status
 }
 
