@@ -121,7 +121,12 @@ func (v *Verifier) checkStreams(ctx context.Context, s History) error {
 	return nil
 }
 
-// CheckProof proves by a head alone that its tree holds an event. The record has no position: a proof says nothing of it.
+// ErrCondensed says that an event stood at a place, and not what it was: the head proves its leaf, and a condensed event only carries the hash of that. Anybody
+// could put other words before the hash; what is left of condensed events is proved all at once, by verifying the history.
+var ErrCondensed = errors.New("it is condensed: the head proves that an event stood there, and not what is left of it")
+
+// CheckProof proves by a head alone that its tree holds an event. The record has no position: a proof says nothing of it. It returns ErrCondensed, with what the
+// record claims, when that much is proved of its place and nothing else.
 func CheckProof(h Head, index int64, path [][]byte, leaf []byte) (aggregates.Record, error) {
 	r, err := codec.ParseLeaf(leaf)
 	if err != nil {
@@ -134,6 +139,9 @@ func CheckProof(h Head, index int64, path [][]byte, leaf []byte) (aggregates.Rec
 	}
 	if err != nil {
 		return r, fmt.Errorf("the proof does not lead from the event to the head: %w", err)
+	}
+	if _, _, condensed := codec.CutCondensed(r.Data); condensed {
+		return r, ErrCondensed
 	}
 	return r, nil
 }

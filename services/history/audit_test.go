@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/audit"
@@ -115,6 +117,12 @@ func TestAnEventIsProvedByAHeadAlone(t *testing.T) {
 	}
 	if r, err := audit.CheckProof(h, proof.Index, proof.Path, proof.Stored.Leaf); err != nil || r.ID.String() != ask.EventId {
 		t.Errorf("%v, %v", r, err)
+	}
+	r, _ := codec.ParseLeaf(proof.Stored.Leaf)
+	hash, _ := codec.LeafHash(nil, &r)
+	madeUp := aggregates.Record{Stream: "sku-tea", NewEvent: aggregates.NewEvent{Type: r.Type, Data: append(append([]byte{14<<3 | 2, 32}, hash[:]...), r.Data[34:]...)}}
+	if _, err := audit.CheckProof(h, proof.Index, proof.Path, codec.AppendLeaf(nil, &madeUp)); !errors.Is(err, audit.ErrCondensed) {
+		t.Errorf("what was made up around the hash of a leaf is proved: %v", err)
 	}
 	proof.Stored.Leaf[len(proof.Stored.Leaf)-1]++
 	if _, err := audit.CheckProof(h, proof.Index, proof.Path, proof.Stored.Leaf); err == nil {
