@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/stockfold/stockfold/adapters/pebble/views"
 	"github.com/stockfold/stockfold/aggregates"
@@ -574,6 +575,39 @@ func TestASnapshotFromBeforeComesToTheSame(t *testing.T) {
 		if !bytes.Equal(was[i], is) {
 			t.Errorf("SKU %d comes to something else", i)
 		}
+	}
+}
+
+// What a newer version said in words that this one does not know stays as it is: nobody knows whether they are names.
+func TestWhatIsNotUnderstoodIsNotCondensed(t *testing.T) {
+	s := start(t, 10)
+	var stored []aggregates.NewEvent
+	var seal codec.Seal
+	for i := range 4 {
+		s.clock.Advance(3 * day)
+		fact := &stock.StockReceived{Location: "berlin", Quantity: int64(i) + 1}
+		m := aggregates.Metadata{IdempotencyKey: fmt.Sprint("key ", i), RecordedAt: s.Now(), OccurredAt: s.Now()}
+		data, err := codec.Encode(nil, fact, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := aggregates.NewEvent{ID: aggregates.NewEventID("sku-later", m.IdempotencyKey, 0, data), Type: fact.EventType(), Data: data}
+		if i == 1 {
+			e.Data = append(e.Data, protowire.AppendString(protowire.AppendTag(nil, 15_000, protowire.BytesType), secret+"words")...)
+		}
+		e.Data = append(codec.AppendSealRoom(nil), e.Data...)
+		seal = codec.PutSeal(seal, "sku-later", uint64(i), &e)
+		stored = append(stored, e)
+	}
+	if _, err := s.Store.Append(t.Context(), "sku-later", 0, stored); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(40 * day)
+	if done := s.condense(48*time.Hour, false); done.Condensed != 2 || done.Kept != 2 {
+		t.Errorf("got %v", done)
+	}
+	if _, err := s.verify(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -182,7 +182,7 @@ func (x *walk) survey(ctx context.Context) error {
 		}
 		recent := e.meta.RecordedAt >= x.Request.Before
 		x.old = x.old || !recent
-		return x.names.link(e, recent)
+		return x.names.link(e, recent || !codec.Canonical(e.Data)) // of a version that knows more, what it knows might be names
 	})
 	if errors.Is(err, errRecent) {
 		return nil
