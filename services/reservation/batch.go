@@ -67,11 +67,12 @@ func (x *batch) submit() {
 		}
 		p.policies, p.channel, p.request = x.Policies, r.Channel, placed(r)
 		x.waiting.Add(1)
-		p.err = x.SKUs.Submit(r.Sku, reserveMetadata(x.ctx, r), &p.reserve, func(out commands.Outcome, err error) {
+		err := x.SKUs.Submit(r.Sku, reserveMetadata(x.ctx, r), &p.reserve, func(out commands.Outcome, err error) {
 			p.out, p.err = out, err
 			x.waiting.Done()
 		})
-		if p.err != nil {
+		if err != nil { // it is not called; otherwise it may have been by now
+			p.err = err
 			x.waiting.Done()
 		}
 	}

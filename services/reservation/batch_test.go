@@ -3,6 +3,7 @@ package reservation_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,7 +12,11 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
+	"github.com/stockfold/stockfold/services/api"
+	"github.com/stockfold/stockfold/services/commands"
 	"github.com/stockfold/stockfold/services/reservation"
 	"github.com/stockfold/stockfold/services/servicetest"
 )
@@ -173,5 +178,59 @@ func TestABatchGivesAnIDToOneSKUAndATokenForAll(t *testing.T) {
 	}
 	if empty := reserveAll(t, w, &pb.ReserveRequest{}); empty.Token != "" {
 		t.Errorf("nothing was recorded, and the token is %q", empty.Token)
+	}
+}
+
+// The answer to the largest batch that is possible can be taken by a client that takes no more than gRPC's 4 MiB, though all be refused, in many words.
+func TestTheAnswerToALargeBatchCanBeTaken(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{})
+	w.Shop()
+	long := strings.Repeat("x", 91)
+	w.Count(long, 1)
+	for _, q := range []*pb.ReserveRequest{{Sku: long, Channel: "web", Quantity: 5}, {Sku: "unheard of " + long[:80], Channel: "web", Quantity: 1}, {}} {
+		list := make([]*pb.ReserveRequest, reservation.MaxBatch)
+		for i := range list {
+			list[i] = proto.CloneOf(q)
+			if q.Sku != "" {
+				list[i].ReservationId = fmt.Sprintf("%s%09d", long, i)
+			}
+		}
+		answer := reserveAll(t, w, list...)
+		for i, r := range answer.Results {
+			if r.Refusal.GetReason() == "" || r.Refusal.Code == 0 {
+				t.Fatalf("result %d is %v", i, r)
+			}
+		}
+	}
+}
+
+// prompt has every command answered before Submit returns, as may be when another thread decides.
+type prompt struct{ commands.Doer[stock.State] }
+
+func (p prompt) Submit(id string, m aggregates.Metadata, in commands.Intention[stock.State], done func(commands.Outcome, error)) error {
+	answered := make(chan struct{})
+	err := p.Doer.Submit(id, m, in, func(out commands.Outcome, err error) {
+		done(out, err)
+		close(answered)
+	})
+	if err == nil {
+		<-answered
+	}
+	return err
+}
+
+// What is refused while the rest of the batch is still being handed over is refused, and told so.
+func TestRefusalsThatComeAtOnceAreTold(t *testing.T) {
+	w := servicetest.Start(t, servicetest.Options{Configure: func(c *api.Config) {
+		config := c.Reservation.(*reservation.Service).Config
+		config.SKUs = prompt{config.SKUs}
+		c.Reservation = reservation.New(config)
+	}})
+	w.Shop()
+	w.Count("milk", 3)
+	answer := reserveAll(t, w, &pb.ReserveRequest{ReservationId: "a", Sku: "milk", Channel: "web", Quantity: 2},
+		&pb.ReserveRequest{ReservationId: "b", Sku: "milk", Channel: "web", Quantity: 2})
+	if answer.Results[0].Reservation.GetQuantity() != 2 || answer.Results[1].Refusal.GetReason() != "INSUFFICIENT_STOCK" {
+		t.Errorf("got %v", answer)
 	}
 }
