@@ -7,6 +7,6 @@
 //
 // A call that was handed on is decided where it came to: Desk has no way to others, and what Reservations and Stock get by
 // the ordinary port with the mark of such a call they decide. On a network that others share, replicas make sure of each
-// other by certificates (Identity). Which calls are handed on is in reservations.go and stock.go. Orders are not, as they are about
-// many SKUs, nor is what comes by Kafka, whose partitions give a SKU to one replica anyway.
+// other by certificates (Identity). Which calls are handed on is in reservations.go and stock.go. Orders are not, nor are
+// batches of reservations, as they are about many SKUs, nor is what comes by Kafka, whose partitions give a SKU to one replica anyway.
 package routing
