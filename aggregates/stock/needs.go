@@ -28,6 +28,9 @@ func (s *State) Needs(e aggregates.Event, m *aggregates.Metadata) bool {
 	return m.IdempotencyKey != "" && s.remembered(hashKey(m.IdempotencyKey)) != nil
 }
 
+// OfReservation tells whether an event is about a reservation.
+func OfReservation(e aggregates.Event) bool { return reservationOf(e) != "" }
+
 // SamePast tells whether two events, of which one is condensed, say the same to those who look at the past: what moved when, what is promised and
 // expected, at what cost, and which counts replace each other.
 func SamePast(a, b aggregates.Event, m, n *aggregates.Metadata) bool {

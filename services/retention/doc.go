@@ -3,7 +3,7 @@
 // was; the names of documents, reservations and orders, who acted and why are gone. Package codec has the form.
 //
 // Nothing is condensed that somebody may still ask for: what is about a reservation, an order or a document that the SKU's state
-// knows, and every event that speaks of the same ones; commands whose repetition would be recognised; rules; and the last event of a stream. Before the events of
+// knows, or about a reservation of the last month, which the index of reservations knows, and every event that speaks of the same ones; commands whose repetition would be recognised; rules; and the last event of a stream. Before the events of
 // a SKU are rewritten, they are folded both ways: unless the states are equal byte for byte, and each event says the same of the past, the SKU is left as it is.
 //
 // Proofs hold: a condensed event carries the hash of its leaf, so the tree over all events, and every signed head of it, stay the same. What

@@ -23,6 +23,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates/valuation"
 	tree "github.com/stockfold/stockfold/projections/audit"
 	"github.com/stockfold/stockfold/projections/ledger"
+	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/proto/codec"
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 	"github.com/stockfold/stockfold/services/audit"
@@ -644,6 +645,55 @@ type reader uint64
 func (r reader) Position() uint64 { return uint64(r) }
 
 func (r reader) WaitFor(context.Context, uint64) error { return errors.New("it has stopped") }
+
+// The index of reservations knows those that ended for a month, so that their ids are not used again; made anew of condensed events it knows the same ones.
+func TestTheIndexMadeAnewKnowsTheSameReservations(t *testing.T) {
+	s := start(t, 11)
+	s.live(250)
+	s.clock.Advance(3 * day)
+	s.live(10)
+	was := s.indexed()
+	if done := s.condense(day, false); done.Condensed == 0 || len(was) < 10 {
+		t.Fatalf("%d reservations, %v", len(was), done)
+	}
+	if is := s.indexed(); !reflect.DeepEqual(was, is) {
+		t.Errorf("was %v, is %v", was, is)
+	}
+}
+
+// indexed are the reservations of an index made anew that are live or ended within a month.
+func (s *shop) indexed() (list []string) {
+	s.Helper()
+	db, err := views.Open("anew", views.Options{FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithCancel(s.Context())
+	index := reservations.New(reservations.Config{Store: s.Store, Model: db.Reservations()})
+	done := make(chan error, 1)
+	go func() { done <- index.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	end, err := s.Store.End(ctx)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := index.WaitFor(ctx, end); err != nil {
+		s.Fatal(err)
+	}
+	for i := range 5 {
+		page, _, err := index.List(ctx, fmt.Sprint("sku ", i), false, 0, 1000)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, r := range page {
+			if r.Live() || r.EndedAt > s.Now().Add(-30*day) {
+				list = append(list, fmt.Sprintf("%s: %+v", r.SKU, r.Reservation))
+			}
+		}
+	}
+	return list
+}
 
 // loaded are the states that commands of a process begun anew decide on.
 func (s *shop) loaded() (list [][]byte) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stockfold/stockfold/aggregates"
 	domain "github.com/stockfold/stockfold/aggregates/audit"
 	"github.com/stockfold/stockfold/aggregates/stock"
+	"github.com/stockfold/stockfold/projections/reservations"
 	"github.com/stockfold/stockfold/proto/codec"
 	"github.com/stockfold/stockfold/services/audit"
 )
@@ -182,7 +183,8 @@ func (x *walk) survey(ctx context.Context) error {
 		}
 		recent := e.meta.RecordedAt >= x.Request.Before
 		x.old = x.old || !recent
-		return x.names.link(e, recent || !codec.Canonical(e.Data)) // of a version that knows more, what it knows might be names
+		recent = recent || e.meta.RecordedAt > x.Now()-reservations.Keep && stock.OfReservation(e.fact) // the index knows it by name
+		return x.names.link(e, recent || !codec.Canonical(e.Data))                                      // of a version that knows more, what it knows might be names
 	})
 	if errors.Is(err, errRecent) {
 		return nil
