@@ -33,6 +33,7 @@ import (
 	"github.com/stockfold/stockfold/services/policy"
 	"github.com/stockfold/stockfold/services/refusals"
 	"github.com/stockfold/stockfold/services/reservation"
+	"github.com/stockfold/stockfold/services/retention"
 	"github.com/stockfold/stockfold/services/tokens"
 	"github.com/stockfold/stockfold/services/validation"
 )
@@ -145,6 +146,7 @@ var table = map[string]told{
 	"stock.CostError":                 {&stock.CostError{Rule: "r"}, codes.InvalidArgument, "INVALID_FIELDS", "", "unit_cost", false},
 	"refusals.ErrNoLedger":            {refusals.ErrNoLedger, codes.FailedPrecondition, "NO_LEDGER", "", "", false},
 	"refusals.ErrCondensing":          {refusals.ErrCondensing, codes.ResourceExhausted, "CONDENSING", "", "", true},
+	"retention.ErrUnread":             {fmt.Errorf("%w: the ledger has stopped", retention.ErrUnread), codes.Unavailable, "NOT_READY", "", "", true},
 	"refusals.ErrNotCondensable":      {refusals.ErrNotCondensable, codes.FailedPrecondition, "NOT_CONDENSABLE", "", "", false},
 	"refusals.ErrReplayRunning":       {refusals.ErrReplayRunning, codes.ResourceExhausted, "REPLAY_RUNNING", "", "", true},
 	"refusals.ErrNoReadModel":         {refusals.ErrNoReadModel, codes.FailedPrecondition, "NO_READ_MODEL", "", "", false},
