@@ -51,7 +51,7 @@ check-breaking: ## Prove that the contract still serves those who use the previo
 	@if git cat-file -e HEAD~1:buf.yaml 2>/dev/null; then $(TOOL) buf breaking --against '.git#ref=HEAD~1'; \
 		else echo "there is no previous contract to compare with"; fi
 
-bench: build ## Measure everything, in about five minutes, and write bench.md and bench.json.
+bench: build ## Measure everything, in under ten minutes, and write bench.md and bench.json.
 	$(BINARY) bench --markdown bench.md --json bench.json
 
 bench-quick: build ## Measure the headline rows in a minute.

@@ -47,7 +47,7 @@ func (r *Runner) Busy() bool { return r.busy.Load() }
 func (r *Runner) giveWay(ctx context.Context) {
 	for r.Background && r.busy.Load() && !r.waiters.any() && !r.overdue() && ctx.Err() == nil {
 		r.stir()
-		sleep(ctx, wayStep)
+		Sleep(ctx, wayStep)
 	}
 }
 

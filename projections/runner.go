@@ -106,7 +106,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		case errors.As(err, &unreadable):
 			r.unreadable = unreadable
 		default:
-			sleep(ctx, backoff)
+			Sleep(ctx, backoff)
 			backoff = min(2*backoff, lastBackoff)
 		}
 	}
@@ -187,9 +187,7 @@ func (r *Runner) published(position uint64, newest aggregates.Instant) {
 }
 
 // Sleep waits for so long, or until ctx ends.
-func Sleep(ctx context.Context, d time.Duration) { sleep(ctx, d) }
-
-func sleep(ctx context.Context, d time.Duration) {
+func Sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -197,7 +197,7 @@ func (s *session) write(ctx context.Context) error {
 			return err
 		}
 		if rest := s.Pace - time.Since(began); rest > 0 && (wrote || s.Pace > pace) {
-			sleep(ctx, rest)
+			Sleep(ctx, rest)
 		}
 	}
 }

@@ -20,9 +20,6 @@ func (s *Store) ReadStream(ctx context.Context, stream string, from uint64, each
 	if h, ok := s.heads.get(stream); ok && h.next <= from {
 		return nil
 	}
-	if h, ok := s.heads.get(stream); ok && h.next <= from {
-		return nil
-	}
 	generation := s.heads.now()
 	next, whole, err := s.readStream(ctx, stream, from, s.tail.end.Load(), each)
 	if whole && err == nil {
