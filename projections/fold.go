@@ -17,6 +17,7 @@ const parallelFrom = 64
 type folder struct {
 	projection Projection
 	raw        RecordFolder // the projection, when it reads records itself
+	facts      bool         // it has no use for more than facts and times
 	seed       maphash.Seed
 	workers    []worker
 }
@@ -31,7 +32,8 @@ type worker struct {
 
 func newFolder(p Projection, workers int) folder {
 	raw, _ := p.(RecordFolder)
-	return folder{projection: p, raw: raw, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
+	_, facts := p.(FactFolder)
+	return folder{projection: p, raw: raw, facts: facts, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
 }
 
 // fold applies records; it returns when the newest of them was recorded, as far as they were decoded.
@@ -91,14 +93,19 @@ func (f *folder) foldOne(ctx context.Context, number int, r *aggregates.Record) 
 		w.newest = max(w.newest, recorded)
 		return err
 	}
-	fact, metadata, err := codec.Decode(*r)
+	var err error
+	e := &w.event
+	if e.Record = *r; f.facts {
+		e.Fact, e.Metadata.OccurredAt, e.Metadata.RecordedAt, err = codec.DecodeFact(r)
+	} else {
+		e.Fact, e.Metadata, err = codec.Decode(*r)
+	}
 	if err != nil {
 		return &UnreadableError{Stream: strings.Clone(r.Stream), Revision: r.Revision, Position: r.Position,
 			Type: strings.Clone(r.Type), Err: err}
 	}
-	w.event = Event{Record: *r, Fact: fact, Metadata: metadata}
-	w.newest = max(w.newest, metadata.RecordedAt)
-	return f.projection.Fold(ctx, number, &w.event)
+	w.newest = max(w.newest, e.Metadata.RecordedAt)
+	return f.projection.Fold(ctx, number, e)
 }
 
 // result is the newest recording, or the error that is about the earliest event.

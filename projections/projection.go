@@ -42,6 +42,9 @@ type RecordFolder interface {
 	FoldRecord(ctx context.Context, r *aggregates.Record) (recorded aggregates.Instant, err error)
 }
 
+// FactFolder is a Projection whose Fold has no use for an event's metadata beside when it occurred and was recorded: the rest is not decoded.
+type FactFolder interface{ FoldsFacts() }
+
 // Touch holds folding off while change runs, and has what it changed written like what an event changed. workerOf
 // tells which worker folds a stream. It returns the error of change, or the cause of the subscription's end.
 type Touch func(change func(workerOf func(stream string) int) error) error

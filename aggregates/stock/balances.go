@@ -69,6 +69,9 @@ func (b *Balances) Len() int { return len(b.list) }
 // Put sets the balance of a location, for those who restore balances from storage. It takes over the holds.
 func (b *Balances) Put(x Balance) { *b.at(x.Location) = x }
 
+// Grow makes room for n more balances.
+func (b *Balances) Grow(n int) { b.list = slices.Grow(b.list, n) }
+
 // Clone returns a copy that shares nothing that changes. What a State keeps beside the quantities is not copied.
 func (b *Balances) Clone() Balances {
 	c := Balances{Item: b.Item, list: slices.Clone(b.list), rules: b.rules, bundle: b.bundle}

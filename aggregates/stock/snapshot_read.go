@@ -24,13 +24,17 @@ func (s *State) restore(body []byte) error {
 	r := reader{b: body}
 	fresh := State{Version: r.uint(), latest: r.time(), used: r.bool()}
 	fresh.Item = r.item()
-	for range r.count(10) {
+	balances := r.count(10)
+	fresh.list = make([]Balance, 0, balances)
+	for range balances {
 		fresh.list = append(fresh.list, r.balance(&fresh))
 	}
 	fresh.rules = r.rules()
 	fresh.bundle = r.bundle()
 	r.reservations(&fresh)
-	for range r.count(4) {
+	origins := r.count(4)
+	fresh.origins = make([]origin, 0, origins)
+	for range origins {
 		fresh.origins = append(fresh.origins, r.origin())
 	}
 	r.seen(&fresh.facts, len(fresh.origins))

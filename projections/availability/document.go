@@ -178,6 +178,7 @@ func decodeBalances(m *inventoryv1.AvailabilityDocument) (b stock.Balances) {
 		b.Item = stock.Item{Registered: true, ByDefault: i.ByDefault, Name: i.Name, Unit: i.Unit,
 			Category: i.Category, Decimals: int(i.Decimals)}
 	}
+	b.Grow(len(m.Balances))
 	for _, d := range m.Balances {
 		x := stock.Balance{Location: d.Location, Reserved: d.Reserved, SafetyStock: d.SafetyStock, InTransit: d.InTransit,
 			Uses: decodeUses(d.Uses)}

@@ -91,6 +91,9 @@ func (f *fold) restart(p projections.Progress) {
 	f.hub.restart(p)
 }
 
+// FoldsFacts says that documents are made of facts and when they were recorded.
+func (f *fold) FoldsFacts() {}
+
 // Ignores nothing: every event of a SKU at least moves its document's position.
 func (f *fold) Ignores(string) bool { return false }
 

@@ -14,7 +14,7 @@ const (
 	// selfCheckEvents is about how many events are looked through after a page, for SKUs that have events and no document.
 	selfCheckEvents = 1 << 14
 	// selfCheckShare bounds the time that checking takes: after a SKU that took long, the next one waits so many times as long.
-	selfCheckShare = 9
+	selfCheckShare = 49
 )
 
 // Place keeps how far a self-check has come, over restarts: the last SKU checked, and up to which position of the store it was looked for SKUs without a document. It may

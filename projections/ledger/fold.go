@@ -15,6 +15,7 @@ type fold struct {
 	ledger    *Ledger
 	interval  int
 	postings  []posting
+	spare     []posting // memory for those after the next cut; used by Cut and Write only
 	items     []description
 	watermark aggregates.Instant
 	names     map[string]string // so that a name is kept once
@@ -66,6 +67,9 @@ func (f *fold) Reset(ctx context.Context) error {
 	return err
 }
 
+// FoldsFacts says that postings are made of facts and their times.
+func (f *fold) FoldsFacts() {}
+
 // Ignores nothing: the order of all recordings decides what was known.
 func (f *fold) Ignores(string) bool { return false }
 
@@ -103,7 +107,7 @@ const maxNames = 1 << 17
 
 func (f *fold) Cut() projections.Pending {
 	p := &pending{fold: f, postings: f.postings, items: f.items, watermark: f.watermark}
-	f.postings, f.items = nil, nil
+	f.postings, f.spare, f.items = f.spare, nil, nil
 	if len(f.names) > maxNames {
 		clear(f.names)
 	}
@@ -135,6 +139,10 @@ func (p *pending) Write(ctx context.Context, progress projections.Progress) erro
 	}
 	l.taken = progress.Position
 	p.fold.kept += len(p.postings) + len(p.items)
+	if cap(p.postings) <= maxSpare {
+		clear(p.postings)
+		p.fold.spare = p.postings[:0]
+	}
 	if p.fold.kept < p.interval {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -116,6 +117,7 @@ func read(blocks []Block, c Cut, methods ...valuation.Method) (t *timeline, fits
 // add takes in what is in no block yet.
 func (t *timeline) add(recent []posting, c Cut) {
 	limit, before := c.limit(), len(t.entries)
+	t.entries = slices.Grow(t.entries, len(recent))
 	for i := range recent {
 		if p := &recent[i]; p.position <= limit && p.at[c.Axis] <= c.At {
 			t.entries = append(t.entries, t.entry(p, c.Axis))
@@ -147,6 +149,7 @@ func merge(ctx context.Context, m ReadModel, number int, a Axis, recent []postin
 		start = old[0].Start
 	}
 	blocks = t.blocks(start)
+	t.free()
 	return blocks, missing(old, blocks), nil
 }
 

@@ -87,6 +87,9 @@ var ignored = map[string]bool{
 	stock.TypeKitDefined: true, stock.TypeKitMembershipSet: true,
 }
 
+// FoldsFacts says that records are made of facts and when they were recorded.
+func (f *fold) FoldsFacts() {}
+
 func (f *fold) Ignores(eventType string) bool { return ignored[eventType] }
 
 // Watch looks for what the read model loses.

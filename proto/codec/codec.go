@@ -7,6 +7,7 @@ package codec
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -56,14 +57,72 @@ func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) 
 	if err := p.UnmarshalVT(cut(r.Data)); err != nil {
 		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
 	}
+	e, err := fact(&r, p)
+	if err != nil {
+		return nil, aggregates.Metadata{}, err
+	}
+	return e, metadata(p), nil
+}
+
+// DecodeFact reads a record's event, and of its metadata only when it occurred and was recorded. What it returns shares no memory
+// with the record.
+func DecodeFact(r *aggregates.Record) (e aggregates.Event, occurred, recorded aggregates.Instant, err error) {
+	x := takeEnvelope()
+	defer x.release()
+	p := &x.message
+	p.OccurredAt, p.RecordedAt, p.Source = &x.occurred, &x.recorded, &x.source
+	before, after := withoutOrigin(cut(r.Data))
+	if err = p.UnmarshalVT(before); err == nil {
+		err = p.UnmarshalVT(after)
+	}
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("event %d of stream %q (%s) is damaged: %w", r.Revision, r.Stream, r.Type, err)
+	}
+	if e, err = fact(r, p); err != nil {
+		return nil, 0, 0, err
+	}
+	return e, fromTimestamp(p.OccurredAt), fromTimestamp(p.RecordedAt), nil
+}
+
+// Where an event came from, who caused it and under which key: fields that stand together in what is written here.
+const firstOfOrigin, lastOfOrigin = 8, 13
+
+// withoutOrigin returns what stands before and behind the fields that tell where an event came from. Bytes that it does not
+// understand stay, for whoever reads them to refuse.
+func withoutOrigin(b []byte) (before, after []byte) {
+	from := -1
+	for at := 0; at < len(b); {
+		number, kind, n := protowire.ConsumeTag(b[at:])
+		switch of := number >= firstOfOrigin && number <= lastOfOrigin; {
+		case n < 0:
+			return b, nil
+		case from < 0 && of:
+			from = at
+		case from >= 0 && !of:
+			return b[:from], b[at:]
+		}
+		size := protowire.ConsumeFieldValue(number, kind, b[at+n:])
+		if size < 0 {
+			return b, nil
+		}
+		at += n + size
+	}
+	if from < 0 {
+		return b, nil
+	}
+	return b[:from], nil
+}
+
+// fact is the event in a message, brought to the newest format.
+func fact(r *aggregates.Record, p *inventoryv1.Event) (aggregates.Event, error) {
 	if err := modern(r.Type, p); err != nil {
-		return nil, aggregates.Metadata{}, fmt.Errorf("event %d of stream %q: %w", r.Revision, r.Stream, err)
+		return nil, fmt.Errorf("event %d of stream %q: %w", r.Revision, r.Stream, err)
 	}
 	e := payload(p)
 	if e == nil || e.EventType() != r.Type {
-		return nil, aggregates.Metadata{}, &UnknownTypeError{Stream: r.Stream, Revision: r.Revision, Type: r.Type}
+		return nil, &UnknownTypeError{Stream: r.Stream, Revision: r.Revision, Type: r.Type}
 	}
-	return e, metadata(p), nil
+	return e, nil
 }
 
 // Proto reads a record as the canonical message with every field filled, for people and other programs. A type

@@ -336,3 +336,35 @@ func TestInstantsBefore1970KeepTheirPlace(t *testing.T) {
 		}
 	}
 }
+
+// What is read without an event's origin is what is read with it, of every event and for every cut of its bytes: no damage makes more of an
+// event than the whole reading would.
+func TestDecodeFactReadsWhatDecodeReads(t *testing.T) {
+	for _, e := range samples() {
+		data, err := Encode(AppendSealRoom(nil), e, &meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := aggregates.Record{NewEvent: aggregates.NewEvent{Type: e.EventType(), Data: data}}
+		want, m, err := Decode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, occurred, recorded, err := DecodeFact(&r)
+		if err != nil || !reflect.DeepEqual(got, want) || occurred != m.OccurredAt || recorded != m.RecordedAt {
+			t.Fatalf("%s: %v, %v, %v, %v, want %v, %v, %v", r.Type, got, occurred, recorded, err, want, m.OccurredAt, m.RecordedAt)
+		}
+		before, after := withoutOrigin(cut(data))
+		if kept := len(before) + len(after); kept >= len(cut(data))-60 {
+			t.Errorf("%s: %d of %d bytes are read", r.Type, kept, len(cut(data)))
+		}
+		for n := range len(data) {
+			r.Data = data[:n]
+			if whole, _, err := Decode(r); err == nil {
+				if got, _, _, err := DecodeFact(&r); err != nil || !reflect.DeepEqual(got, whole) {
+					t.Fatalf("%s, %d bytes: %v, %v, want %v", r.Type, n, got, err, whole)
+				}
+			}
+		}
+	}
+}

@@ -12,14 +12,18 @@ const maxResident = 512
 
 // runners run mailboxes, on goroutines that stay where that is possible.
 type runners struct {
-	patience patience
+	patience patience // for appends
+	loading  patience // for folding cold states
 	jobs     chan func()
 	stop     chan struct{}
 	resident atomic.Int64
 	all      sync.WaitGroup
 }
 
-func (r *runners) init() { r.jobs, r.stop = make(chan func()), make(chan struct{}) }
+func (r *runners) init() {
+	r.jobs, r.stop = make(chan func()), make(chan struct{})
+	r.patience.least, r.loading.least = appendTimeout, loadTimeout
+}
 
 // start runs a mailbox until nothing waits in it: at once, and never blocks.
 func (r *runners) start(do func()) {
@@ -50,11 +54,15 @@ func (r *runners) close() {
 	close(r.stop)
 	r.all.Wait()
 	r.patience.end()
+	r.loading.end()
 }
 
 // patience bounds how long mailboxes wait for the store: one context serves many appends, since a timer for each would
 // cost more than deciding. It is safe for concurrent use.
-type patience struct{ term atomic.Pointer[term] }
+type patience struct {
+	least time.Duration
+	term  atomic.Pointer[term]
+}
 
 // term is a context that ends by itself, for those who have it, and early when the mailboxes are closed.
 type term struct {
@@ -63,11 +71,11 @@ type term struct {
 	until  time.Time
 }
 
-// begin returns a context that ends between appendTimeout and twice as long from now.
+// begin returns a context that ends between the least time and twice as long from now.
 func (p *patience) begin() context.Context {
 	t := p.term.Load()
-	if t == nil || time.Until(t.until) < appendTimeout {
-		t = &term{until: time.Now().Add(2 * appendTimeout)}
+	if t == nil || time.Until(t.until) < p.least {
+		t = &term{until: time.Now().Add(2 * p.least)}
 		t.ctx, t.cancel = context.WithDeadline(context.Background(), t.until)
 		p.term.Store(t)
 	}

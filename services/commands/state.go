@@ -25,8 +25,7 @@ func (x *Streams[S]) load(b *mailbox[S]) error {
 	}
 	x.loading <- struct{}{}
 	defer func() { <-x.loading }()
-	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
-	defer cancel()
+	ctx := x.runners.loading.begin()
 	x.stats.loads.Add(1)
 	b.state, b.next, b.position, b.seal, b.unsaved = new(S), 0, 0, codec.Seal{}, 0
 	if x.kind.Schema != "" {

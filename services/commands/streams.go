@@ -90,7 +90,7 @@ const (
 	maxBehind     = 5 * time.Minute  // by which a clock is behind the stream's latest event and the stream's time goes on
 	maxRepeats    = 5                // appends of one batch under unknown outcomes
 	appendTimeout = 10 * time.Second // at least, of one append, whoever waits for it
-	loadTimeout   = 30 * time.Second // of folding one cold state
+	loadTimeout   = 30 * time.Second // at least, of folding one cold state
 	shardCount    = 64
 )
 

@@ -2,6 +2,8 @@ package views
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
@@ -85,7 +87,8 @@ func (d *DB) storeDocuments(ctx context.Context, documents map[string]*availabil
 	return d.write(ctx, spaceAvailability, p, func(b *pebbledb.Batch) (err error) {
 		var encoder availability.Encoder
 		var key, value []byte
-		for sku, d := range documents {
+		for _, sku := range slices.Sorted(maps.Keys(documents)) { // in order, which the database takes faster
+			d := documents[sku]
 			key = documentKey(key[:0], sku)
 			value = appendVersion(value[:0], d.Position, d.Policies())
 			if value, err = encoder.Append(value, d); err != nil {

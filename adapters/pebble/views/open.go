@@ -12,6 +12,7 @@ import (
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -131,6 +132,7 @@ func (d *DB) pebbleOptions() *pebbledb.Options {
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression } // rewritten soon
 	return o
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 
@@ -266,25 +267,23 @@ func (m *Reservations) store(ctx context.Context, changes map[string][]change, p
 	}
 	return m.db.write(ctx, spaceReservations, p, func(b *pebbledb.Batch) error {
 		var w recordWriter
-		for _, list := range changes {
-			for _, c := range list {
-				if err := w.write(b, c.Change); err != nil {
+		for _, id := range slices.Sorted(maps.Keys(changes)) { // in order, which the database takes faster
+			for _, c := range changes[id] {
+				if err := w.record(b, c.Change); err != nil {
 					return err
 				}
+				w.indexes(c.Change)
 			}
 		}
-		return nil
+		return w.finish(b)
 	})
 }
 
-// recordWriter puts changes into a batch; it keeps its memory between them.
-type recordWriter struct{ value []byte }
-
-func (w *recordWriter) write(b *pebbledb.Batch, c reservations.Change) error {
-	if err := w.record(b, c); err != nil {
-		return err
-	}
-	return writeIndexes(b, c)
+// recordWriter puts changes into a batch: records at once, what changes in the indexes in the end.
+type recordWriter struct {
+	value     []byte // used again
+	sets      [][]byte
+	deletions [][]byte
 }
 
 func (w *recordWriter) record(b *pebbledb.Batch, c reservations.Change) (err error) {
@@ -300,20 +299,32 @@ func (w *recordWriter) record(b *pebbledb.Batch, c reservations.Change) (err err
 	return b.Merge(recordKey(c.After.ID, c.After.SKU), w.value, nil)
 }
 
-func writeIndexes(b *pebbledb.Batch, c reservations.Change) error {
+func (w *recordWriter) indexes(c reservations.Change) {
 	old, now := indexKeys(c.Before), indexKeys(c.After)
 	for _, k := range old {
 		if !contains(now, k) {
-			if err := b.Delete(k, nil); err != nil {
-				return err
-			}
+			w.deletions = append(w.deletions, k)
 		}
 	}
 	for _, k := range now {
 		if !contains(old, k) {
-			if err := b.Set(k, nil, nil); err != nil {
-				return err
-			}
+			w.sets = append(w.sets, k)
+		}
+	}
+}
+
+// finish puts the changes of the indexes into the batch, in order of key. No key is both set and deleted: each has its record's id and SKU.
+func (w *recordWriter) finish(b *pebbledb.Batch) error {
+	slices.SortFunc(w.deletions, bytes.Compare)
+	slices.SortFunc(w.sets, bytes.Compare)
+	for _, k := range w.deletions {
+		if err := b.Delete(k, nil); err != nil {
+			return err
+		}
+	}
+	for _, k := range w.sets {
+		if err := b.Set(k, nil, nil); err != nil {
+			return err
 		}
 	}
 	return nil
