@@ -95,7 +95,7 @@ func (b *Balances) find(location string) (int, bool) {
 func (b *Balances) at(location string) *Balance {
 	i, ok := b.find(location)
 	if !ok {
-		b.list = slices.Insert(b.list, i, Balance{Location: location})
+		b.list = slices.Insert(tight(b.list), i, Balance{Location: location})
 	}
 	return &b.list[i]
 }

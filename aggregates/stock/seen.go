@@ -63,7 +63,7 @@ func (s *seen) find(hash keyHash) *seenKey {
 
 // add remembers a key that is not yet in.
 func (s *seen) add(k seenKey) *seenKey {
-	s.queue = append(s.queue, k)
+	s.queue = append(tight(s.queue), k)
 	last := len(s.queue) - 1
 	switch {
 	case s.index != nil:

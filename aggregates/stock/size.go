@@ -16,6 +16,18 @@ const (
 	sizeOrigin      = int(unsafe.Sizeof(origin{})) + 32
 )
 
+// tightUpTo is up to how many elements a list has room for no more than it needs. Most SKUs lie at a few locations and have been heard of a few
+// times: over all of them, the room that append leaves would take as much memory as what is in it.
+const tightUpTo = 16
+
+// tight returns a list with room for one more element at least, and not for many more while it is short.
+func tight[T any](list []T) []T {
+	if len(list) < cap(list) || len(list) >= tightUpTo {
+		return list
+	}
+	return append(make([]T, 0, len(list)+1+len(list)/4), list...)
+}
+
 // Size is about how many bytes of memory the state takes, for whoever bounds a cache of states. It costs the same for any state.
 func (s *State) Size() int {
 	supply := 0

@@ -24,7 +24,7 @@ type change struct {
 	dead   bool
 }
 
-// compactFrom is from how many entries on the dead ones are removed, once they are the most.
+// compactFrom is from how many entries on the dead ones are removed, once they are a third of all.
 const compactFrom = 1024
 
 // add appends a change; limit is the most SKUs kept. It returns the highest position of the values that had to go.
@@ -39,7 +39,7 @@ func (l *changeLog) add(c change, limit int) (gone uint64) {
 	for len(l.live) > limit || len(l.live) == limit && !known {
 		gone = max(gone, l.drop())
 	}
-	if len(l.entries) >= compactFrom && len(l.entries) > 2*len(l.live) {
+	if len(l.entries) >= compactFrom && 2*len(l.entries) > 3*len(l.live) {
 		l.compact()
 	}
 	l.live[c.SKU] = len(l.entries)

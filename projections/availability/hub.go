@@ -17,7 +17,7 @@ const (
 	MaxWatchers    = 20_000  // at once
 	MaxWatchedSKUs = 1_000   // by one watcher that names them
 	maxChanges     = 1_000   // handed out at once
-	maxLogged      = 1 << 18 // changes kept in memory to resume from, over all channels
+	maxLogged      = 1 << 17 // changes kept in memory to resume from, over all channels
 	minLogged      = 1 << 10 // of one channel, however many channels there are
 )
 

@@ -18,7 +18,7 @@ import (
 const Name = "availability"
 
 // DefaultCacheBytes bounds the documents kept in memory, when the configuration does not.
-const DefaultCacheBytes = 256 << 20
+const DefaultCacheBytes = 192 << 20
 
 // MaxScan is the most documents that one Scan returns.
 const MaxScan = 1000
@@ -198,9 +198,14 @@ func (p *Projection) Stock(ctx context.Context, sku string) (*Document, error) {
 // Scan returns up to limit (at most MaxScan) documents of the SKUs after a SKU, in bytewise order; "" is before all.
 // It ends when it returns none.
 func (p *Projection) Scan(ctx context.Context, after string, limit int) ([]*Document, error) {
+	return p.scan(after, func() ([]*Document, error) { return p.model.Scan(ctx, after, min(limit, MaxScan)) })
+}
+
+// scan brings what look finds up to date, and notes what is to be known of it.
+func (p *Projection) scan(after string, look func() ([]*Document, error)) ([]*Document, error) {
 	var list []*Document
 	steady, err := p.runner.Steadily(func() (err error) {
-		list, err = p.model.Scan(ctx, after, min(limit, MaxScan))
+		list, err = look()
 		return err
 	})
 	switch {

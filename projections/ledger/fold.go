@@ -76,7 +76,8 @@ func (f *fold) Ignores(string) bool { return false }
 // Watch looks for what the read model loses.
 func (f *fold) Watch(ctx context.Context) error { return projections.WatchModel(ctx, f.ledger.model) }
 
-func (f *fold) Unwritten() int { return int(unsafe.Sizeof(posting{})) * len(f.postings) }
+// Unwritten counts each posting three times: here, in the list that is being written, and in its group.
+func (f *fold) Unwritten() int { return 3 * int(unsafe.Sizeof(posting{})) * len(f.postings) }
 
 func (f *fold) Fold(_ context.Context, _ int, e *projections.Event) error {
 	f.watermark = max(f.watermark, e.Metadata.RecordedAt)

@@ -80,7 +80,7 @@ type Options struct {
 const (
 	DefaultMaxWaiting          = 65_536
 	DefaultMaxWaitingPerStream = 16_384
-	DefaultMaxMemory           = 256 << 20
+	DefaultMaxMemory           = 192 << 20
 
 	maxBatch      = 4096             // commands decided and appended at once
 	maxBatchBytes = 1 << 20          // of encoded events, after which a batch is closed
@@ -103,6 +103,7 @@ type Streams[S any] struct {
 	seed    maphash.Seed
 	shards  [shardCount]shard[S]
 	waiting atomic.Int64
+	admission
 	memory  atomic.Int64
 	closed  atomic.Bool
 	running sync.WaitGroup
@@ -193,15 +194,26 @@ func (x *Streams[S]) submit(id string, t *task[S]) error {
 	if t.meta.IdempotencyKey == "" {
 		return fmt.Errorf("command for %s%s has no idempotency key", x.kind.Prefix, id)
 	}
-	if x.waiting.Add(1) > int64(x.opts.MaxWaiting) {
+	if err := x.admit(x.waiting.Add(1)); err != nil {
 		x.waiting.Add(-1)
 		x.stats.refused.Add(1)
-		return fmt.Errorf("%w: %d altogether", ErrOverloaded, x.opts.MaxWaiting)
+		return err
 	}
 	if err := x.shard(id).enqueue(x, id, t); err != nil {
 		x.waiting.Add(-1)
 		x.stats.refused.Add(1)
 		return err
+	}
+	return nil
+}
+
+// admit refuses a command when too many wait with it.
+func (x *Streams[S]) admit(waiting int64) error {
+	if waiting <= freelyAdmitted && waiting <= int64(x.opts.MaxWaiting) {
+		return nil
+	}
+	if limit := x.admission.limit(x.opts.Now(), x.stats.commands.Load(), int64(x.opts.MaxWaiting)); waiting > limit {
+		return fmt.Errorf("%w: %d altogether, which is all that may or what is done in a second", ErrOverloaded, limit)
 	}
 	return nil
 }

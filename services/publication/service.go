@@ -24,10 +24,13 @@ const DefaultSource = "stockfold"
 
 // pace is the least time between two rounds of publishing. The first change after a quiet time goes out at once; under load
 // a round takes many, which costs the brokers as little as one, and a SKU that changes all the time goes out with its last
-// value, five times a second.
-const pace = 200 * time.Millisecond
+// value, five times a second; while more than fullRound changes come in that time, twice a second.
+const (
+	pace     = 200 * time.Millisecond
+	busyPace = 500 * time.Millisecond
+)
 
-// fullRound is how many changes make the next round begin at once.
+// fullRound is how many changes make the next round begin at once: there are more.
 const fullRound = 1000
 
 // Pauses between tries.
@@ -126,12 +129,16 @@ func (s *Service) follow(ctx context.Context) error {
 	s.position.Store(position)
 	source := []byte(s.Source)
 	var messages []Message
+	var began time.Time // of the first round after a rest
+	rest := pace
 	for {
 		changes, next, _, err := watch.Next(ctx)
 		if err != nil {
 			return fmt.Errorf("watch availability: %w", err)
 		}
-		began := time.Now()
+		if began.IsZero() {
+			began = time.Now()
+		}
 		messages = messages[:0]
 		for i := range changes {
 			messages = append(messages, message(source, &changes[i]))
@@ -147,11 +154,14 @@ func (s *Service) follow(ctx context.Context) error {
 			position = next
 			s.position.Store(next)
 		}
-		if len(changes) < fullRound {
-			if err := sleep(ctx, pace-time.Since(began)); err != nil {
-				return err
-			}
+		if len(changes) >= fullRound {
+			rest = busyPace
+			continue
 		}
+		if err := sleep(ctx, rest-time.Since(began)); err != nil {
+			return err
+		}
+		began, rest = time.Time{}, pace
 	}
 }
 

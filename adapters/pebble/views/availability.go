@@ -74,6 +74,33 @@ func (a *Availability) Scan(ctx context.Context, after string, limit int) (list 
 	return list, err
 }
 
+// ScanLoud is availability.Surveyor's.
+func (a *Availability) ScanLoud(ctx context.Context, after string, limit int) (list []*availability.Document, reached string, err error) {
+	if err := a.db.documents.settle(ctx); err != nil {
+		return nil, "", err
+	}
+	passed := 0
+	err = a.db.scan(ctx, append(documentKey(nil, after), 0), []byte{spaceDocuments + 1}, func(key, value []byte) (bool, error) {
+		err := versioned(value, func(value []byte) (err error) {
+			if availability.Quiet(value) {
+				return nil
+			}
+			d, err := availability.Decode(value)
+			list = append(list, d)
+			return err
+		})
+		if passed++; len(list) < limit && passed < maxPassed {
+			return true, err
+		}
+		reached = string(key[1:])
+		return false, err
+	})
+	return list, reached, err
+}
+
+// maxPassed bounds the documents that one ScanLoud passes over, and with it how long it holds the database open.
+const maxPassed = 1 << 16
+
 // Write takes documents and progress, which are stored in one batch with what is written a moment later.
 func (a *Availability) Write(ctx context.Context, documents []*availability.Document, p projections.Progress) error {
 	return a.db.documents.write(ctx, p, func(take func(string, *availability.Document)) {
@@ -109,4 +136,7 @@ func (a *Availability) Reset(ctx context.Context) error {
 
 func documentKey(dst []byte, sku string) []byte { return append(append(dst, spaceDocuments), sku...) }
 
-var _ availability.ReadModel = (*Availability)(nil)
+var (
+	_ availability.ReadModel = (*Availability)(nil)
+	_ availability.Surveyor  = (*Availability)(nil)
+)
