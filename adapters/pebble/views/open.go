@@ -129,8 +129,9 @@ func (d *DB) pebbleOptions() *pebbledb.Options {
 			DataCorruption: func(i pebbledb.DataCorruptionInfo) { d.markDamaged(i.Details) },
 		},
 	}
-	for i := range o.Levels {
+	for i := range o.Levels { // a level without a compression would take that of the one before
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression } // rewritten soon
 	return o
