@@ -17,6 +17,7 @@ type Document struct {
 
 	prices *pricing // what the values were computed with; nil while the document is folded
 	values []int64  // ATS by channel of the pricing
+	made   *made    // of the values; nil for a document that is made for one answer
 
 	mends bool // see Mends
 
@@ -74,7 +75,7 @@ const (
 	balanceBytes  = 160
 	useBytes      = 72
 	holdBytes     = 20
-	valueBytes    = 8
+	valueBytes    = 104 // what was made of it included
 )
 
 // Size estimates the document's memory, in bytes.
@@ -162,7 +163,7 @@ func Decode(b []byte) (*Document, error) {
 	if err := m.UnmarshalVT(b); err != nil {
 		return nil, fmt.Errorf("read a document of availability: %w", err)
 	}
-	d := &Document{SKU: m.Sku, Position: m.Position, RecordedAt: aggregates.Instant(m.RecordedAt),
+	d := &Document{made: new(made), SKU: m.Sku, Position: m.Position, RecordedAt: aggregates.Instant(m.RecordedAt),
 		Balances: decodeBalances(&m), values: make([]int64, len(m.Values))}
 	d.boundary = d.Balances.NextBoundary(d.RecordedAt)
 	d.prices = &pricing{version: m.Policies, channels: make([]priced, len(m.Values))}

@@ -138,7 +138,7 @@ func (f *fold) latest(ctx context.Context, s *shard, sku string) (*Document, err
 
 // begin makes a draft of what comes after a document.
 func (s *shard) begin(sku string, before *Document) draft {
-	d := draft{Document: &Document{SKU: sku}, before: before}
+	d := draft{Document: &Document{SKU: sku, made: new(made)}, before: before}
 	if before != nil {
 		d.Position, d.RecordedAt, d.Balances = before.Position, before.RecordedAt, before.Balances.Clone()
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/location"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	projection "github.com/stockfold/stockfold/projections/availability"
@@ -52,6 +53,8 @@ type View interface {
 	Stuck() bool
 	Get(ctx context.Context, sku, channel string) (projection.Availability, error)
 	BatchGet(ctx context.Context, channel string, skus []string, dst []projection.Availability) ([]projection.Availability, error)
+	BatchMade(ctx context.Context, channel string, skus []string, makeOf func(*projection.Availability) []byte, dst [][]byte) (
+		list [][]byte, current aggregates.Instant, from projection.From, err error)
 	// By is Get for a way of handing over, AtEach tells it of each location; beside those errors, *stock.MethodError.
 	By(ctx context.Context, sku, channel string, way stock.Way) (projection.Availability, error)
 	AtEach(ctx context.Context, sku, channel, method string) (projection.Availability, []stock.Free, error)
