@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -26,6 +27,7 @@ const (
 	wordServe  = "fake-serve"
 	wordEcho   = "fake-echo"
 	fakeViews  = "views"
+	fakeEvents = "events"
 	partitions = 3
 )
 
@@ -70,7 +72,7 @@ func fakePrograms(t *testing.T, l lie) Programs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Programs{Executable: exe, Echo: []string{wordEcho}, Views: fakeViews, Serve: func(s ServeSettings) []string {
+	return Programs{Executable: exe, Echo: []string{wordEcho}, Views: fakeViews, Events: fakeEvents, Serve: func(s ServeSettings) []string {
 		return []string{wordServe, s.Data, s.GRPC, s.Broker, strconv.FormatBool(s.Ingest), string(l)}
 	}}
 }
@@ -169,7 +171,16 @@ func openFake(data string, l lie) (*fake, error) {
 	if _, err := os.Stat(filepath.Join(data, fakeViews)); err == nil {
 		f.readTo = f.Events
 	}
-	return f, os.MkdirAll(filepath.Join(data, fakeViews), 0o700)
+	return f, errors.Join(os.MkdirAll(filepath.Join(data, fakeViews), 0o700), storeFake(filepath.Join(data, fakeEvents)))
+}
+
+// storeFake makes a store for Pebble to scan; that it holds no events does not matter.
+func storeFake(dir string) error {
+	append, closing, err := openAlone(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(append(context.Background()), closing())
 }
 
 func (f *fake) save(data string) error {

@@ -46,7 +46,7 @@ type effort struct {
 
 var (
 	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: 2 * time.Second, warmUp: time.Second,
-		skus: 50_000, ingestLines: 160_000, loadRounds: 3, replay: 1_000_000}
+		skus: 50_000, ingestLines: 160_000, loadRounds: 5, replay: 1_000_000}
 	quick = effort{idle: 200, rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
 		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000}
 )
@@ -92,6 +92,8 @@ type Programs struct {
 	Echo []string
 	// Views is the folder of the read model within the data directory: removing it costs a replay.
 	Views string
+	// Events is the folder of the events there, which Pebble alone can read while the service is stopped.
+	Events string
 }
 
 // ServeSettings are what the bench decides about a server.

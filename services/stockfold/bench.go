@@ -20,7 +20,7 @@ const stdoutFile = "-"
 type benchCmd struct {
 	Quick    bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
 	Only     []string `placeholder:"ROW,…" help:"Measure only these rows."`
-	Rounds   int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 3, quick: 1)."`
+	Rounds   int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1)."`
 	Seconds  float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
 	SKUs     int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
 	Lines    int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 160000, quick: 60000)."`
@@ -91,7 +91,7 @@ func benchPrograms() (bench.Programs, error) {
 	if err != nil {
 		return bench.Programs{}, fmt.Errorf("find this program: %w", err)
 	}
-	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder}, nil
+	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder, Events: eventsFolder}, nil
 }
 
 // benchServe are the arguments of the service under test: the defaults but for where it listens and keeps its data.
