@@ -14,6 +14,8 @@ const echoBaseline = "gRPC echo"
 // duel compares calls with the echo, round by round.
 type duel struct {
 	inFlight int
+	// each is what one call counts for in the row's unit; 0 is 1.
+	each int64
 	// calls returns a worker's calls. Round 0 warms up.
 	calls func(w *wire, round, worker int) call
 	// before and after run around each of the row's own windows, outside the time measured; nil for nothing.
@@ -43,30 +45,32 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 		return err
 	}
 	ours, theirs := empty(), empty()
+	each := max(1, d.each)
+	scale := float64(each)
 	bareCPU, ownCPU := meter{pid: b.echo.pid()}, meter{pid: s.pid()}
 	for round := 1; round <= b.rounds; round++ {
 		var bare, own sample
 		err := bareCPU.around(func() (n int64, err error) {
 			bare, err = drive(ctx, d.inFlight, b.window, func(w int) call { return echoes.call(b.echo.wire(w), w) })
-			return bare.calls, err
+			return bare.calls * each, err
 		})
 		if err != nil {
 			return fmt.Errorf("echo, round %d: %w", round, err)
 		}
 		err = ownCPU.around(func() (n int64, err error) {
 			own, err = d.window(ctx, b.window, f, func(w int) call { return d.calls(s.wire(w), round, w) })
-			return own.calls, err
+			return own.calls * each, err
 		})
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		f.Rounds = append(f.Rounds, newRound(own.rate(), bare.rate()))
+		f.Rounds = append(f.Rounds, newRound(scale*own.rate(), scale*bare.rate()))
 		if err := d.compare(ctx, b, f, own.rate()); err != nil {
 			return fmt.Errorf("%s, round %d: %w", f.Against[0].Name, round, err)
 		}
 		theirs.Merge(bare.timings)
 		ours.Merge(own.timings)
-		b.say("  round %d of %d: %s, echo %s", round, b.rounds, amount(own.rate()), amount(bare.rate()))
+		b.say("  round %d of %d: %s, echo %s", round, b.rounds, amount(scale*own.rate()), amount(scale*bare.rate()))
 	}
 	f.Latency, f.BaselineLatency = latency(ours), latency(theirs)
 	f.CPU = &CPU{ownCPU.perCall(), bareCPU.perCall()}

@@ -11,7 +11,7 @@ import (
 const drawn = 1 << 16
 
 var getRow = Row{
-	Name: "get", Title: "Get, 64 in flight", Unit: "calls/s", Baseline: echoBaseline, Target: &Target{Ratio: 0.6},
+	Name: "get", Title: "Get, 64 in flight", Unit: "calls/s", Baseline: echoBaseline, Target: &Target{Ratio: 0.85},
 	takes: duelTakes,
 	measure: func(ctx context.Context, b *bench, f *Figure) error {
 		q, err := newQuestions(b.catalogue, drawn)

@@ -18,7 +18,7 @@ const (
 
 var ingestRow = Row{
 	Name: "ingest", Title: "Ingest, Kafka to durable and readable", Unit: "lines/s", Baseline: "kafka-go reading",
-	Target: &Target{Value: 30_000},
+	Target: &Target{Value: 100_000},
 	takes: func(e effort) time.Duration {
 		return time.Duration(e.loadRounds) * (4*time.Second + time.Duration(e.published())*time.Second/slowIngest)
 	},

@@ -116,8 +116,15 @@ func TestTargets(t *testing.T) {
 		{&Target{Ratio: 0.6}, newRound(59, 100), "missed"},
 		{&Target{Value: 300}, newRound(300, 0), "met"},
 		{&Target{Value: 300}, newRound(299.9, 0), "missed"},
+		{&Target{Value: 300, Ratio: 0.6}, newRound(300, 500), "met"},
+		{&Target{Value: 300, Ratio: 0.6}, newRound(300, 501), "missed"},
+		{&Target{Value: 300, Ratio: 0.6}, newRound(299, 100), "missed"},
+		{&Target{Most: 3}, newRound(3, 0), "met"},
+		{&Target{Most: 3}, newRound(3.1, 0), "missed"},
+		{&Target{Most: 3, P99: 20}, newRound(3, 0), "met"},
+		{&Target{Most: 3, P99: 19}, newRound(3, 0), "missed"},
 	} {
-		f := Figure{Target: c.target, Rounds: []Round{c.round}}
+		f := Figure{Target: c.target, Rounds: []Round{c.round}, Latency: &Latency{P99: 20}}
 		f.conclude()
 		got := "open"
 		if f.Met != nil {
@@ -126,6 +133,38 @@ func TestTargets(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s with %+v: %s, expected %s", c.target, c.round, got, c.want)
 		}
+	}
+}
+
+// A bound that nothing was measured for is not kept to.
+func TestNoLatencyMeetsNoBound(t *testing.T) {
+	f := Figure{Target: &Target{P99: 1}, Rounds: []Round{newRound(1, 0)}}
+	if f.conclude(); *f.Met {
+		t.Error("met")
+	}
+}
+
+func TestTargetsAreTold(t *testing.T) {
+	for want, target := range map[string]*Target{"": nil, "≥ 0.85": {Ratio: 0.85}, "≥ 1,000,000, ≥ 0.70": {Value: 1e6, Ratio: 0.7},
+		"≤ 1.00, p99 ≤ 10.0": {Most: 1, P99: 10}} {
+		if got := target.String(); got != want {
+			t.Errorf("%q, expected %q", got, want)
+		}
+	}
+}
+
+// These are the targets of the project; a row that is changed keeps to them.
+func TestTheRowsHaveTheirTargets(t *testing.T) {
+	want := map[string]string{"get": "≥ 0.85", "batchget": "≥ 1,000,000, ≥ 0.70", "reserve": "≥ 0.60", "reserve-1024": "≥ 0.60", "hot": "≥ 0.60", "hot-1024": "≥ 0.60",
+		"bulk": "≥ 250,000", "watch": "≥ 100,000", "readable": "≤ 1.00, p99 ≤ 10.0", "ingest": "≥ 100,000", "replay": "≥ 1,000,000"}
+	for _, r := range rows {
+		if target, ok := want[r.Name]; ok && r.Target.String() != target {
+			t.Errorf("%s: target %q, expected %q", r.Name, r.Target, target)
+		}
+		delete(want, r.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("no rows for %v", want)
 	}
 }
 

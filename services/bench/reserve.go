@@ -19,7 +19,7 @@ func reserveRow(name string, inFlight int, hot bool) Row {
 	}
 	return Row{
 		Name: name, Title: fmt.Sprintf("Reserve, durable, %s, %s in flight", what, grouped(int64(inFlight))),
-		Unit: "calls/s", Baseline: echoBaseline, Target: &Target{Ratio: 0.3}, takes: rivalTakes,
+		Unit: "calls/s", Baseline: echoBaseline, Target: &Target{Ratio: 0.6}, takes: rivalTakes,
 		measure: func(ctx context.Context, b *bench, f *Figure) error {
 			x := newReservations(b)
 			d := duel{inFlight: inFlight, calls: x.many}

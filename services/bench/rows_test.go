@@ -67,8 +67,8 @@ func TestRoundsTakeTurns(t *testing.T) {
 func TestATargetThatIsMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, honest)
-		s.service.takes[getMethod], s.bare.takes[echoMethod] = 5*time.Millisecond, 4*time.Millisecond
-		if f, err := s.measure(t, "get"); err != nil || f.Ratio != 0.8 || !*f.Met {
+		s.service.takes[getMethod], s.bare.takes[echoMethod] = 10*time.Millisecond, 9*time.Millisecond
+		if f, err := s.measure(t, "get"); err != nil || !near(f.Ratio, 10.0/11) || !*f.Met {
 			t.Errorf("%+v (%v)", f, err)
 		}
 	})
@@ -79,11 +79,13 @@ func TestBatchGetCountsSKUs(t *testing.T) {
 		s := newStage(t, honest)
 		s.service.takes[batchMethod], s.bare.takes[echoMethod] = 10*time.Millisecond, 5*time.Millisecond
 		f, err := s.measure(t, "batchget")
-		if err != nil || f.Value != 6_400 || f.Ratio != 0.5 || f.Met != nil {
+		if err != nil || f.Value != 640_000 || f.Baseline != 1_280_000 || f.Ratio != 0.5 || *f.Met {
 			t.Fatalf("%+v (%v)", f, err)
 		}
-		if !slices.Contains(f.Notes, "640,000 SKU-reads/s") {
-			t.Errorf("notes: %q", f.Notes)
+		// A call in flight less would be 10,000 SKU-reads/s less.
+		s.service.takes[batchMethod] = 6 * time.Millisecond
+		if f, err := s.measure(t, "batchget"); err != nil || !near(f.Ratio, 16.0/20) || !*f.Met {
+			t.Fatalf("%+v (%v)", f, err)
 		}
 	})
 }
@@ -165,6 +167,9 @@ func TestCommitToReadable(t *testing.T) {
 		}
 		if !near(f.Value, 3) || !near(f.Baseline, 1) || !near(f.Ratio, 3) || !near(f.Latency.P99, 3) || !near(f.BaselineLatency.P50, 1) {
 			t.Errorf("%+v", f)
+		}
+		if *f.Met {
+			t.Errorf("a p50 of 3 ms meets %s", f.Target)
 		}
 		if len(f.Notes) != 2 || !strings.HasSuffix(f.Notes[0], "of 5,000 asked for") || f.Notes[1] != "Reserve itself meanwhile: p50 3.00 ms, p99 3.00 ms" {
 			t.Errorf("notes: %q", f.Notes)

@@ -19,7 +19,7 @@ func (f *Figure) cells() []string {
 		c[3] = fmt.Sprintf("%.2f", f.Ratio)
 	}
 	if f.Met != nil {
-		c[5] = map[bool]string{true: "yes", false: "NO"}[*f.Met]
+		c[5] = yesNo(*f.Met)
 	}
 	if f.Latency != nil {
 		c[6], c[7] = amount(f.Latency.P50), amount(f.Latency.P99)
@@ -32,6 +32,9 @@ func (f *Figure) remarks() []string {
 	var r []string
 	for i := range f.Against {
 		r = append(r, f.Against[i].String())
+	}
+	for i := range f.Bounds {
+		r = append(r, f.Bounds[i].String())
 	}
 	r = append(r, f.Notes...)
 	if f.Sizes != nil {

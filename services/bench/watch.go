@@ -17,7 +17,9 @@ const (
 	watchers     = 10
 	watchWriters = 4   // calls that change stock, in flight
 	watchBatch   = 500 // movements of one call
-	idleMost     = 500 // MiB that idle watchers may take
+
+	// idleMost is what so many idle watchers may take, in MiB. Fewer take too little to tell it from what the heap does anyway.
+	idleMost, idleCounted = 500, 10_000
 )
 
 // watchPatience is how long it may take until watchers have been told everything.
@@ -245,7 +247,15 @@ func idleWatchers(ctx context.Context, b *bench, f *Figure) error {
 	if err != nil || before == 0 {
 		return err
 	}
-	more := (resident(s.pid()) - before) >> 20
-	f.note("%s idle watchers, one SKU each, take %s MiB; at most %d are to be taken", grouped(int64(b.idle)), grouped(more), idleMost)
+	f.Bounds = append(f.Bounds, idleBound(b.idle, resident(s.pid())-before))
 	return nil
+}
+
+// idleBound is what so many idle watchers take, and may.
+func idleBound(idle int, bytes int64) Bound {
+	x := Bound{Name: "memory of " + grouped(int64(idle)) + " idle watchers, one SKU each", Unit: "MiB", Value: float64(max(0, bytes)) / (1 << 20)}
+	if idle >= idleCounted {
+		x.Most = idleMost
+	}
+	return x
 }
