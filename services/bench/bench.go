@@ -33,6 +33,10 @@ type bench struct {
 	postgres      *postgres // nil until a row compares with it
 	startPostgres func(ctx context.Context, parent string) (*postgres, error)
 
+	far          *bench   // of the service whose stores are processes of their own; nil until a row asks for it
+	cluster      *cluster // those stores; nil for a service that has them within its process
+	startCluster func(ctx context.Context, dir string) (*cluster, error)
+
 	openAlone func(dir string) (append call, closing func() error, err error) // Pebble alone, the baseline of reservations in bulk
 
 	peak     float64 // highest rate of reservations so far, calls/s
@@ -57,6 +61,7 @@ func Run(ctx context.Context, p Programs, o Options, progress io.Writer) (r *Rep
 	ctx, cancel := context.WithTimeoutCause(ctx, limit(takes), fmt.Errorf("the run took longer than %s", limit(takes)))
 	defer cancel()
 	b := &bench{effort: e, programs: p, progress: progress, catalogue: newCatalogue(e.skus), openAlone: openAlone, startPostgres: startPostgres}
+	b.startCluster = func(ctx context.Context, dir string) (*cluster, error) { return startCluster(ctx, p, o, dir) }
 	b.reserved, b.hot = newLedger(b.catalogue.reserve), newLedger(b.catalogue.hot)
 	if b.dir, err = os.MkdirTemp(o.Dir, "stockfold-bench-"); err != nil {
 		return nil, fmt.Errorf("make a directory for data: %w", err)
@@ -96,6 +101,9 @@ func (b *bench) measure(ctx context.Context, chosen []Row, r *Report) (err error
 // close stops the children and removes the data.
 func (b *bench) close(keep bool) error {
 	var errs []error
+	if b.far != nil {
+		errs = append(errs, b.far.stopServer(), b.far.cluster.close())
+	}
 	errs = append(errs, b.stopServer())
 	if b.echo != nil {
 		errs = append(errs, b.echo.close())
@@ -128,6 +136,25 @@ func (b *bench) rival(ctx context.Context) (*postgres, error) {
 }
 
 func (b *bench) data() string { return filepath.Join(b.dir, "data") }
+
+// broker is where the running service takes its messages from.
+func (b *bench) broker() string {
+	if b.cluster != nil {
+		return b.cluster.Kafka
+	}
+	return b.server.settings.Broker
+}
+
+// beside are the processes that the service calls, none when it has its stores within its own.
+func (b *bench) beside() (u usage) {
+	if b.cluster == nil {
+		return nil
+	}
+	for _, m := range b.cluster.members {
+		u = append(u, named{m.name, &meter{pid: m.pid()}})
+	}
+	return u
+}
 
 // serve makes sure that the service runs, taking messages from Kafka or not, and returns it.
 func (b *bench) serve(ctx context.Context, ingest bool) (*server, error) {

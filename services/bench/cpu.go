@@ -13,6 +13,8 @@ import (
 type CPU struct {
 	Service  float64 `json:"service_us"` // in the service's process, what follows from the call there included
 	Baseline float64 `json:"baseline_us,omitempty"`
+	// Others are the processes that the service calls, by name.
+	Others map[string]float64 `json:"others_us,omitempty"`
 }
 
 // userHertz is the unit of times in /proc/PID/stat, the same on every Linux.
@@ -74,4 +76,39 @@ func (m *meter) perCall() float64 {
 		return 0
 	}
 	return float64(m.used.Microseconds()) / float64(m.calls)
+}
+
+// named is the meter of a process.
+type named struct {
+	name string
+	*meter
+}
+
+// usage are the meters of several processes.
+type usage []named
+
+// around runs something that makes calls, and counts what each process uses meanwhile.
+func (u usage) around(run func() (calls int64, err error)) (calls int64, err error) {
+	if len(u) == 0 {
+		return run()
+	}
+	err = u[0].around(func() (int64, error) {
+		calls, err = u[1:].around(run)
+		return calls, err
+	})
+	return calls, err
+}
+
+// perCall is in microseconds, of those processes of which it is known; nil when of none.
+func (u usage) perCall() map[string]float64 {
+	var all map[string]float64
+	for _, m := range u {
+		if used := m.meter.perCall(); used > 0 {
+			if all == nil {
+				all = map[string]float64{}
+			}
+			all[m.name] = used
+		}
+	}
+	return all
 }

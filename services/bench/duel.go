@@ -45,6 +45,7 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 		return err
 	}
 	ours, theirs := empty(), empty()
+	beside := b.beside()
 	each := max(1, d.each)
 	scale := float64(each)
 	bareCPU, ownCPU := meter{pid: b.echo.pid()}, meter{pid: s.pid()}
@@ -57,9 +58,11 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 		if err != nil {
 			return fmt.Errorf("echo, round %d: %w", round, err)
 		}
-		err = ownCPU.around(func() (n int64, err error) {
-			own, err = d.window(ctx, b.window, f, func(w int) call { return d.calls(s.wire(w), round, w) })
-			return own.calls * each, err
+		err = ownCPU.around(func() (int64, error) {
+			return beside.around(func() (n int64, err error) {
+				own, err = d.window(ctx, b.window, f, func(w int) call { return d.calls(s.wire(w), round, w) })
+				return own.calls * each, err
+			})
 		})
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
@@ -73,7 +76,7 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 		b.say("  round %d of %d: %s, echo %s", round, b.rounds, amount(scale*own.rate()), amount(scale*bare.rate()))
 	}
 	f.Latency, f.BaselineLatency = latency(ours), latency(theirs)
-	f.CPU = &CPU{ownCPU.perCall(), bareCPU.perCall()}
+	f.CPU = &CPU{Service: ownCPU.perCall(), Baseline: bareCPU.perCall(), Others: beside.perCall()}
 	return nil
 }
 

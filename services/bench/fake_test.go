@@ -26,6 +26,8 @@ import (
 const (
 	wordServe  = "fake-serve"
 	wordEcho   = "fake-echo"
+	wordEvents = "fake-eventstore"
+	wordBroker = "fake-broker"
 	fakeViews  = "views"
 	fakeEvents = "events"
 	partitions = 3
@@ -40,6 +42,10 @@ func TestMain(m *testing.M) {
 		err = serveFake(ctx, os.Args[2:])
 	case wordEcho:
 		err = ServeEcho(ctx, os.Stdout)
+	case wordEvents:
+		err = serveHealth(ctx, os.Args[3])
+	case wordBroker:
+		err = serveBroker(ctx, os.Args[2], os.Args[3])
 	default:
 		os.Exit(m.Run())
 	}
@@ -72,9 +78,11 @@ func fakePrograms(t *testing.T, l lie) Programs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Programs{Executable: exe, Echo: []string{wordEcho}, Views: fakeViews, Events: fakeEvents, Serve: func(s ServeSettings) []string {
-		return []string{wordServe, s.Data, s.GRPC, s.Broker, strconv.FormatBool(s.Ingest), string(l)}
-	}}
+	return Programs{Executable: exe, Echo: []string{wordEcho}, Views: fakeViews, Events: fakeEvents,
+		EventStore: func(data, address string) []string { return []string{wordEvents, data, address} },
+		Broker:     func(data, address string) []string { return []string{wordBroker, data, address} }, Serve: func(s ServeSettings) []string {
+			return []string{wordServe, s.Data, s.GRPC, s.Broker, strconv.FormatBool(s.Ingest), string(l)}
+		}}
 }
 
 // fake is a service that keeps its books in memory, and in one file while it is stopped.
@@ -138,6 +146,28 @@ func serveFake(ctx context.Context, args []string) error {
 		return err
 	}
 	return f.save(data)
+}
+
+// serveHealth is a server that does nothing but be well.
+func serveHealth(ctx context.Context, address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	s := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(s, health.NewServer())
+	defer context.AfterFunc(ctx, s.GracefulStop)()
+	return s.Serve(listener)
+}
+
+func serveBroker(ctx context.Context, data, address string) error {
+	cluster, err := fakeBroker(address, data)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	<-ctx.Done()
+	return nil
 }
 
 func fakeBroker(address, dir string) (*kfake.Cluster, error) {

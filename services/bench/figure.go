@@ -20,6 +20,7 @@ type Figure struct {
 	Met             *bool            `json:"met,omitempty"`     // whether the target is, and what else is bound; absent without one
 	Against         []Against        `json:"against,omitempty"` // what else it is compared with
 	Bounds          []Bound          `json:"bounds,omitempty"`  // what else was measured, and what it may come to
+	Hops            []Hop            `json:"hops,omitempty"`    // to the stores, where those are processes of their own
 	Latency         *Latency         `json:"latency,omitempty"`
 	BaselineLatency *Latency         `json:"baseline_latency,omitempty"`
 	Sizes           *Sizes           `json:"sizes,omitempty"`
@@ -44,6 +45,9 @@ type Against struct {
 func (a *Against) String() string {
 	if a.Missing != "" {
 		return fmt.Sprintf("not compared with %s: %s", a.Name, a.Missing)
+	}
+	if a.Target == 0 {
+		return fmt.Sprintf("%s %s: %.2f times as many", a.Name, amount(a.Value), a.Ratio)
 	}
 	return fmt.Sprintf("%s %s: %.2f times as many, target ≥ %.1f: %s", a.Name, amount(a.Value), a.Ratio, a.Target, yesNo(a.met()))
 }

@@ -25,10 +25,14 @@ type Options struct {
 	SKUs    int      // of the catalogue; 0 takes the default
 	Lines   int      // counted in each round of ingest; 0 takes the default
 	Events  int      // to fold in each round of replay, at least; 0 takes the default
-	Dir     string   // where data is kept while it runs; the system's temporary directory when empty
-	Keep    bool     // leave data and logs in place
-	Command string   // as it was given, for the report
-	Version string   // of the program, for the report
+
+	EventStore string // URL of an EventStoreDB that is empty, for the rows with stores elsewhere; the embedded one as a process of its own when empty
+	KafkaLibs  string // directory of Apache Kafka's jars, for the same; looked for when empty, NoApacheKafka for none
+
+	Dir     string // where data is kept while it runs; the system's temporary directory when empty
+	Keep    bool   // leave data and logs in place
+	Command string // as it was given, for the report
+	Version string // of the program, for the report
 }
 
 // effort is how much is done: Options with every default filled in.
@@ -90,6 +94,10 @@ type Programs struct {
 	Serve func(ServeSettings) []string
 	// Echo are the arguments of the process that runs ServeEcho.
 	Echo []string
+	// EventStore and Broker give the arguments of the stores that are run as processes of their own, on a data directory and an address.
+	EventStore, Broker func(data, address string) []string
+	// Stores are those of the service that are not within its process.
+	Stores Stores
 	// Views is the folder of the read model within the data directory: removing it costs a replay.
 	Views string
 	// Events is the folder of the events there, which Pebble alone can read while the service is stopped.
@@ -104,4 +112,5 @@ type ServeSettings struct {
 	Broker  string
 	Metrics string
 	Ingest  bool // whether it takes messages from Kafka
+	Stores       // elsewhere
 }

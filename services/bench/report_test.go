@@ -18,7 +18,7 @@ func aReport() *Report {
 		Machine: Machine{CPU: "Fast", Cores: 2, Memory: 8 << 30, OS: "linux", Arch: "amd64", Go: "go1.26", Load: 0.25},
 		Disk:    Disk{SyncP50: 0.5, SyncP99: 2}, Rounds: 3, Seconds: 0.6, SKUs: 10_000, Connections: 2, TookSeconds: 42, PeakMemory: 300 << 20}
 	get := Figure{Row: "get", Title: "Get", Unit: "calls/s", BaselineName: echoBaseline, Target: &Target{Ratio: 0.6},
-		Latency: &Latency{0.9, 3.25, 10}, BaselineLatency: &Latency{0.5, 2, 9}, Sizes: &Sizes{18, 34.4}, CPU: &CPU{23.44, 12},
+		Latency: &Latency{0.9, 3.25, 10}, BaselineLatency: &Latency{0.5, 2, 9}, Sizes: &Sizes{18, 34.4}, CPU: &CPU{Service: 23.44, Baseline: 12},
 		Rounds: []Round{newRound(35_000, 50_000), newRound(36_000, 45_000), newRound(30_000, 50_000)}}
 	ingest := Figure{Row: "ingest", Title: "Ingest", Unit: "lines/s", Target: &Target{Value: 30_000}, CPU: &CPU{Service: 40}, Rounds: []Round{newRound(29_999, 0)},
 		Errors: 3, Failures: map[string]int64{"Unavailable: gone": 2, "Unknown: x": 1}}

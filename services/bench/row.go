@@ -40,6 +40,9 @@ var rows = []Row{
 	ingestRow,
 	replayRow,
 	snapshotRow,
+	remoteReserveRow,
+	remoteReadableRow,
+	remoteIngestRow,
 }
 
 // RowNames are what Options.Only may name.

@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -36,6 +38,9 @@ func (f *Figure) remarks() []string {
 	for i := range f.Bounds {
 		r = append(r, f.Bounds[i].String())
 	}
+	for i := range f.Hops {
+		r = append(r, f.Hops[i].String())
+	}
 	r = append(r, f.Notes...)
 	if f.Sizes != nil {
 		r = append(r, fmt.Sprintf("messages of %.0f and %.0f bytes", f.Sizes.Request, f.Sizes.Reply))
@@ -44,6 +49,9 @@ func (f *Figure) remarks() []string {
 		text := fmt.Sprintf("processor time %s µs per %s", amount(f.CPU.Service), strings.TrimSuffix(f.Unit, "s/s"))
 		if f.CPU.Baseline > 0 {
 			text += fmt.Sprintf(", %s %s µs", f.BaselineName, amount(f.CPU.Baseline))
+		}
+		for _, name := range slices.Sorted(maps.Keys(f.CPU.Others)) {
+			text += fmt.Sprintf(", %s %s µs", name, amount(f.CPU.Others[name]))
 		}
 		r = append(r, text)
 	}

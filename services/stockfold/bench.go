@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,17 +19,21 @@ const stdoutFile = "-"
 
 // benchCmd measures the service beside a bare gRPC echo.
 type benchCmd struct {
-	Quick    bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
-	Only     []string `placeholder:"ROW,…" help:"Measure only these rows."`
-	Rounds   int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1)."`
-	Seconds  float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
-	SKUs     int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
-	Lines    int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 160000, quick: 60000)."`
-	Events   int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
-	Dir      string   `placeholder:"DIR" type:"path" help:"Keep data in this directory while it runs; the disk is part of what is measured (default: the system's temporary directory)."`
-	Keep     bool     `help:"Leave data and logs in place."`
-	JSON     string   `name:"json" placeholder:"FILE" help:"Write the report as JSON to this file; - is standard output."`
-	Markdown string   `placeholder:"FILE" help:"Write the report as Markdown to this file; - is standard output."`
+	Quick   bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
+	Only    []string `placeholder:"ROW,…" help:"Measure only these rows."`
+	Rounds  int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1)."`
+	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
+	SKUs    int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
+	Lines   int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 160000, quick: 60000)."`
+	Events  int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
+
+	RemoteEventStore string `name:"remote-eventstore" placeholder:"URL" help:"An EventStoreDB that is empty, for the rows remote-…, which leave their events there (default: the embedded store as a process of its own)."`
+	KafkaLibs        string `placeholder:"DIR" type:"path" help:"Apache Kafka's jars, for the rows remote-… (default: those that make test-integration fetched; without, the embedded broker as a process of its own)."`
+
+	Dir      string `placeholder:"DIR" type:"path" help:"Keep data in this directory while it runs; the disk is part of what is measured (default: the system's temporary directory)."`
+	Keep     bool   `help:"Leave data and logs in place."`
+	JSON     string `name:"json" placeholder:"FILE" help:"Write the report as JSON to this file; - is standard output."`
+	Markdown string `placeholder:"FILE" help:"Write the report as Markdown to this file; - is standard output."`
 }
 
 // Help is shown below the flags.
@@ -36,6 +41,10 @@ func (*benchCmd) Help() string {
 	return `It starts a service of its own on free loopback ports, with a data directory of its own that is removed at the end, and
 a bare gRPC echo; both are measured in turns, on the same machine, with messages of equal size. Where PostgreSQL is installed, it reserves in the same
 rounds. Every answer is checked: a wrong one fails the run. A target that is missed is shown and does not fail it.
+
+The rows remote-… have the stores as processes of their own: the embedded event store behind EventStoreDB's protocol, or the EventStoreDB of
+--remote-eventstore; redis-server, if it is installed; and Apache Kafka, if it is to be had, else the embedded broker. The report says which, what is missing, and
+what an exchange with each takes.
 
 Rows: ` + strings.Join(bench.RowNames(), ", ") + `.
 
@@ -53,7 +62,7 @@ func (c *benchCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	report, err := bench.Run(ctx, programs, bench.Options{Only: c.Only, Quick: c.Quick, Rounds: c.Rounds, Seconds: c.Seconds,
-		SKUs: c.SKUs, Lines: c.Lines, Events: c.Events, Dir: c.Dir, Keep: c.Keep, Command: "stockfold " + strings.Join(os.Args[1:], " "), Version: programVersion()}, std.err)
+		SKUs: c.SKUs, Lines: c.Lines, Events: c.Events, EventStore: c.RemoteEventStore, KafkaLibs: c.KafkaLibs, Dir: c.Dir, Keep: c.Keep, Command: commandLine(os.Args[1:]), Version: programVersion()}, std.err)
 	if report != nil {
 		err = errors.Join(err, c.write(report, std))
 	}
@@ -91,14 +100,24 @@ func benchPrograms() (bench.Programs, error) {
 	if err != nil {
 		return bench.Programs{}, fmt.Errorf("find this program: %w", err)
 	}
-	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder, Events: eventsFolder}, nil
+	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder, Events: eventsFolder,
+		EventStore: func(data, address string) []string {
+			return []string{"eventstore", "--data", data, "--listen", address}
+		},
+		Broker: func(data, address string) []string { return []string{"broker", "--data", data, "--broker", address} }}, nil
 }
 
 // benchServe are the arguments of the service under test: the defaults but for where it listens and keeps its data.
 func benchServe(s bench.ServeSettings) []string {
 	roles := slices.DeleteFunc(slices.Clone(node.Roles), func(role string) bool { return role == node.RoleIngest && !s.Ingest })
-	return []string{"serve", "--data", s.Data, "--grpc", s.GRPC, "--rest", s.REST, "--broker", s.Broker, "--metrics", s.Metrics,
+	args := []string{"serve", "--data", s.Data, "--grpc", s.GRPC, "--rest", s.REST, "--broker", s.Broker, "--metrics", s.Metrics,
 		"--roles", strings.Join(roles, ",")}
+	for _, store := range []struct{ flag, where string }{{"--eventstore", s.EventStore}, {"--redis", s.Redis}, {"--kafka-brokers", s.Kafka}} {
+		if store.where != "" {
+			args = append(args, store.flag, store.where)
+		}
+	}
+	return args
 }
 
 // benchEchoCmd is the echo's process; bench starts it.
@@ -107,4 +126,12 @@ type benchEchoCmd struct{}
 // Run serves until ctx ends.
 func (*benchEchoCmd) Run(ctx context.Context, std streams) error {
 	return bench.ServeEcho(ctx, std.out)
+}
+
+// userInfo is what stands before the host in a URL.
+var userInfo = regexp.MustCompile(`://[^/@ ]*@`)
+
+// commandLine is how the program was called, without what is secret in it.
+func commandLine(args []string) string {
+	return userInfo.ReplaceAllString("stockfold "+strings.Join(args, " "), "://…@")
 }

@@ -35,7 +35,7 @@ func TestBenchMeasuresThisProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r, err := bench.Run(t.Context(), selfPrograms(t), bench.Options{Only: bench.RowNames(), Quick: true, Rounds: 1, Seconds: 0.2, SKUs: 500, Lines: 3_000, Events: 15_000,
-		Dir: dir, Command: "stockfold bench", Version: programVersion()}, t.Output())
+		KafkaLibs: bench.NoApacheKafka, Dir: dir, Command: "stockfold bench", Version: programVersion()}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,6 +44,20 @@ func TestBenchMeasuresThisProgram(t *testing.T) {
 		measured = append(measured, f.Row)
 		if f.Value <= 0 && f.Calls == 0 || f.Errors > 0 {
 			t.Errorf("%s: %g %s with %d errors: %v", f.Row, f.Value, f.Unit, f.Errors, f.Failures)
+		}
+	}
+	for _, f := range r.Figures {
+		if !strings.HasPrefix(f.Row, "remote-") {
+			continue
+		}
+		redis := strings.Contains(strings.Join(f.Notes, " "), "Redis is missing")
+		if len(f.Hops) != 3 && !redis || len(f.Hops) != 2 && redis {
+			t.Errorf("%s: notes %q, hops %+v", f.Row, f.Notes, f.Hops)
+		}
+		for _, h := range f.Hops {
+			if h.Latency == nil || h.Latency.P50 <= 0 {
+				t.Errorf("%s: %+v", f.Row, h)
+			}
 		}
 	}
 	if !slices.Equal(measured, bench.RowNames()) {
@@ -118,5 +132,37 @@ func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
 		if code := run(t.Context(), append([]string{"bench"}, args...), streams{&out, &trouble}); code != 1 || trouble.Len() == 0 || out.Len() > 0 {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, &out, &trouble)
 		}
+	}
+}
+
+// The stores that the bench starts beside the service listen where it says, and the service uses them.
+func TestTheServiceUnderTestUsesOtherStores(t *testing.T) {
+	args := benchServe(bench.ServeSettings{Data: "/d", GRPC: "127.0.0.1:1", REST: "127.0.0.1:2", Broker: "127.0.0.1:3", Metrics: "127.0.0.1:4", Ingest: true,
+		Stores: bench.Stores{EventStore: "esdb://127.0.0.1:5?tls=false", Redis: "redis://127.0.0.1:6", Kafka: "127.0.0.1:7"}})
+	c, parser := newParser(streams{})
+	if _, err := parser.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	if c.Serve.EventStore != "esdb://127.0.0.1:5?tls=false" || c.Serve.Redis != "redis://127.0.0.1:6" || !slices.Equal(c.Serve.KafkaBrokers, []string{"127.0.0.1:7"}) {
+		t.Errorf("serves with %+v", c.Serve)
+	}
+	p, err := benchPrograms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, parser = newParser(streams{})
+	if _, err := parser.Parse(p.EventStore("/e", "127.0.0.1:8")); err != nil || c.Store.Data != "/e" || c.Store.Listen != "127.0.0.1:8" {
+		t.Errorf("event store with %+v (%v)", c.Store, err)
+	}
+	c, parser = newParser(streams{})
+	if _, err := parser.Parse(p.Broker("/b", "127.0.0.1:9")); err != nil || c.Broker.Data != "/b" || c.Broker.Broker != "127.0.0.1:9" {
+		t.Errorf("broker with %+v (%v)", c.Broker, err)
+	}
+}
+
+func TestTheReportTellsNoPassword(t *testing.T) {
+	got := commandLine([]string{"bench", "--remote-eventstore", "esdb://admin:changeit@host:2113?tls=true"})
+	if got != "stockfold bench --remote-eventstore esdb://…@host:2113?tls=true" {
+		t.Error(got)
 	}
 }
