@@ -38,6 +38,7 @@ func BenchmarkReserve(b *testing.B) {
 			}
 			defer s.Close()
 			x := commands.NewStreams(s, commands.SKUs(), commands.Options{Exclusive: true})
+			defer x.Close(b.Context())
 			policy := stock.NewPolicy("web", []string{"berlin"}, 0, 900)
 			for i := range c.skus {
 				if _, err := x.Do(b.Context(), fmt.Sprint(i), key("count"), count{}); err != nil {
