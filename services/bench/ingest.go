@@ -11,7 +11,7 @@ import (
 const (
 	ingestTimeout = 2 * time.Minute
 	// slowIngest is the rate that the estimate reckons with, lines/s.
-	slowIngest = 20_000
+	slowIngest = 40_000
 	// warmUpPart of the lines counted come before them, uncounted: as in every row, the service may warm up.
 	warmUpPart = 0.25
 )

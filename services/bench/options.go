@@ -49,8 +49,8 @@ type effort struct {
 }
 
 var (
-	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: 2 * time.Second, warmUp: time.Second,
-		skus: 50_000, ingestLines: 160_000, loadRounds: 5, replay: 1_000_000}
+	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: time.Second, warmUp: 500 * time.Millisecond,
+		skus: 50_000, ingestLines: 100_000, loadRounds: 5, replay: 1_000_000}
 	quick = effort{idle: 200, rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
 		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000}
 )

@@ -18,7 +18,7 @@ const (
 
 	// Rates that the estimate reckons with.
 	slowRemote       = 3_000            // movements/s, and lines/s
-	clusterTakes     = 15 * time.Second // to start
+	clusterTakes     = 10 * time.Second // to start
 	remoteRoundTakes = 6 * time.Second  // beside the lines: the service is started twice
 )
 

@@ -12,8 +12,8 @@ import (
 const (
 	replayTimeout = 2 * time.Minute
 	// Rates that the estimate reckons with, events/s.
-	slowReplay = 200_000
-	slowTopUp  = 20_000
+	slowReplay = 300_000
+	slowTopUp  = 40_000
 )
 
 var replayRow = Row{

@@ -22,9 +22,9 @@ type benchCmd struct {
 	Quick   bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
 	Only    []string `placeholder:"ROW,…" help:"Measure only these rows."`
 	Rounds  int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1)."`
-	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 2, quick: 0.6)."`
+	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 1, quick: 0.6)."`
 	SKUs    int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
-	Lines   int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 160000, quick: 60000)."`
+	Lines   int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 100000, quick: 60000)."`
 	Events  int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
 
 	RemoteEventStore string `name:"remote-eventstore" placeholder:"URL" help:"An EventStoreDB that is empty, for the rows remote-…, which leave their events there (default: the embedded store as a process of its own)."`
