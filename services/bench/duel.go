@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -80,14 +81,21 @@ func (d duel) rounds(ctx context.Context, b *bench, s *server, f *Figure) error 
 	return nil
 }
 
-// compare has the rival do the same.
+// compare has the rival do the same. One that fails is not compared with any more, and the report says why; the row goes on.
 func (d duel) compare(ctx context.Context, b *bench, f *Figure, own float64) error {
-	if d.rival == nil {
+	if d.rival == nil || f.Against[0].Missing != "" {
 		return nil
 	}
 	rate, err := d.rival(ctx, b.window)
-	f.Against[0].rounds = append(f.Against[0].rounds, newRound(own, rate))
-	return err
+	switch {
+	case err == nil:
+		f.Against[0].rounds = append(f.Against[0].rounds, newRound(own, rate))
+	case errors.Is(err, ErrWrong), ctx.Err() != nil:
+		return err
+	default:
+		f.Against[0].Missing, f.Against[0].rounds = err.Error(), nil
+	}
+	return nil
 }
 
 // warmUp runs both sides for a while, and learns the sizes of the row's messages.

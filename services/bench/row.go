@@ -97,5 +97,5 @@ func rivalTakes(e effort) time.Duration {
 	if !e.rivals {
 		return duelTakes(e)
 	}
-	return duelTakes(e) + time.Duration(e.rounds)*max(e.window, time.Second) + 2*time.Second
+	return duelTakes(e) + time.Duration(e.rounds)*max(e.window, pgLeast) + 2*time.Second
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"github.com/cockroachdb/pebble/v2"
 	"math"
@@ -149,6 +150,34 @@ func TestAServiceThatLiesFailsTheRow(t *testing.T) {
 			}
 			if _, err := s.measure(t, c.row); !errors.Is(err, ErrWrong) {
 				t.Errorf("%s in %s: %v", c.lie, c.row, err)
+			}
+		})
+	}
+}
+
+// A rival that cannot go on is left out and said to be; one whose sums are wrong fails the row.
+func TestARivalThatFails(t *testing.T) {
+	for _, c := range []struct {
+		fails   error
+		missing string
+	}{{errors.New("no room"), "no room"}, {wrong("sums differ"), ""}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, honest)
+			s.service.takes[getMethod], s.bare.takes[echoMethod] = 2*time.Millisecond, time.Millisecond
+			q, err := newQuestions(s.catalogue, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, asked := Figure{Against: []Against{{Name: "PostgreSQL", Target: 12}}}, 0
+			err = duel{inFlight: 8, calls: q.get, rival: func(context.Context, time.Duration) (float64, error) {
+				if asked++; asked == 2 {
+					return 0, c.fails
+				}
+				return 1, nil
+			}}.run(t.Context(), s.bench, &f)
+			f.conclude()
+			if errors.Is(err, ErrWrong) != (c.missing == "") || asked != 2 || c.missing != "" && (f.Against[0].Missing != c.missing || f.Against[0].Value != 0 || len(f.Rounds) != 3) {
+				t.Errorf("%v: %v after %d; %+v", c.fails, err, asked, f.Against)
 			}
 		})
 	}
