@@ -11,6 +11,9 @@
 // that fail are counted and shown. Children are stopped by their process ids and the data is removed, however the
 // run ends.
 //
+// Rows named remote-… measure a second service, with stock and sums of its own, whose event store, Redis and Kafka are children, too. What is not to be
+// had on a machine, a store or a baseline, is said to be missing.
+//
 // It is a client: it knows the contract in proto and the topics' form, and nothing of the service's inside. How the
 // children are started is told by whoever calls Run. One file holds one row, or rows of a kind; see Row for how to add
 // another.

@@ -116,6 +116,9 @@ func (b *bench) mustBeNew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	got, err := pb.NewStockServiceClient(s.typed()).GetStock(ctx, &pb.GetStockRequest{Sku: b.catalogue.reserve[0]})
 	if err == nil && len(got.GetStock().GetLocations()) > 0 {
 		return errors.New("the event store holds events of an earlier run: give it an empty one")

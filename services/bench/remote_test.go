@@ -178,3 +178,17 @@ func TestAHopIsTold(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestAnEventStoreOfAnEarlierRunIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, honest)
+		far := s.withFar(honest)
+		if err := s.far.mustBeNew(t.Context()); err != nil {
+			t.Errorf("a new one: %v", err)
+		}
+		change(far.OnHand, s.far.catalogue.reserve[0], s.far.catalogue.locations[0], 1)
+		if err := s.far.mustBeNew(t.Context()); err == nil || !strings.Contains(err.Error(), "an empty one") {
+			t.Errorf("error: %v", err)
+		}
+	})
+}
