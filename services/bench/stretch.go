@@ -2,22 +2,21 @@ package bench
 
 import "time"
 
-// stretch times work that is looked at from outside, now and then: it counts from the last moment at which nothing
-// was done or, when it was under way before anybody could look, from what was done by then. When less than half of it
-// was left by then, too little was seen: all of it counts, from when it can have begun at the earliest.
+// stretch times work that is looked at from outside, now and then: it counts from the first progress that is seen, since whatever
+// led to that was done before; a projection that is behind shows many events at once. When less than half of it was left by then, too
+// little was seen: all of it counts, from when it can have begun at the earliest.
 type stretch struct {
 	started time.Time // when the work can have begun at the earliest
 	from    time.Time
 	first   uint64 // done at from
-	seen    bool
 	until   time.Time
 	last    uint64 // done at until
 }
 
 // see notes what is done by now; it never shrinks.
 func (s *stretch) see(now time.Time, done uint64) {
-	if done == 0 || !s.seen {
-		s.from, s.first, s.seen = now, done, true
+	if s.first == 0 {
+		s.from, s.first = now, done
 	}
 	if done > s.last || s.until.IsZero() {
 		s.until, s.last = now, done

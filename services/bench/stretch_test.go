@@ -15,12 +15,14 @@ func TestStretch(t *testing.T) {
 		looks []look
 		want  float64
 	}{
-		"from the last moment without progress": {[]look{{1, 0}, {2, 0}, {3, 500}, {4, 1_000}}, 500},
-		"from what was done at the first look":  {[]look{{1, 200}, {2, 500}, {3, 1_000}}, 400},
-		"too little left at the first look":     {[]look{{1, 501}, {2, 1_000}}, 500},
-		"all done before the first look":        {[]look{{4, 1_000}}, 250},
-		"up to the last progress, not beyond":   {[]look{{1, 0}, {2, 1_000}, {9, 1_000}}, 1_000},
-		"nothing done":                          {[]look{{1, 0}, {2, 0}}, 0},
+		"from the first progress":              {[]look{{1, 0}, {2, 0}, {3, 500}, {5, 1_000}}, 250},
+		"what the first progress took":         {[]look{{1, 0}, {3.9, 0}, {4, 400}, {5, 1_000}}, 600},
+		"all done at once":                     {[]look{{1, 0}, {3.9, 0}, {4, 1_000}}, 250},
+		"from what was done at the first look": {[]look{{1, 200}, {2, 500}, {3, 1_000}}, 400},
+		"too little left at the first look":    {[]look{{1, 501}, {2, 1_000}}, 500},
+		"all done before the first look":       {[]look{{4, 1_000}}, 250},
+		"up to the last progress, not beyond":  {[]look{{1, 500}, {2, 1_000}, {9, 1_000}}, 500},
+		"nothing done":                         {[]look{{1, 0}, {2, 0}}, 0},
 	} {
 		s := stretch{started: start}
 		for _, l := range c.looks {
