@@ -11,7 +11,7 @@ CONCURRENT := ./adapters/... ./projections/... ./services/...
 NOT_RACED  := TestREADME|TestRulesOfTheDemonstration|TestEndedInTheMiddle|TestBench|TestKilledProcess|TestMovementIsSmallOnDisk|TestCrash/[23]|TestAServerThatHangs|TestFaultsUnderLoad
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench bench-quick bench-compare clean
+.PHONY: help run build test test-race test-integration replicas lint generate check-generated check-breaking bench bench-quick bench-compare bench-report clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: build ## Measure everything, in under ten minutes, and write bench.md and
 
 bench-quick: build ## Measure the headline rows in a minute.
 	$(BINARY) bench --quick --markdown bench.md --json bench.json
+
+bench-report: build ## Measure everything, and put the report into deploy/benchmarks.md.
+	@BINARY=$(BINARY) .ci/bench-report
 
 bench-compare: ## Compare a stable set of Go benchmarks with BASE, in turns: what got significantly worse fails it.
 	@.ci/bench $(BASE)

@@ -20,7 +20,7 @@ import (
 // A path that a page names is there.
 func TestPagesNameWhatIsThere(t *testing.T) {
 	path := regexp.MustCompile("`((?:adapters|aggregates|deploy|projections|proto|services|\\.ci)/[^` ]*)`")
-	for _, page := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy/README.md", "deploy/demo/README.md", "deploy/demo/rules.md", "deploy/redis.md"} {
+	for _, page := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy/README.md", "deploy/demo/README.md", "deploy/demo/rules.md", "deploy/redis.md", "deploy/benchmarks.md"} {
 		for n, line := range pageLines(t, page) {
 			for _, found := range path.FindAllStringSubmatch(line, -1) {
 				if _, err := os.Stat(filepath.Join(root, found[1])); err != nil {
