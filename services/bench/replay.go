@@ -114,6 +114,9 @@ func (b *bench) rebuild(ctx context.Context, f *Figure) (float64, error) {
 		}
 		f.note("%s events; %s from starting the process until availability is complete, %s until all read models are",
 			grouped(int64(work.last)), all.Round(time.Millisecond), time.Since(s.started).Round(time.Millisecond))
+		if work.share() == 1 {
+			f.note("too few events to tell folding from starting the process, which is counted with it")
+		}
 	}
 	b.replayed = work.last
 	return work.rate(float64(work.last)), nil
