@@ -18,7 +18,7 @@ import (
 const Name = "availability"
 
 // DefaultCacheBytes bounds the documents kept in memory, when the configuration does not.
-const DefaultCacheBytes = 192 << 20
+const DefaultCacheBytes = 96 << 20
 
 // MaxScan is the most documents that one Scan returns.
 const MaxScan = 1000
