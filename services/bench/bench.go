@@ -42,6 +42,8 @@ type bench struct {
 	peak     float64 // highest rate of reservations so far, calls/s
 	replayed uint64  // events of the last replay
 
+	scale *scale // nil until a row needs it
+
 	peakMemory int64 // of all servers so far, in bytes
 }
 
@@ -110,6 +112,9 @@ func (b *bench) close(keep bool) error {
 	}
 	if b.postgres != nil {
 		errs = append(errs, b.postgres.close())
+	}
+	if b.scale != nil {
+		errs = append(errs, b.scale.stop())
 	}
 	if keep {
 		b.say("data and logs are left in %s", b.dir)

@@ -13,6 +13,9 @@
 //
 // Rows named remote-… measure a second service, with stock and sums of its own, whose event store, Redis and Kafka are children, too. What is not to be
 // had on a machine, a store or a baseline, is said to be missing.
+// Rows about growth, overload and size have services of their own, whose data nothing else is in the way of. A row about growth
+// has series: Get and Reserve at several sizes of one thing, each point in turns with the echo. A series is flat when
+// every point keeps its share of the best one before it (Series).
 //
 // It is a client: it knows the contract in proto and the topics' form, and nothing of the service's inside. How the
 // children are started is told by whoever calls Run. One file holds one row, or rows of a kind; see Row for how to add

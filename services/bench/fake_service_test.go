@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
@@ -37,19 +39,21 @@ func (f *fake) RecordMovements(_ context.Context, r *pb.RecordMovementsRequest) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	reply := &pb.RecordMovementsResponse{}
+	var all []moved
 	for _, m := range r.Movements {
+		units := m.Quantity
 		if m.GetCounted() != nil {
-			change(f.OnHand, m.Sku, m.Location, m.Quantity-f.OnHand[m.Sku][m.Location])
-		} else {
-			change(f.OnHand, m.Sku, m.Location, m.Quantity)
+			units -= f.OnHand[m.Sku][m.Location]
 		}
+		change(f.OnHand, m.Sku, m.Location, units)
+		all = append(all, moved{m.Sku, m.Location, units})
 		f.Events++
 		f.changed = append(f.changed, m.Sku)
 		reply.Results = append(reply.Results, &pb.MovementResult{Status: pb.MovementResult_STATUS_RECORDED})
 	}
 	f.readTo = f.Events
 	reply.Token = strconv.FormatUint(f.Events, 10)
-	return reply, nil
+	return reply, f.note(all)
 }
 
 func (f *fake) GetStock(_ context.Context, r *pb.GetStockRequest) (*pb.GetStockResponse, error) {
@@ -144,6 +148,12 @@ func (f *fake) Reserve(_ context.Context, r *pb.ReserveRequest) (*pb.ReserveResp
 	switch {
 	case f.lie == refuses, f.lie == refusesSome && lying:
 		return nil, status.Error(codes.ResourceExhausted, "too much is waiting")
+	case f.lie == refusesPolitely && lying:
+		polite, err := status.New(codes.ResourceExhausted, "too much is waiting").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(100 * time.Millisecond)})
+		if err != nil {
+			return nil, err
+		}
+		return nil, polite.Err()
 	case f.lie == dies && lying:
 		os.Exit(3)
 	case f.lie == forgetsReserved && lying:
@@ -163,6 +173,10 @@ func (f *fake) ReserveBatch(ctx context.Context, r *pb.ReserveBatchRequest) (*pb
 	reply := &pb.ReserveBatchResponse{}
 	for _, q := range r.Reservations {
 		one, err := f.Reserve(ctx, q)
+		if err != nil && f.lie == refusesPolitely {
+			reply.Results = append(reply.Results, &pb.ReserveResult{Refusal: &pb.Refusal{Code: int32(codes.ResourceExhausted), RetryAfterMs: 100}})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

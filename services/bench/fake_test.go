@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -70,6 +72,8 @@ const (
 	refusesSome     lie = "refuses-some"     // one reservation in a hundred fails
 	losesChanges    lie = "loses-changes"    // changes of one SKU in ten are not told to watchers
 	dies            lie = "dies"             // the process ends at the hundredth reservation
+	refusesPolitely lie = "refuses-politely" // no lie: one reservation in a hundred is refused, with when to try again
+	forgetsKilled   lie = "forgets-killed"   // movements are answered and lost when the process is killed
 )
 
 // fakePrograms starts a fake service that tells a lie, and the real echo.
@@ -97,6 +101,7 @@ type fake struct {
 	lie lie
 	mu  sync.Mutex
 	books
+	journal *os.File // movements since the books were saved; nil in tests of one process
 	readTo  uint64   // what a replay has come to
 	changed []string // SKUs, as they changed
 }
@@ -189,13 +194,23 @@ func newFake(l lie) *fake {
 
 func openFake(data string, l lie) (*fake, error) {
 	f := newFake(l)
-	text, err := os.ReadFile(filepath.Join(data, "books.json"))
+	events := filepath.Join(data, fakeEvents)
+	if err := os.MkdirAll(events, 0o700); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(events, "books.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &f.books)
 	} else if os.IsNotExist(err) {
 		err = nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if f.journal, err = os.OpenFile(filepath.Join(events, "journal"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err != nil {
+		return nil, err
+	}
+	if err := f.recall(); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(data, fakeViews)); err == nil {
@@ -213,6 +228,42 @@ func storeFake(dir string) error {
 	return errors.Join(append(context.Background()), closing())
 }
 
+// moved is a line of the journal.
+type moved struct {
+	SKU, Location string
+	Units         int64
+}
+
+// note writes what moved to the journal.
+func (f *fake) note(all []moved) error {
+	if f.journal == nil || f.lie == forgetsKilled {
+		return nil
+	}
+	var lines bytes.Buffer
+	for _, m := range all {
+		if err := json.NewEncoder(&lines).Encode(m); err != nil {
+			return err
+		}
+	}
+	_, err := f.journal.Write(lines.Bytes())
+	return err
+}
+
+// recall takes in what a killed process noted.
+func (f *fake) recall() error {
+	for d := json.NewDecoder(f.journal); ; {
+		var m moved
+		switch err := d.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		change(f.OnHand, m.SKU, m.Location, m.Units)
+		f.Events++
+	}
+}
+
 func (f *fake) save(data string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -220,7 +271,7 @@ func (f *fake) save(data string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(data, "books.json"), text, 0o600)
+	return errors.Join(os.WriteFile(filepath.Join(data, fakeEvents, "books.json"), text, 0o600), f.journal.Truncate(0))
 }
 
 // change adds to one of the maps of books.

@@ -30,6 +30,7 @@ type Figure struct {
 	Failures        map[string]int64 `json:"failures,omitempty"` // by reason
 	Rounds          []Round          `json:"rounds,omitempty"`
 	Notes           []string         `json:"notes,omitempty"`
+	Series          []Series         `json:"series,omitempty"` // of a row about growth
 }
 
 // Against is a comparison beside the baseline.

@@ -14,6 +14,10 @@ const (
 	MinSKUs, MaxSKUs     = 100, 1_000_000
 	MinLines, MaxLines   = 1_000, 10_000_000
 	MinEvents, MaxEvents = 1_000, 100_000_000
+
+	scaleEventsEach                = 10 // of each SKU, where it is not said otherwise
+	MinScaleSKUs, MaxScaleSKUs     = 1_000, 1_000_000
+	MinScaleEvents, MaxScaleEvents = scaleLocations * MinScaleSKUs, 100_000_000
 )
 
 // Options say what is measured, and how thoroughly.
@@ -25,6 +29,10 @@ type Options struct {
 	SKUs    int      // of the catalogue; 0 takes the default
 	Lines   int      // counted in each round of ingest; 0 takes the default
 	Events  int      // to fold in each round of replay, at least; 0 takes the default
+
+	// ScaleSKUs are those of the large retailer, of growth-skus and of what a start, memory and disk take; ScaleEvents its movements, of which
+	// each SKU has one at each of its locations. 0 takes the defaults.
+	ScaleSKUs, ScaleEvents int
 
 	EventStore string // URL of an EventStoreDB that is empty, for the rows with stores elsewhere; the embedded one as a process of its own when empty
 	KafkaLibs  string // directory of Apache Kafka's jars, for the same; looked for when empty, NoApacheKafka for none
@@ -46,13 +54,24 @@ type effort struct {
 	rivals      bool // other systems do the same
 	loadRounds  int  // rounds of ingest and of replay
 	replay      int  // events to fold, at least
+
+	growthRounds                                 int
+	growthWindow                                 time.Duration
+	streams, holds, locations, channels, callers []int // sizes of the points of growth
+	scaleSKUs, scaleEvents, scaleRounds          int
+	rest                                         time.Duration // until memory at rest is looked at
 }
 
 var (
 	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: time.Second, warmUp: 500 * time.Millisecond,
-		skus: 50_000, ingestLines: 100_000, loadRounds: 5, replay: 1_000_000}
+		skus: 50_000, ingestLines: 100_000, loadRounds: 5, replay: 1_000_000,
+		growthRounds: 3, growthWindow: 250 * time.Millisecond, streams: []int{10, 1_000, 100_000, 1_000_000}, holds: []int{10, 1_000, 100_000},
+		locations: []int{1, 100, 2_000}, channels: []int{1, 10, 50}, callers: []int{1, 16, 64, 256, 1_024, 4_096},
+		scaleSKUs: 100_000, scaleEvents: 1_000_000, scaleRounds: 3, rest: 2 * time.Second}
 	quick = effort{idle: 200, rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
-		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000}
+		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000,
+		growthRounds: 1, growthWindow: 200 * time.Millisecond, streams: []int{10, 200}, holds: []int{10, 200}, locations: []int{1, 20},
+		channels: []int{1, 3}, callers: []int{1, 16}, scaleSKUs: 2_000, scaleEvents: 20_000, scaleRounds: 1, rest: 50 * time.Millisecond}
 )
 
 // effort fills in the defaults, and refuses what is out of bounds.
@@ -66,8 +85,10 @@ func (o Options) effort() (effort, error) {
 		asked, low, high int
 		into             *int
 	}{
-		{"rounds", o.Rounds, 1, MaxRounds, &e.rounds}, {"rounds", o.Rounds, 1, MaxRounds, &e.loadRounds}, {"SKUs", o.SKUs, MinSKUs, MaxSKUs, &e.skus},
+		{"rounds", o.Rounds, 1, MaxRounds, &e.rounds}, {"rounds", o.Rounds, 1, MaxRounds, &e.loadRounds}, {"rounds", o.Rounds, 1, MaxRounds, &e.growthRounds}, {"SKUs", o.SKUs, MinSKUs, MaxSKUs, &e.skus},
 		{"lines", o.Lines, MinLines, MaxLines, &e.ingestLines}, {"events", o.Events, MinEvents, MaxEvents, &e.replay},
+		{"rounds", o.Rounds, 1, MaxRounds, &e.scaleRounds}, {"SKUs of the large retailer", o.ScaleSKUs, MinScaleSKUs, MaxScaleSKUs, &e.scaleSKUs},
+		{"events of the large retailer", o.ScaleEvents, MinScaleEvents, MaxScaleEvents, &e.scaleEvents},
 	} {
 		if x.asked == 0 {
 			continue
@@ -77,12 +98,18 @@ func (o Options) effort() (effort, error) {
 		}
 		*x.into = x.asked
 	}
+	if o.ScaleSKUs != 0 && o.ScaleEvents == 0 {
+		e.scaleEvents = scaleEventsEach * e.scaleSKUs
+	}
+	if least := e.scaleSKUs * scaleLocations; e.scaleEvents < least {
+		return e, fmt.Errorf("%d events of the large retailer: its %d SKUs take %d at least", e.scaleEvents, e.scaleSKUs, least)
+	}
 	if o.Seconds != 0 {
 		if !(o.Seconds >= MinSeconds && o.Seconds <= MaxSeconds) {
 			return e, fmt.Errorf("rounds of %g seconds: must be %g to %d", o.Seconds, MinSeconds, MaxSeconds)
 		}
 		e.window = time.Duration(o.Seconds * float64(time.Second))
-		e.warmUp = min(e.warmUp, e.window)
+		e.warmUp, e.growthWindow = min(e.warmUp, e.window), e.window
 	}
 	return e, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // small is a run that takes little. Nothing is expected of how fast it is.
 func small(t *testing.T, rows ...string) Options {
-	return Options{Only: rows, Quick: true, Rounds: 1, Seconds: 0.15, SKUs: 300, Lines: 3_000, Events: 20_000,
+	return Options{Only: rows, Quick: true, Rounds: 1, Seconds: 0.15, SKUs: 300, Lines: 3_000, Events: 20_000, ScaleSKUs: 2_000,
 		Dir: t.TempDir(), Command: "stockfold bench"}
 }
 
@@ -89,6 +89,7 @@ func TestAServiceThatDoesNotStartFailsTheRun(t *testing.T) {
 func TestWhatIsAskedForIsBounded(t *testing.T) {
 	for _, o := range []Options{{Rounds: -1}, {Rounds: MaxRounds + 1}, {Seconds: MinSeconds / 2}, {Seconds: MaxSeconds + 1},
 		{SKUs: MinSKUs - 1}, {SKUs: MaxSKUs + 1}, {Lines: -1}, {Events: MaxEvents + 1},
+		{ScaleSKUs: MinScaleSKUs - 1}, {ScaleSKUs: MaxScaleSKUs + 1}, {ScaleEvents: -1}, {ScaleEvents: MaxScaleEvents + 1}, {ScaleSKUs: 10_000, ScaleEvents: 49_999},
 		{Only: []string{"get", "speed"}}} {
 		if _, err := Run(context.Background(), Programs{}, o, io.Discard); err == nil {
 			t.Errorf("%+v was accepted", o)

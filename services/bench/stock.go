@@ -90,16 +90,21 @@ func (s *stocker) record(ctx context.Context, movements []*pb.Movement) error {
 		if err != nil {
 			return fmt.Errorf("record %d movements: %w", len(all[i]), err)
 		}
-		if len(reply.Results) != len(all[i]) {
-			return wrong("%d movements sent, %d results", len(all[i]), len(reply.Results))
-		}
-		for j, r := range reply.Results {
-			if r.Status != pb.MovementResult_STATUS_RECORDED {
-				return wrong("movement %v was not recorded: %v", all[i][j], r)
-			}
-		}
-		return nil
+		return checkRecorded(all[i], reply)
 	})
+}
+
+// checkRecorded makes sure that each of the movements sent was recorded.
+func checkRecorded(sent []*pb.Movement, reply *pb.RecordMovementsResponse) error {
+	if len(reply.Results) != len(sent) {
+		return wrong("%d movements sent, %d results", len(sent), len(reply.Results))
+	}
+	for i, r := range reply.Results {
+		if r.Status != pb.MovementResult_STATUS_RECORDED {
+			return wrong("movement %v was not recorded: %v", sent[i], r)
+		}
+	}
+	return nil
 }
 
 // sentinel records one more movement. A read with its token sees everything that was answered before.

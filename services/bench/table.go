@@ -107,6 +107,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			fmt.Fprintln(&out, "    "+remark)
 		}
 	}
+	r.growthText(&out)
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -115,7 +116,7 @@ func (r *Report) WriteText(w io.Writer) error {
 const columnGap = 2
 
 func columnWidths(table [][]string) []int {
-	widths := make([]int, len(heading))
+	widths := make([]int, len(table[0]))
 	for _, row := range table {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
@@ -163,6 +164,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 			fmt.Fprintf(&out, "- %s: %s.\n", r.Figures[i].Title, strings.Join(remarks, "; "))
 		}
 	}
+	r.growthMarkdown(&out)
 	_, err := io.WriteString(w, out.String())
 	return err
 }

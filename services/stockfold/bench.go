@@ -21,11 +21,14 @@ const stdoutFile = "-"
 type benchCmd struct {
 	Quick   bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
 	Only    []string `placeholder:"ROW,…" help:"Measure only these rows."`
-	Rounds  int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1)."`
-	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 1, quick: 0.6)."`
+	Rounds  int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1; growth and starts: 3, quick: 1)."`
+	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 1, quick: 0.6; growth: 0.25, quick: 0.2)."`
 	SKUs    int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
 	Lines   int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 100000, quick: 60000)."`
 	Events  int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
+
+	ScaleSKUs   int `name:"scale-skus" placeholder:"N" help:"SKUs of the large retailer, for growth-skus, start, complete, memory and disk (default: 100000, quick: 2000)."`
+	ScaleEvents int `placeholder:"N" help:"Its movements, of which each SKU has 5 at least (default: 10 for each SKU)."`
 
 	RemoteEventStore string `name:"remote-eventstore" placeholder:"URL" help:"An EventStoreDB that is empty, for the rows remote-…, which leave their events there (default: the embedded store as a process of its own)."`
 	KafkaLibs        string `placeholder:"DIR" type:"path" help:"Apache Kafka's jars, for the rows remote-… (default: those that make test-integration fetched; without, the embedded broker as a process of its own)."`
@@ -33,6 +36,7 @@ type benchCmd struct {
 	Dir      string `placeholder:"DIR" type:"path" help:"Keep data in this directory while it runs; the disk is part of what is measured (default: the system's temporary directory)."`
 	Keep     bool   `help:"Leave data and logs in place."`
 	JSON     string `name:"json" placeholder:"FILE" help:"Write the report as JSON to this file; - is standard output."`
+	Plots    string `placeholder:"DIR" help:"Draw each series of growth as SVG into this directory; the Markdown report links the pictures by this name."`
 	Markdown string `placeholder:"FILE" help:"Write the report as Markdown to this file; - is standard output."`
 }
 
@@ -52,6 +56,8 @@ Examples:
   stockfold bench
   stockfold bench --quick
   stockfold bench --only get,hot --rounds 9 --seconds 5
+  stockfold bench --only growth-stream,growth-callers --plots plots --markdown growth.md
+  stockfold bench --only growth-skus,start,complete,memory,disk --scale-skus 1000000
   stockfold bench --dir /mnt/data --json bench.json --markdown bench.md`
 }
 
@@ -62,11 +68,19 @@ func (c *benchCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	report, err := bench.Run(ctx, programs, bench.Options{Only: c.Only, Quick: c.Quick, Rounds: c.Rounds, Seconds: c.Seconds,
-		SKUs: c.SKUs, Lines: c.Lines, Events: c.Events, EventStore: c.RemoteEventStore, KafkaLibs: c.KafkaLibs, Dir: c.Dir, Keep: c.Keep, Command: commandLine(os.Args[1:]), Version: programVersion()}, std.err)
+		SKUs: c.SKUs, Lines: c.Lines, Events: c.Events, ScaleSKUs: c.ScaleSKUs, ScaleEvents: c.ScaleEvents, EventStore: c.RemoteEventStore, KafkaLibs: c.KafkaLibs, Dir: c.Dir, Keep: c.Keep, Command: commandLine(os.Args[1:]), Version: programVersion()}, std.err)
 	if report != nil {
-		err = errors.Join(err, c.write(report, std))
+		err = errors.Join(err, c.draw(report), c.write(report, std))
 	}
 	return err
+}
+
+// draw draws the series where that was asked for.
+func (c *benchCmd) draw(r *bench.Report) error {
+	if c.Plots == "" {
+		return nil
+	}
+	return r.WritePlots(c.Plots)
 }
 
 // write prints the table, and the other forms where they were asked for. When one of those takes standard output,
@@ -100,7 +114,7 @@ func benchPrograms() (bench.Programs, error) {
 	if err != nil {
 		return bench.Programs{}, fmt.Errorf("find this program: %w", err)
 	}
-	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder, Events: eventsFolder,
+	return bench.Programs{Executable: executable, Serve: benchServe, Echo: []string{"bench-echo"}, Views: node.ViewsFolder, Events: node.EventsFolder,
 		EventStore: func(data, address string) []string {
 			return []string{"eventstore", "--data", data, "--listen", address}
 		},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,7 @@ func selfPrograms(t *testing.T) bench.Programs {
 func TestBenchMeasuresThisProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r, err := bench.Run(t.Context(), selfPrograms(t), bench.Options{Only: bench.RowNames(), Quick: true, Rounds: 1, Seconds: 0.2, SKUs: 500, Lines: 3_000, Events: 15_000,
+	r, err := bench.Run(t.Context(), selfPrograms(t), bench.Options{Only: bench.RowNames(), Quick: true, Rounds: 1, Seconds: 0.2, SKUs: 500, Lines: 3_000, Events: 15_000, ScaleSKUs: 1_000,
 		KafkaLibs: bench.NoApacheKafka, Dir: dir, Command: "stockfold bench", Version: programVersion()}, t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -126,8 +127,26 @@ func TestTheReportGoesWhereItWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestThePageLinksThePictures(t *testing.T) {
+	series := bench.Series{Name: "growth-x-Get", Calls: "Get", Of: "things", Points: []bench.Point{{X: 1, Value: 7}, {X: 10, Value: 8}}}
+	r := &bench.Report{Figures: []bench.Figure{{Row: "growth-x", Title: "Growth", Series: []bench.Series{series}}}}
+	t.Chdir(t.TempDir())
+	var out, trouble strings.Builder
+	cmd := benchCmd{Plots: "pictures/plots", Markdown: stdoutFile}
+	if err := errors.Join(cmd.draw(r), cmd.write(r, streams{&out, &trouble})); err != nil {
+		t.Fatal(err)
+	}
+	const link = "pictures/plots/growth-x-get.svg"
+	if !strings.Contains(out.String(), "![Get by things]("+link+")") {
+		t.Errorf("no link in\n%s", &out)
+	}
+	if text, err := os.ReadFile(link); err != nil || !strings.HasPrefix(string(text), "<svg ") {
+		t.Errorf("%v: %.100s", err, text)
+	}
+}
+
 func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
-	for _, args := range [][]string{{"--only", "speed"}, {"--rounds", "1000"}, {"--seconds", "0.001"}, {"--skus", "1"}} {
+	for _, args := range [][]string{{"--only", "speed"}, {"--rounds", "1000"}, {"--seconds", "0.001"}, {"--skus", "1"}, {"--scale-skus", "1"}, {"--scale-events", "5"}} {
 		var out, trouble strings.Builder
 		if code := run(t.Context(), append([]string{"bench"}, args...), streams{&out, &trouble}); code != 1 || trouble.Len() == 0 || out.Len() > 0 {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, &out, &trouble)

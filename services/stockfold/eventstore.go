@@ -16,10 +16,6 @@ import (
 	"github.com/stockfold/stockfold/services/stockfold/node"
 )
 
-// eventsFolder is where serve keeps its events within its data directory; this subcommand keeps its own there too, so
-// that either can open what the other wrote.
-const eventsFolder = "events"
-
 // eventStoreCmd runs the embedded event store as a server of its own, with EventStoreDB's protocol.
 type eventStoreCmd struct {
 	Data       string `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events in this directory (default: ${default})."`
@@ -81,7 +77,7 @@ func (c *eventStoreCmd) check() error {
 }
 
 func (c *eventStoreCmd) open(log *slog.Logger) (*pebble.Store, error) {
-	dir := filepath.Join(c.Data, eventsFolder)
+	dir := filepath.Join(c.Data, node.EventsFolder)
 	if c.ReadOnly {
 		if _, err := os.Stat(dir); err != nil {
 			return nil, fmt.Errorf("there are no events to read: %w; name the data directory of a service with --data", err)

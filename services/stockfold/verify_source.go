@@ -108,7 +108,7 @@ func (l listed) ReadStream(ctx context.Context, stream string, _ uint64, each fu
 
 // verifyData verifies the events of a service that is stopped.
 func (c *verifyCmd) verifyData(ctx context.Context, std streams, log *slog.Logger) error {
-	dir := filepath.Join(c.Data, eventsFolder)
+	dir := filepath.Join(c.Data, node.EventsFolder)
 	if _, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("there are no events to verify: %w; name the data directory of a service with --offline", err)
 	}

@@ -34,7 +34,7 @@ import (
 
 // Folders of the data directory.
 const (
-	eventsFolder = "events" // the event store; the only one that cannot be built again
+	EventsFolder = "events" // the event store; the only one that cannot be built again
 	ViewsFolder  = "views"  // read models; removing the folder costs a replay
 	brokerFolder = "broker" // the embedded broker's log
 )
@@ -118,7 +118,7 @@ func (n *Node) openEvents(ctx context.Context) (err error) {
 		return nil
 	}
 	n.syncs = newSyncMetrics(n.metrics)
-	n.local, err = pebble.Open(filepath.Join(n.config.Data, eventsFolder), pebble.Options{
+	n.local, err = pebble.Open(filepath.Join(n.config.Data, EventsFolder), pebble.Options{
 		CacheBytes: n.config.EventCache * mebibyte, Log: n.log, OnSync: n.syncs.observe})
 	if err != nil {
 		return err
