@@ -26,7 +26,8 @@ var growthSKUsRow = growthRow("growth-skus", "SKUs, asked for by demand", effort
 		if err := measureSKUs(ctx, s, f, sizes); err != nil {
 			return because(ctx, err)
 		}
-		return nil
+		unwatch()
+		return s.stop()
 	})
 
 // measureSKUs measures as more and more of the large retailer's SKUs are in place.
