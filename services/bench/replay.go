@@ -119,5 +119,5 @@ func (b *bench) rebuild(ctx context.Context, f *Figure) (float64, error) {
 		}
 	}
 	b.replayed = work.last
-	return work.rate(float64(work.last)), nil
+	return work.rate(float64(work.last)), s.await(ctx, settleTimeout, "it is ready", func(*pb.GetStatusResponse) bool { return s.serves(ctx) })
 }

@@ -28,7 +28,7 @@ const (
 	pollEvery     = 5 * time.Millisecond
 
 	publishTimeout   = 10 * time.Second
-	publishPollEvery = 20 * time.Millisecond
+	publishPollEvery = 100 * time.Millisecond
 	publishStill     = 300 * time.Millisecond
 )
 
@@ -147,16 +147,19 @@ func (s *server) await(ctx context.Context, limit time.Duration, what string, do
 func (s *server) settle(ctx context.Context) error {
 	var end uint64
 	err := s.await(ctx, settleTimeout, "it is ready and every projection has caught up", func(now *pb.GetStatusResponse) bool {
-		if end = now.StorePosition; !caughtUp(now) {
-			return false
-		}
-		h, err := s.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
-		return err == nil && h.Status == grpc_health_v1.HealthCheckResponse_SERVING
+		end = now.StorePosition
+		return caughtUp(now) && s.serves(ctx)
 	})
 	if err != nil {
 		return err
 	}
 	return s.awaitPublished(ctx, end)
+}
+
+// serves tells whether the service says that it is ready.
+func (s *server) serves(ctx context.Context) bool {
+	h, err := s.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	return err == nil && h.Status == grpc_health_v1.HealthCheckResponse_SERVING
 }
 
 // awaitPublished waits until changes up to a position are published, which the status does not tell. It is not the
