@@ -75,7 +75,8 @@ const (
 	balanceBytes  = 160
 	useBytes      = 72
 	holdBytes     = 20
-	valueBytes    = 104 // what was made of it included
+	valueBytes    = 8
+	madeBytes     = 96 // what was made of a value
 )
 
 // Size estimates the document's memory, in bytes.
@@ -89,6 +90,9 @@ func (d *Document) Size() int {
 	}
 	return n + d.Balances.Rules().Size() + d.Balances.Bundle().Size()
 }
+
+// sizeRead estimates the memory of a document that is asked for again and again, in bytes.
+func (d *Document) sizeRead() int { return d.Size() + madeBytes*len(d.values) }
 
 // Encoder writes documents in their stored form, an inventoryv1.AvailabilityDocument. It keeps its memory between
 // documents; one goroutine at a time may use it.

@@ -100,7 +100,7 @@ func New(c Config) *Projection {
 	if c.Heartbeat == 0 {
 		c.Heartbeat = DefaultHeartbeat
 	}
-	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).Size),
+	p := &Projection{model: c.Model, dir: c.Policies, cache: projections.NewCache(c.CacheBytes, (*Document).sizeRead),
 		survey: survey{turn: make(chan struct{}, 1)}, mendings: make(chan *mending), exchanges: make(chan *exchanging)}
 	p.hub = newHub(p, c.Heartbeat)
 	f := newFold(p)

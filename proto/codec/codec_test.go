@@ -337,8 +337,7 @@ func TestInstantsBefore1970KeepTheirPlace(t *testing.T) {
 	}
 }
 
-// What is read without an event's origin is what is read with it, of every event and for every cut of its bytes: no damage makes more of an
-// event than the whole reading would.
+// What is read without an event's origin is what is read with it, of every event and for every cut of its bytes that can be read at all.
 func TestDecodeFactReadsWhatDecodeReads(t *testing.T) {
 	for _, e := range samples() {
 		data, err := Encode(AppendSealRoom(nil), e, &meta)

@@ -103,7 +103,6 @@ type Streams[S any] struct {
 	seed    maphash.Seed
 	shards  [shardCount]shard[S]
 	waiting atomic.Int64
-	admission
 	memory  atomic.Int64
 	closed  atomic.Bool
 	running sync.WaitGroup
@@ -194,26 +193,15 @@ func (x *Streams[S]) submit(id string, t *task[S]) error {
 	if t.meta.IdempotencyKey == "" {
 		return fmt.Errorf("command for %s%s has no idempotency key", x.kind.Prefix, id)
 	}
-	if err := x.admit(x.waiting.Add(1)); err != nil {
+	if x.waiting.Add(1) > int64(x.opts.MaxWaiting) {
 		x.waiting.Add(-1)
 		x.stats.refused.Add(1)
-		return err
+		return fmt.Errorf("%w: %d altogether", ErrOverloaded, x.opts.MaxWaiting)
 	}
 	if err := x.shard(id).enqueue(x, id, t); err != nil {
 		x.waiting.Add(-1)
 		x.stats.refused.Add(1)
 		return err
-	}
-	return nil
-}
-
-// admit refuses a command when too many wait with it.
-func (x *Streams[S]) admit(waiting int64) error {
-	if waiting <= freelyAdmitted && waiting <= int64(x.opts.MaxWaiting) {
-		return nil
-	}
-	if limit := x.admission.limit(x.opts.Now(), x.stats.commands.Load(), int64(x.opts.MaxWaiting)); waiting > limit {
-		return fmt.Errorf("%w: %d altogether, which is all that may or what is done in a second", ErrOverloaded, limit)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ const DefaultSource = "stockfold"
 
 // pace is the least time between two rounds of publishing. The first change after a quiet time goes out at once; under load
 // a round takes many, which costs the brokers as little as one, and a SKU that changes all the time goes out with its last
-// value, five times a second; while more than fullRound changes come in that time, twice a second.
+// value, five times a second; once more than fullRound changes come between two rounds, and for as long as they do, twice a second.
 const (
 	pace     = 200 * time.Millisecond
 	busyPace = 500 * time.Millisecond
