@@ -77,18 +77,21 @@ func (g *goods) checkAll(ctx context.Context, cc grpc.ClientConnInterface, n int
 	})
 }
 
-// hold reserves a unit of the i-th SKU n times, in calls of many.
+// hold reserves a unit of the i-th SKU n times, in calls of many, one after the other: more of one SKU than may wait would be refused.
 func (g *goods) hold(ctx context.Context, b *bench, cc grpc.ClientConnInterface, i, n int) error {
 	client := pb.NewReservationServiceClient(cc)
-	return parallel(ctx, (n+bulkSize-1)/bulkSize, func(ctx context.Context, page int) error {
+	for left := n; left > 0; left -= bulkSize {
 		ask := &pb.ReserveBatchRequest{}
-		for range min(bulkSize, n-page*bulkSize) {
+		for range min(bulkSize, left) {
 			ask.Reservations = append(ask.Reservations, &pb.ReserveRequest{ReservationId: b.carts.next(), Sku: g.skus[i], Channel: channels[webChannel].id, Quantity: 1})
 		}
 		reply, err := client.ReserveBatch(ctx, ask)
+		if err == nil {
+			err = checkBulk(ask, reply, func(int) { g.add(i, 1, nil) })
+		}
 		if err != nil {
 			return fmt.Errorf("hold %d units of SKU %q: %w", n, g.skus[i], err)
 		}
-		return checkBulk(ask, reply, func(int) { g.add(i, 1, nil) })
-	})
+	}
+	return nil
 }
