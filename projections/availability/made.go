@@ -2,7 +2,6 @@ package availability
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/stockfold/stockfold/aggregates"
@@ -17,7 +16,7 @@ type madeUnder struct {
 	by     []atomic.Pointer[[]byte]
 }
 
-// kept returns what was made of the i-th channel's value of a current pricing, nil when nothing was, or when the value may have changed by itself since.
+// kept returns what was made of the i-th channel's value of a current pricing, nil when nothing was kept.
 func (d *Document) kept(p *pricing, i int) []byte {
 	if d == nil || d.made == nil {
 		return nil
@@ -50,29 +49,18 @@ func (d *Document) keep(p *pricing, i int, b []byte) {
 // be used for all calls of a process: each document keeps what one of them made.
 func (p *Projection) BatchMade(ctx context.Context, channel string, skus []string, makeOf func(*Availability) []byte, dst [][]byte) (
 	list [][]byte, current aggregates.Instant, from From, err error) {
-	prices := p.prices()
-	i, ok := prices.find(channel)
-	if !ok {
-		return dst, 0, 0, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
-	}
-	if current, from, err = p.standing(); err != nil {
-		return dst, 0, 0, err
-	}
-	for _, sku := range skus {
-		d, err := p.document(ctx, sku)
-		if err != nil {
-			return dst, 0, 0, err
-		}
+	current, from, err = p.batch(ctx, channel, skus, func(prices *pricing, i int, d *Document, sku string) error {
 		b := d.kept(prices, i)
 		if b == nil {
 			a, err := p.answer(ctx, prices, d, sku, i, p.runner.Now)
 			if err != nil {
-				return dst, 0, 0, err
+				return err
 			}
 			b = makeOf(&a)
 			d.keep(prices, i, b)
 		}
 		dst = append(dst, b)
-	}
-	return dst, current, from, nil
+		return nil
+	})
+	return dst, current, from, err
 }

@@ -162,28 +162,43 @@ func (p *Projection) standing() (current aggregates.Instant, from From, err erro
 
 // BatchGet appends to dst the ATS of each SKU on one channel, in the order asked; ErrUnknownChannel.
 func (p *Projection) BatchGet(ctx context.Context, channel string, skus []string, dst []Availability) ([]Availability, error) {
+	first := len(dst)
+	current, from, err := p.batch(ctx, channel, skus, func(prices *pricing, i int, d *Document, sku string) error {
+		a, err := p.answer(ctx, prices, d, sku, i, p.runner.Now)
+		if err == nil {
+			dst = append(dst, a)
+		}
+		return err
+	})
+	for i := range dst[first:] {
+		a := &dst[first+i]
+		a.CurrentAt, a.From = current, from
+	}
+	return dst, err
+}
+
+// batch calls each with the document of every SKU, nil for one that nothing was recorded for, and the place of the channel in the pricing in force. It returns up to
+// when what the documents say is current, and what they were read from.
+func (p *Projection) batch(ctx context.Context, channel string, skus []string, each func(prices *pricing, i int, d *Document, sku string) error) (
+	current aggregates.Instant, from From, err error) {
 	prices := p.prices()
 	i, ok := prices.find(channel)
 	if !ok {
-		return dst, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
+		return 0, 0, fmt.Errorf("%w: %q", ErrUnknownChannel, channel)
 	}
-	current, from, err := p.standing()
-	if err != nil {
-		return dst, err
+	if current, from, err = p.standing(); err != nil {
+		return 0, 0, err
 	}
 	for _, sku := range skus {
 		d, err := p.document(ctx, sku)
-		if err != nil {
-			return dst, err
+		if err == nil {
+			err = each(prices, i, d, sku)
 		}
-		a, err := p.answer(ctx, prices, d, sku, i, p.runner.Now)
 		if err != nil {
-			return dst, err
+			return current, from, err
 		}
-		a.CurrentAt, a.From = current, from
-		dst = append(dst, a)
 	}
-	return dst, nil
+	return current, from, nil
 }
 
 // Stock returns a SKU's document under the policies in force, nil when nothing was ever recorded for it.

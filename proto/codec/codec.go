@@ -64,8 +64,8 @@ func Decode(r aggregates.Record) (aggregates.Event, aggregates.Metadata, error) 
 	return e, metadata(p), nil
 }
 
-// DecodeFact reads a record's event, and of its metadata only when it occurred and was recorded. What it returns shares no memory
-// with the record.
+// DecodeFact reads a record's event, and of its metadata only when it occurred and was recorded: whether the rest can be read it does not
+// find out. What it returns shares no memory with the record.
 func DecodeFact(r *aggregates.Record) (e aggregates.Event, occurred, recorded aggregates.Instant, err error) {
 	x := takeEnvelope()
 	defer x.release()

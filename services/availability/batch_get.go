@@ -18,7 +18,11 @@ func (s *Service) BatchGetAvailability(ctx context.Context, r *pb.BatchGetAvaila
 	if err := checkBatch(r); err != nil {
 		return nil, err
 	}
-	late := s.await(ctx, r.Token)
+	return s.batchGet(ctx, r, s.await(ctx, r.Token))
+}
+
+// batchGet answers a request that was checked. late is what came of waiting for its token.
+func (s *Service) batchGet(ctx context.Context, r *pb.BatchGetAvailabilityRequest, late error) (*pb.BatchGetAvailabilityResponse, error) {
 	if late != nil && !errors.Is(late, projection.ErrUnreadable) {
 		return nil, late
 	}

@@ -16,17 +16,12 @@ import (
 // BatchGetEncoded is BatchGetAvailability for a caller who puts the answer on the wire and does not look into it: values that nothing has changed since they were
 // asked for last are in it as bytes, not as messages. Decoded, it is the same answer.
 func (s *Service) BatchGetEncoded(ctx context.Context, r *pb.BatchGetAvailabilityRequest) (*pb.BatchGetAvailabilityResponse, error) {
-	if r.Consistency != pb.Consistency_CONSISTENCY_UNSPECIFIED || wayOf(r).Is() {
-		return s.BatchGetAvailability(ctx, r)
-	}
 	if err := checkBatch(r); err != nil {
 		return nil, err
 	}
-	if err := s.await(ctx, r.Token); err != nil {
-		if errors.Is(err, projection.ErrUnreadable) {
-			return s.BatchGetAvailability(ctx, r)
-		}
-		return nil, err
+	late := s.await(ctx, r.Token)
+	if late != nil || r.Consistency != pb.Consistency_CONSISTENCY_UNSPECIFIED || wayOf(r).Is() {
+		return s.batchGet(ctx, r, late)
 	}
 	room := encodings.Get().(*[][]byte)
 	defer encodings.Put(room)
@@ -34,7 +29,11 @@ func (s *Service) BatchGetEncoded(ctx context.Context, r *pb.BatchGetAvailabilit
 	defer clear(list)
 	switch {
 	case errors.Is(err, projection.ErrUnreadable):
-		return s.BatchGetAvailability(ctx, r)
+		found, err := s.insteadAll(ctx, r.Skus, r.Channel, nil)
+		if err != nil {
+			return nil, refusal(err, r.Channel)
+		}
+		return respondAll(found), nil
 	case err != nil:
 		return nil, refusal(err, r.Channel)
 	}

@@ -12,25 +12,30 @@ type Figure struct {
 	Title string `json:"title"`
 	Unit  string `json:"unit"` // of value and baseline
 	// Value is the median over the rounds.
-	Value           float64          `json:"value"`
-	BaselineName    string           `json:"baseline_name,omitempty"`
-	Baseline        float64          `json:"baseline,omitempty"`
-	Ratio           float64          `json:"ratio,omitempty"` // median of the rounds' ratios
-	Target          *Target          `json:"target,omitempty"`
-	Met             *bool            `json:"met,omitempty"`     // whether the target is, and what else is bound; absent without one
-	Against         []Against        `json:"against,omitempty"` // what else it is compared with
-	Bounds          []Bound          `json:"bounds,omitempty"`  // what else was measured, and what it may come to
-	Hops            []Hop            `json:"hops,omitempty"`    // to the stores, where those are processes of their own
-	Latency         *Latency         `json:"latency,omitempty"`
-	BaselineLatency *Latency         `json:"baseline_latency,omitempty"`
-	Sizes           *Sizes           `json:"sizes,omitempty"`
-	CPU             *CPU             `json:"cpu,omitempty"`
-	Calls           int64            `json:"calls,omitempty"`    // made, those outside the windows included
-	Errors          int64            `json:"errors"`             // of them failed
-	Failures        map[string]int64 `json:"failures,omitempty"` // by reason
-	Rounds          []Round          `json:"rounds,omitempty"`
-	Notes           []string         `json:"notes,omitempty"`
-	Series          []Series         `json:"series,omitempty"` // of a row about growth
+	Value           float64   `json:"value"`
+	BaselineName    string    `json:"baseline_name,omitempty"`
+	Baseline        float64   `json:"baseline,omitempty"`
+	Ratio           float64   `json:"ratio,omitempty"` // median of the rounds' ratios
+	Target          *Target   `json:"target,omitempty"`
+	Met             *bool     `json:"met,omitempty"`     // whether the target is, and what else is bound; absent without one
+	Against         []Against `json:"against,omitempty"` // what else it is compared with
+	Bounds          []Bound   `json:"bounds,omitempty"`  // what else was measured, and what it may come to
+	Hops            []Hop     `json:"hops,omitempty"`    // to the stores, where those are processes of their own
+	Latency         *Latency  `json:"latency,omitempty"`
+	BaselineLatency *Latency  `json:"baseline_latency,omitempty"`
+	Sizes           *Sizes    `json:"sizes,omitempty"`
+	CPU             *CPU      `json:"cpu,omitempty"`
+	Counts
+	Rounds []Round  `json:"rounds,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
+	Series []Series `json:"series,omitempty"` // of a row about growth
+}
+
+// Counts are calls and what became of them.
+type Counts struct {
+	Calls    int64            `json:"calls,omitempty"`    // made, those outside the windows included
+	Errors   int64            `json:"errors"`             // of them failed
+	Failures map[string]int64 `json:"failures,omitempty"` // by reason
 }
 
 // Against is a comparison beside the baseline.
@@ -139,14 +144,14 @@ func (f *Figure) conclude() {
 }
 
 // count adds what a window saw beside its rate.
-func (f *Figure) count(s sample) {
-	f.Calls += s.calls
+func (c *Counts) count(s sample) {
+	c.Calls += s.calls
 	for reason, n := range s.failed {
-		if f.Failures == nil {
-			f.Failures = map[string]int64{}
+		if c.Failures == nil {
+			c.Failures = map[string]int64{}
 		}
-		f.Failures[reason] += n
-		f.Errors += n
+		c.Failures[reason] += n
+		c.Errors += n
 	}
 }
 

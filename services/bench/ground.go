@@ -72,13 +72,14 @@ func (g *ground) define(ctx context.Context, locations []string, channels []stri
 	if err != nil {
 		return err
 	}
-	return g.defineChannels(ctx, locations, channels)
+	return g.defineChannels(ctx, locations, channels, nil)
 }
 
-func (g *ground) defineChannels(ctx context.Context, locations []string, channels []string) error {
+// defineChannels puts channels that sell from all of some locations, and keep back what buffers say.
+func (g *ground) defineChannels(ctx context.Context, locations, channels []string, buffers map[string]int64) error {
 	policy := pb.NewPolicyServiceClient(g.server.typed())
 	for _, id := range channels {
-		if _, err := policy.PutChannel(ctx, &pb.PutChannelRequest{Channel: &pb.Channel{ChannelId: id, Sourcing: locations}}); err != nil {
+		if _, err := policy.PutChannel(ctx, &pb.PutChannelRequest{Channel: &pb.Channel{ChannelId: id, Buffer: buffers[id], Sourcing: locations}}); err != nil {
 			return fmt.Errorf("put channel %q: %w", id, err)
 		}
 	}

@@ -31,16 +31,14 @@ type Series struct {
 
 // Point is one size of what grows. Its figures are medians over the rounds.
 type Point struct {
-	X        float64          `json:"x"`
-	Value    float64          `json:"value"`    // calls/s
-	Baseline float64          `json:"baseline"` // echoes/s of as many callers, with messages of the same sizes
-	Ratio    float64          `json:"ratio"`
-	Latency  *Latency         `json:"latency,omitempty"`
-	CPU      float64          `json:"service_us,omitempty"` // processor time of the service for a call
-	Calls    int64            `json:"calls"`
-	Errors   int64            `json:"errors"` // of Calls
-	Failures map[string]int64 `json:"failures,omitempty"`
-	Note     string           `json:"note,omitempty"`
+	X        float64  `json:"x"`
+	Value    float64  `json:"value"`    // calls/s
+	Baseline float64  `json:"baseline"` // echoes/s of as many callers, with messages of the same sizes
+	Ratio    float64  `json:"ratio"`
+	Latency  *Latency `json:"latency,omitempty"`
+	CPU      float64  `json:"service_us,omitempty"` // processor time of the service for a call
+	Counts
+	Note string `json:"note,omitempty"`
 
 	rounds  []Round
 	timings *hdrhistogram.Histogram
@@ -64,18 +62,6 @@ func (s *Series) conclude() {
 		best = max(best, p.Ratio)
 	}
 	s.Flat = s.Kept >= s.Least
-}
-
-// count adds what a window saw beside its rate.
-func (p *Point) count(s sample) {
-	p.Calls += s.calls
-	for reason, n := range s.failed {
-		if p.Failures == nil {
-			p.Failures = map[string]int64{}
-		}
-		p.Failures[reason] += n
-		p.Errors += n
-	}
 }
 
 // grown is a point to be measured.

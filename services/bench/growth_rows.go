@@ -199,13 +199,21 @@ type shop struct {
 	channels     []string
 }
 
-// newShop puts the stock of reserveSKUs in place.
-func newShop(ctx context.Context, g *ground) (*shop, error) {
-	s := &shop{ground: g, goods: newGoods(growthSKUs(reserveSKUs)), reservations: newReservations(g.b), stores: names("store-", locationCount)}
-	if err := g.define(ctx, s.stores, nil); err != nil {
-		return nil, err
-	}
-	return s, g.count(ctx, s.goods, plenty, s.stores[:shelvesPerSKU])
+// inShop measures in one that has the stock of reserveSKUs in place, and sells on one channel.
+func inShop(ctx context.Context, b *bench, f *Figure, measure func(ctx context.Context, s *shop) error) error {
+	return onGround(ctx, b, f.Row, func(ctx context.Context, g *ground) error {
+		s := &shop{ground: g, goods: newGoods(growthSKUs(reserveSKUs)), reservations: newReservations(b), stores: names("store-", locationCount)}
+		if err := g.define(ctx, s.stores, nil); err != nil {
+			return err
+		}
+		if err := g.count(ctx, s.goods, plenty, s.stores[:shelvesPerSKU]); err != nil {
+			return err
+		}
+		if err := s.sellOn(ctx, 1); err != nil {
+			return err
+		}
+		return measure(ctx, s)
+	})
 }
 
 // sellOn defines channels until there are n.
@@ -213,31 +221,35 @@ func (s *shop) sellOn(ctx context.Context, n int) error {
 	all := append([]string{channels[webChannel].id}, names("channel-", n)...)[:n]
 	more := all[len(s.channels):]
 	s.channels = all
-	if err := s.defineChannels(ctx, s.stores, more); err != nil {
+	if err := s.defineChannels(ctx, s.stores, more, nil); err != nil {
 		return err
 	}
 	return s.server.settle(ctx)
 }
 
 // point measures calls about all SKUs, by demand; Gets are for any of the channels.
-func (s *shop) point(x, inFlight int, note string) grown {
-	ranks, on := s.reservations.ranks, s.channels
-	return grown{x: float64(x), inFlight: inFlight, note: note, calls: map[string]func(*wire, int, int) call{
+func (s *shop) point(x, inFlight int) grown {
+	return grown{x: float64(x), inFlight: inFlight, calls: byDemand(s.goods, s.reservations, s.reservations.ranks, s.channels)}
+}
+
+// byDemand are Gets of goods on some channels, and reservations of them, in the order of ranks.
+func byDemand(g *goods, x *reservations, ranks []int32, on []string) map[string]func(*wire, int, int) call {
+	return map[string]func(*wire, int, int) call{
 		getCalls: func(w *wire, round, worker int) call {
 			turn := start(round, worker)
-			return s.get(w, func() (int, string) {
+			return g.get(w, func() (int, string) {
 				turn++
 				return int(ranks[turn%len(ranks)]), on[turn%len(on)]
 			})
 		},
 		reserveCalls: func(w *wire, round, worker int) call {
 			turn := start(round, worker)
-			return s.reservations.reserve(w, s.ledger, func() int {
+			return x.reserve(w, g.ledger, func() int {
 				turn++
 				return int(ranks[turn%len(ranks)])
 			}, nil)
 		},
-	}}
+	}
 }
 
 // growthChannelsRow has all SKUs sold on more and more channels, one after the other.
@@ -245,23 +257,19 @@ var growthChannelsRow = growthRow("growth-channels", "channels",
 	func(e effort) []int { return e.channels },
 	func(e effort) time.Duration { return time.Second },
 	func(ctx context.Context, b *bench, f *Figure, sizes []int) error {
-		return onGround(ctx, b, f.Row, func(ctx context.Context, g *ground) error {
-			s, err := newShop(ctx, g)
-			if err != nil {
-				return err
-			}
-			series := newGrowth(b, g.server, f, "channels")
+		return inShop(ctx, b, f, func(ctx context.Context, s *shop) error {
+			series := newGrowth(b, s.server, f, "channels")
 			for _, n := range sizes {
 				if err := s.sellOn(ctx, n); err != nil {
 					return err
 				}
-				if err := series.measure(ctx, []grown{s.point(n, growthInFlight, "")}); err != nil {
+				if err := series.measure(ctx, []grown{s.point(n, growthInFlight)}); err != nil {
 					return err
 				}
 			}
 			series.conclude()
 			f.note("%s SKUs by demand, each sold on every channel; Gets on all channels, reservations on one", grouped(reserveSKUs))
-			return g.checkSums(ctx, []*goods{s.goods}, s.stores[0])
+			return s.checkSums(ctx, []*goods{s.goods}, s.stores[0])
 		})
 	})
 
@@ -269,19 +277,12 @@ var growthCallersRow = growthRow("growth-callers", "calls in flight",
 	func(e effort) []int { return e.callers },
 	func(effort) time.Duration { return 2 * time.Second },
 	func(ctx context.Context, b *bench, f *Figure, sizes []int) error {
-		return onGround(ctx, b, f.Row, func(ctx context.Context, g *ground) error {
-			s, err := newShop(ctx, g)
-			if err != nil {
-				return err
-			}
-			if err := s.sellOn(ctx, 1); err != nil {
-				return err
-			}
+		return inShop(ctx, b, f, func(ctx context.Context, s *shop) error {
 			var points []grown
 			for _, n := range sizes {
-				points = append(points, s.point(n, n, ""))
+				points = append(points, s.point(n, n))
 			}
 			f.note("%s SKUs by demand, over %d connections; the echo has as many calls in flight", grouped(reserveSKUs), connections)
-			return measurePoints(ctx, g, f, "calls in flight", points, []*goods{s.goods}, s.stores[0])
+			return measurePoints(ctx, s.ground, f, "calls in flight", points, []*goods{s.goods}, s.stores[0])
 		})
 	})

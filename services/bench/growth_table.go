@@ -26,7 +26,7 @@ func (p *Point) cells() []string {
 
 // verdict says whether a series is flat.
 func (s *Series) verdict() string {
-	return fmt.Sprintf("keeps %.2f of the best before, is to keep %.2f: %s", s.Kept, s.Least, map[bool]string{true: "yes", false: "NO"}[s.Flat])
+	return fmt.Sprintf("keeps %.2f of the best before, is to keep %.2f: %s", s.Kept, s.Least, yesNo(s.Flat))
 }
 
 // remarks are the notes of its points, and what failed.

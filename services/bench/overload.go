@@ -35,16 +35,7 @@ var overloadRow = Row{
 		return 3*time.Second + time.Duration(e.growthRounds)*(2*overloadWindows*e.growthWindow+time.Second)
 	},
 	measure: func(ctx context.Context, b *bench, f *Figure) error {
-		return onGround(ctx, b, f.Row, func(ctx context.Context, g *ground) error {
-			s, err := newShop(ctx, g)
-			if err != nil {
-				return err
-			}
-			if err := s.sellOn(ctx, 1); err != nil {
-				return err
-			}
-			return measureOverload(ctx, s, f)
-		})
+		return inShop(ctx, b, f, func(ctx context.Context, s *shop) error { return measureOverload(ctx, s, f) })
 	},
 }
 

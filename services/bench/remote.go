@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
@@ -120,10 +123,13 @@ func (b *bench) mustBeNew(ctx context.Context) error {
 		return err
 	}
 	got, err := pb.NewStockServiceClient(s.typed()).GetStock(ctx, &pb.GetStockRequest{Sku: b.catalogue.reserve[0]})
-	if err == nil && len(got.GetStock().GetLocations()) > 0 {
+	switch {
+	case status.Code(err) == codes.NotFound: // nobody has heard of it
+		return nil
+	case err == nil && len(got.GetStock().GetLocations()) > 0:
 		return errors.New("the event store holds events of an earlier run: give it an empty one")
 	}
-	return nil // what is not known is not found
+	return err
 }
 
 // measureRemoteReserve reserves in turns with the echo and with the service that has its stores within its process.

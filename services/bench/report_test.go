@@ -21,7 +21,7 @@ func aReport() *Report {
 		Latency: &Latency{0.9, 3.25, 10}, BaselineLatency: &Latency{0.5, 2, 9}, Sizes: &Sizes{18, 34.4}, CPU: &CPU{Service: 23.44, Baseline: 12},
 		Rounds: []Round{newRound(35_000, 50_000), newRound(36_000, 45_000), newRound(30_000, 50_000)}}
 	ingest := Figure{Row: "ingest", Title: "Ingest", Unit: "lines/s", Target: &Target{Value: 30_000}, CPU: &CPU{Service: 40}, Rounds: []Round{newRound(29_999, 0)},
-		Errors: 3, Failures: map[string]int64{"Unavailable: gone": 2, "Unknown: x": 1}}
+		Counts: Counts{Errors: 3, Failures: map[string]int64{"Unavailable: gone": 2, "Unknown: x": 1}}}
 	readable := Figure{Row: "readable", Title: "Readable", Unit: "ms", BaselineName: "plain Get", Rounds: []Round{newRound(0.5, 0.25)}}
 	readable.note("%d reservations/s", 100)
 	for _, f := range []Figure{get, ingest, readable} {

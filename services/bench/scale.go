@@ -23,11 +23,11 @@ const (
 	crashCalls    = 20               // of movements, right before the process is killed
 )
 
-// scaleChannels are what it sells on, from all locations, with what each keeps back.
-var scaleChannels = []struct {
-	id     string
-	buffer int64
-}{{channels[webChannel].id, 0}, {"marketplace", 2}, {"stores", 1}}
+// scaleChannels are what it sells on, from all locations; scaleBuffers are what they keep back.
+var (
+	scaleChannels = []string{channels[webChannel].id, "marketplace", "stores"}
+	scaleBuffers  = map[string]int64{"marketplace": 2, "stores": 1}
+)
 
 // scale is a large retailer, put in place once for all rows that need it.
 type scale struct {
@@ -53,17 +53,13 @@ func (b *bench) scaled(ctx context.Context) (*scale, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.define(ctx, names("store-", scaleLocations), nil); err != nil {
+	b.scale.buffers = scaleBuffers
+	stores := names("store-", scaleLocations)
+	if err := g.define(ctx, stores, nil); err != nil {
 		return nil, err
 	}
-	policy := pb.NewPolicyServiceClient(g.server.typed())
-	b.scale.buffers = map[string]int64{}
-	for _, c := range scaleChannels {
-		_, err := policy.PutChannel(ctx, &pb.PutChannelRequest{Channel: &pb.Channel{ChannelId: c.id, Buffer: c.buffer, Sourcing: names("store-", scaleLocations)}})
-		if err != nil {
-			return nil, fmt.Errorf("put channel %q: %w", c.id, err)
-		}
-		b.scale.buffers[c.id] = c.buffer
+	if err := g.defineChannels(ctx, stores, scaleChannels, scaleBuffers); err != nil {
+		return nil, err
 	}
 	return b.scale, nil
 }
@@ -269,7 +265,7 @@ func (s *scale) ask(ctx context.Context, seen *scaleSeen) error {
 	time.Sleep(s.b.rest)
 	seen.rest = resident(s.server.pid())
 	for _, c := range scaleChannels {
-		if err := s.checkAll(ctx, s.server.typed(), len(s.skus), c.id, ""); err != nil {
+		if err := s.checkAll(ctx, s.server.typed(), len(s.skus), c, ""); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func measureSKUs(ctx context.Context, s *scale, f *Figure, sizes []int) error {
 		return err
 	}
 	for _, c := range scaleChannels {
-		if err := s.checkAll(ctx, s.server.typed(), s.counted, c.id, token); err != nil {
+		if err := s.checkAll(ctx, s.server.typed(), s.counted, c, token); err != nil {
 			return err
 		}
 	}
@@ -62,22 +62,7 @@ func measureSKUs(ctx context.Context, s *scale, f *Figure, sizes []int) error {
 // point measures calls about the first n SKUs, by demand.
 func (s *scale) point(x *reservations, n int) grown {
 	ranks := newZipf(n).draws(rand.New(rand.NewPCG(seed, uint64(n))), 2*drawn)
-	return grown{x: float64(n), inFlight: growthInFlight, calls: map[string]func(*wire, int, int) call{
-		getCalls: func(w *wire, round, worker int) call {
-			turn := start(round, worker)
-			return s.get(w, func() (int, string) {
-				turn++
-				return int(ranks[turn%len(ranks)]), scaleChannels[turn%len(scaleChannels)].id
-			})
-		},
-		reserveCalls: func(w *wire, round, worker int) call {
-			turn := start(round, worker)
-			return x.reserve(w, s.ledger, func() int {
-				turn++
-				return int(ranks[turn%len(ranks)])
-			}, nil)
-		},
-	}}
+	return grown{x: float64(n), inFlight: growthInFlight, calls: byDemand(s.goods, x, ranks, scaleChannels)}
 }
 
 // scaleRow is a row about what the large retailer's service takes.

@@ -73,13 +73,18 @@ type term struct {
 
 // begin returns a context that ends between the least time and twice as long from now.
 func (p *patience) begin() context.Context {
-	t := p.term.Load()
-	if t == nil || time.Until(t.until) < p.least {
-		t = &term{until: time.Now().Add(2 * p.least)}
+	for {
+		old := p.term.Load()
+		if old != nil && time.Until(old.until) >= p.least {
+			return old.ctx
+		}
+		t := &term{until: time.Now().Add(2 * p.least)}
 		t.ctx, t.cancel = context.WithDeadline(context.Background(), t.until)
-		p.term.Store(t)
+		if p.term.CompareAndSwap(old, t) {
+			return t.ctx
+		}
+		t.cancel() // another one began meanwhile
 	}
-	return t.ctx
 }
 
 func (p *patience) end() {

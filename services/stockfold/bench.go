@@ -143,7 +143,7 @@ func (*benchEchoCmd) Run(ctx context.Context, std streams) error {
 }
 
 // userInfo is what stands before the host in a URL.
-var userInfo = regexp.MustCompile(`://[^/@ ]*@`)
+var userInfo = regexp.MustCompile(`://[^/ ]*@`)
 
 // commandLine is how the program was called, without what is secret in it.
 func commandLine(args []string) string {
