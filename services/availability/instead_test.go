@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
 	view "github.com/stockfold/stockfold/projections/availability"
@@ -66,6 +68,34 @@ func (b blind) BatchGet(ctx context.Context, channel string, skus []string, dst 
 	return dst, nil
 }
 
+func (b blind) BatchMade(ctx context.Context, channel string, skus []string, makeOf func(*view.Availability) []byte, dst [][]byte) (
+	list [][]byte, current aggregates.Instant, from view.From, err error) {
+	found, err := b.BatchGet(ctx, channel, skus, nil)
+	for i := range found {
+		dst = append(dst, makeOf(&found[i]))
+	}
+	return dst, 0, view.FromMemory, err
+}
+
+// batches are the ways of asking for many, for messages and for bytes.
+func batches(s *availability.Service) map[string]func(context.Context, *pb.BatchGetAvailabilityRequest) (*pb.BatchGetAvailabilityResponse, error) {
+	return map[string]func(context.Context, *pb.BatchGetAvailabilityRequest) (*pb.BatchGetAvailabilityResponse, error){
+		"messages": s.BatchGetAvailability,
+		"bytes": func(ctx context.Context, r *pb.BatchGetAvailabilityRequest) (*pb.BatchGetAvailabilityResponse, error) {
+			answer, err := s.BatchGetEncoded(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			b, err := proto.Marshal(answer)
+			if err != nil {
+				return nil, err
+			}
+			decoded := &pb.BatchGetAvailabilityResponse{}
+			return decoded, proto.Unmarshal(b, decoded)
+		},
+	}
+}
+
 // ahead is a view that has not come to anything yet.
 type ahead struct{ blind }
 
@@ -83,17 +113,19 @@ func TestWhatCannotBeReadIsDecidedOnTheStream(t *testing.T) {
 	if err != nil || one.Availability.Ats != 4 || one.Availability.AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM || one.Availability.CurrentAt == nil {
 		t.Errorf("got %v %v", one, err)
 	}
-	many, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"bread", "milk", "bread", "unknown"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []struct {
-		ats  int64
-		from pb.AnsweredFrom
-	}{{4, pb.AnsweredFrom_ANSWERED_FROM_STREAM}, {10, pb.AnsweredFrom_ANSWERED_FROM_MEMORY}, {4, pb.AnsweredFrom_ANSWERED_FROM_STREAM},
-		{0, pb.AnsweredFrom_ANSWERED_FROM_STREAM}} {
-		if a := many.Availabilities[i]; a.Ats != want.ats || a.AnsweredFrom != want.from {
-			t.Errorf("answer %d: %v, want %v", i, a, want)
+	for name, ask := range batches(s) {
+		many, err := ask(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"bread", "milk", "bread", "unknown"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []struct {
+			ats  int64
+			from pb.AnsweredFrom
+		}{{4, pb.AnsweredFrom_ANSWERED_FROM_STREAM}, {10, pb.AnsweredFrom_ANSWERED_FROM_MEMORY}, {4, pb.AnsweredFrom_ANSWERED_FROM_STREAM},
+			{0, pb.AnsweredFrom_ANSWERED_FROM_STREAM}} {
+			if a := many.Availabilities[i]; a.Ats != want.ats || a.AnsweredFrom != want.from {
+				t.Errorf("%s, answer %d: %v, want %v", name, i, a, want)
+			}
 		}
 	}
 	_, err = s.GetAvailability(t.Context(), &pb.GetAvailabilityRequest{Sku: "bread", Channel: "nowhere"})
@@ -111,9 +143,11 @@ func TestATokenIsHonouredFromTheStreamWhenTheViewStands(t *testing.T) {
 	if err != nil || one.Availability.Ats != 10 || one.Availability.AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM {
 		t.Errorf("got %v %v", one, err)
 	}
-	many, err := s.BatchGetAvailability(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"milk"}, Token: token})
-	if err != nil || many.Availabilities[0].Ats != 10 || many.Availabilities[0].AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM {
-		t.Errorf("got %v %v", many, err)
+	for name, ask := range batches(s) {
+		many, err := ask(t.Context(), &pb.BatchGetAvailabilityRequest{Channel: "web", Skus: []string{"milk"}, Token: token})
+		if err != nil || many.Availabilities[0].Ats != 10 || many.Availabilities[0].AnsweredFrom != pb.AnsweredFrom_ANSWERED_FROM_STREAM {
+			t.Errorf("%s: got %v %v", name, many, err)
+		}
 	}
 }
 
