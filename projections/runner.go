@@ -27,6 +27,7 @@ type Config struct {
 	Store      Store
 	Workers    int              // that fold in parallel; GOMAXPROCS when 0
 	Pace       time.Duration    // least time between two writes when up to date; 1 ms when 0
+	Gather     time.Duration    // least time between two readings when up to date and while nobody waits; 0 reads at once
 	Background bool             // nobody waits for it: while others have much to do it gives way, for a while
 	Now        func() time.Time // to measure the delay; time.Now when nil
 	Log        *slog.Logger     // slog.Default() when nil

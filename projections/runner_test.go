@@ -411,3 +411,29 @@ func TestPublishingIsNotRepairing(t *testing.T) {
 		}
 	}
 }
+
+func TestAProjectionThatGathersReadsSeldomUntilSomebodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const gather = currentEvery / 2 // when it looks where the store ends, it waits
+		store := newJournal()
+		r, _ := run(t, newTally(1), Config{Store: store, Workers: 1, Gather: gather})
+		time.Sleep(2 * gather)
+		first := store.sold(t, "sku-a", 1) // after a quiet time
+		synctest.Wait()
+		if at := r.Position(); at != first {
+			t.Fatalf("at %d: what comes after a quiet time is read at once", at)
+		}
+		store.sold(t, "sku-a", 1)
+		time.Sleep(gather / 10)
+		end := store.sold(t, "sku-a", 1)
+		time.Sleep(gather / 10)
+		if at := r.Position(); at >= end {
+			t.Fatalf("at %d of %d, though it gathers for %v", at, end, gather)
+		}
+		before := time.Now()
+		reached(t, r, end)
+		if waited := time.Since(before); waited >= gather/10 {
+			t.Errorf("who came to wait has waited for %v", waited)
+		}
+	})
+}

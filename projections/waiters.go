@@ -13,6 +13,7 @@ import (
 type waiters struct {
 	position atomic.Uint64
 	next     atomic.Uint64 // lowest position waited for; MaxUint64 when nobody waits
+	came     chan struct{} // holds something once somebody began to wait
 	mu       sync.Mutex
 	heap     waiterHeap
 }
@@ -21,7 +22,7 @@ type waiters struct {
 const maxWaiters = 1 << 17
 
 func newWaiters() *waiters {
-	w := &waiters{}
+	w := &waiters{came: make(chan struct{}, 1)}
 	w.next.Store(math.MaxUint64)
 	return w
 }
@@ -70,6 +71,7 @@ func (w *waiters) join(position uint64) (*waiter, error) {
 	heap.Push(&w.heap, me)
 	w.lower()
 	if w.position.Load() < position {
+		signal(w.came)
 		return me, nil
 	}
 	heap.Remove(&w.heap, me.index)

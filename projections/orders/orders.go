@@ -64,7 +64,7 @@ type Projection struct {
 func New(c Config) *Projection {
 	p := &Projection{model: c.Model}
 	p.runner = projections.NewRunner(&fold{model: c.Model}, projections.Config{
-		Name: Name, Prefixes: []string{aggregates.OrderPrefix}, Store: c.Store, Workers: 1, Now: c.Now, Log: c.Log,
+		Name: Name, Prefixes: []string{aggregates.OrderPrefix}, Store: c.Store, Workers: 1, Gather: projections.Gather, Now: c.Now, Log: c.Log,
 	})
 	return p
 }

@@ -80,7 +80,7 @@ func New(c Config) *Projection {
 	f := &fold{Projection: p, sweep: make(chan struct{}, 1)}
 	p.runner = projections.NewRunner(f, projections.Config{
 		Name: Name, Prefixes: []string{aggregates.SKUPrefix},
-		Store: c.Store, Workers: c.Workers, Now: c.Now, Log: c.Log,
+		Store: c.Store, Workers: c.Workers, Gather: projections.Gather, Now: c.Now, Log: c.Log,
 	})
 	f.shards = make([]shard, p.runner.Workers)
 	return p
