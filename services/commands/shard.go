@@ -97,12 +97,38 @@ func (sh *shard[S]) take(x *Streams[S], b *mailbox[S]) []*task[S] {
 }
 
 // evict drops the states of idle mailboxes, least recently used first, until memory is within its bound. The one
-// used last stays.
+// used last stays. A state that the next load would have to fold from several events, each of them somewhere else on disk, is
+// saved before it goes, unless too many are being saved already.
 func (sh *shard[S]) evict(x *Streams[S]) {
 	for x.memory.Load() > x.opts.MaxMemory && sh.idle.Len() > 1 {
 		b := sh.idle.Remove(sh.idle.Front()).(*mailbox[S])
-		delete(sh.boxes, b.id)
+		b.place = nil
 		x.memory.Add(-b.size)
-		x.stats.evicted.Add(1)
+		b.size = 0
+		if !x.mayRetire(b) {
+			sh.drop(x, b)
+			continue
+		}
+		b.running = true
+		x.running.Add(1)
+		x.runners.start(func() { x.retire(sh, b) })
 	}
+}
+
+// drop forgets an idle mailbox.
+func (sh *shard[S]) drop(x *Streams[S], b *mailbox[S]) {
+	delete(sh.boxes, b.id)
+	x.stats.evicted.Add(1)
+}
+
+// retire ends the mailbox of a state that was saved, unless something came meanwhile.
+func (sh *shard[S]) retire(x *Streams[S], b *mailbox[S]) (retired bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if len(b.queue) > 0 {
+		return false
+	}
+	b.running = false
+	sh.drop(x, b)
+	return true
 }

@@ -14,6 +14,8 @@ import (
 const (
 	snapshotEvery = 64  // events between snapshots, at least
 	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
+	evictUnsaved  = 4   // events since the snapshot, from which on a state is saved before it goes
+	maxRetiring   = 256 // states saved at once before they go
 	boxSize       = 512 // estimated bytes of a mailbox beside its state
 )
 
@@ -160,6 +162,29 @@ func (x *Streams[S]) saveAll(ctx context.Context) {
 	if err := ctx.Err(); err != nil {
 		slog.Info("stopping before every state is saved, the next start reads their events", "kind", x.kind.Schema, "err", err)
 	}
+}
+
+// mayRetire tells whether a state is worth being saved before it goes, and counts it among those that are.
+func (x *Streams[S]) mayRetire(b *mailbox[S]) bool {
+	if x.kind.Schema == "" || b.unsaved < evictUnsaved {
+		return false
+	}
+	if x.retiring.Add(1) > maxRetiring {
+		x.retiring.Add(-1)
+		return false
+	}
+	return true
+}
+
+// retire saves the state of a mailbox that is to go, and serves it on when something came meanwhile.
+func (x *Streams[S]) retire(sh *shard[S], b *mailbox[S]) {
+	x.save(x.runners.patience.begin(), b)
+	x.retiring.Add(-1)
+	if sh.retire(x, b) {
+		x.running.Done()
+		return
+	}
+	x.run(sh, b)
 }
 
 // save saves a state. A snapshot that cannot be saved costs time at the next start, nothing else.

@@ -288,6 +288,34 @@ func TestMemoryStaysWithinItsBoundAndAnswersStayRight(t *testing.T) {
 	}
 }
 
+func TestAStateThatGoesForMemoryIsSavedFirst(t *testing.T) {
+	s := openStore(t)
+	const skus, rounds, callers = 300, 12, 8 // fewer events each than make a snapshot otherwise
+	x := newStreams(t, s, commands.Options{Exclusive: true, MaxMemory: 50_000})
+	var all sync.WaitGroup
+	for c := range callers {
+		all.Go(func() {
+			for round := range rounds {
+				for i := range skus {
+					if _, err := x.Do(t.Context(), fmt.Sprint("sku", (i*7+c*31)%skus), key("%d-%d", c, round), &take{units: 1}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i := range skus {
+		if n := taken(t, s, fmt.Sprint("sku", i)); n != rounds*callers {
+			t.Fatalf("%d taken of sku %d, %d callers took %d each", n, i, callers, rounds)
+		}
+	}
+	if st := x.Stats(); st.Snapshots == 0 || st.Evicted == 0 || st.Memory > 50_000+64*4096 { // each of the 64 shards keeps the one used last
+		t.Errorf("%d states were saved, %d evicted, %d bytes are held", st.Snapshots, st.Evicted, st.Memory)
+	}
+}
+
 func TestAColdStreamReadsItsSnapshotAndTheTail(t *testing.T) {
 	s := openStore(t)
 	free := decideFunc(func(*tally) ([]aggregates.Event, error) {
