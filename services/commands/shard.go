@@ -97,8 +97,8 @@ func (sh *shard[S]) take(x *Streams[S], b *mailbox[S]) []*task[S] {
 }
 
 // evict drops the states of idle mailboxes, least recently used first, until memory is within its bound. The one
-// used last stays. A state that the next load would have to fold from several events, each of them somewhere else on disk, is
-// saved before it goes, unless too many are being saved already.
+// used last stays. A state that the next load would have to fold from events, each of them somewhere else on disk, is saved
+// before it goes, unless too many are being saved already.
 func (sh *shard[S]) evict(x *Streams[S]) {
 	for x.memory.Load() > x.opts.MaxMemory && sh.idle.Len() > 1 {
 		b := sh.idle.Remove(sh.idle.Front()).(*mailbox[S])

@@ -14,7 +14,6 @@ import (
 const (
 	snapshotEvery = 64  // events between snapshots, at least
 	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
-	evictUnsaved  = 4   // events since the snapshot, from which on a state is saved before it goes
 	maxRetiring   = 256 // states saved at once before they go
 	boxSize       = 512 // estimated bytes of a mailbox beside its state
 )
@@ -166,7 +165,7 @@ func (x *Streams[S]) saveAll(ctx context.Context) {
 
 // mayRetire tells whether a state is worth being saved before it goes, and counts it among those that are.
 func (x *Streams[S]) mayRetire(b *mailbox[S]) bool {
-	if x.kind.Schema == "" || b.unsaved < evictUnsaved {
+	if x.kind.Schema == "" || b.unsaved == 0 {
 		return false
 	}
 	if x.retiring.Add(1) > maxRetiring {
