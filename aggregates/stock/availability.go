@@ -90,7 +90,7 @@ func (b *Balances) Available(p *Policy, now aggregates.Instant) int64 {
 		return b.availableUnderRules(p, now, now)
 	}
 	var pool int64
-	b.sites(p, func(_ int, x *Balance) { pool = addUp(pool, x.Free(now)) })
+	b.stocked(p, now, func(_ int, _ *Balance, free int64) { pool = addUp(pool, free) })
 	return lessBuffer(pool, p)
 }
 
@@ -137,10 +137,8 @@ func (b *Balances) buffer(p *Policy, now aggregates.Instant) int64 {
 // Free appends to list what is free at each of the policy's sites that has something, in no particular order. Their
 // sum less the buffer is Available.
 func (b *Balances) Free(p *Policy, now aggregates.Instant, list []Free) []Free {
-	b.sites(p, func(rank int, x *Balance) {
-		if free := x.Free(now); free > 0 {
-			list = append(list, Free{Location: x.Location, Rank: rank, Quantity: free})
-		}
+	b.stocked(p, now, func(rank int, x *Balance, free int64) {
+		list = append(list, Free{Location: x.Location, Rank: rank, Quantity: free})
 	})
 	return list
 }
@@ -179,6 +177,48 @@ func (b *Balances) sites(p *Policy, yield func(rank int, x *Balance)) {
 			yield(rank, &b.list[i])
 		}
 	}
+}
+
+// stocked yields what is free at the policy's sites, where something is. Finding out whether something is costs less than whether a location is
+// one of many sites.
+func (b *Balances) stocked(p *Policy, now aggregates.Instant, yield func(rank int, x *Balance, free int64)) {
+	if len(p.Sites)*searchCost < len(b.list) {
+		b.sites(p, func(rank int, x *Balance) {
+			if free := x.Free(now); free > 0 {
+				yield(rank, x, free)
+			}
+		})
+		return
+	}
+	for i := range b.list {
+		x := &b.list[i]
+		if free := x.Free(now); free > 0 {
+			if rank, ok := p.rank[x.Location]; ok {
+				yield(rank, x, free)
+			}
+		}
+	}
+}
+
+// firstChoices takes a quantity from what is free, first choice first, and looks at no more locations once there is enough, with what is kept back from the channel.
+// ok is false when the first choices, as many as can be found at the cost of a look at all locations, do not have that.
+func (b *Balances) firstChoices(quantity int64, p *Policy, now aggregates.Instant) (splits []Split, ok bool) {
+	missing := addUp(quantity, max(0, p.Buffer))
+	for _, site := range p.Sites[:min(len(p.Sites), len(b.list)/searchCost)] {
+		x := b.At(site)
+		if x == nil {
+			continue
+		}
+		free := x.Free(now)
+		if take := min(quantity, free); take > 0 {
+			splits = append(splits, Split{Location: x.Location, Quantity: take})
+			quantity -= take
+		}
+		if missing -= free; missing <= 0 {
+			return splits, true
+		}
+	}
+	return nil, false
 }
 
 // allocate takes a quantity from what is free, first choice first. There must be enough. It reorders the list.

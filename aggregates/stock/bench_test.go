@@ -160,6 +160,50 @@ func BenchmarkAvailable(b *testing.B) {
 	}
 }
 
+// benchSpread is a SKU that lies at so many of the 2,000 locations that a channel sells from, from the first choice on.
+func benchSpread(b testing.TB, locations int, each func(i int) int64) (*State, *Policy) {
+	b.Helper()
+	s, sites := &State{}, make([]string, 2000)
+	for i := range sites {
+		sites[i] = fmt.Sprintf("store-%04d", i*7919%len(sites)) // the order of choice is not that of names
+		if i < locations {
+			s.Evolve(&StockReceived{Location: sites[i], Quantity: each(i)}, aggregates.Metadata{RecordedAt: benchStart})
+		}
+	}
+	return s, NewPolicy("web", sites, 1, 900)
+}
+
+// BenchmarkReserve decides reservations of a SKU that lies at more and more locations: where the first choice has the units, where the last
+// tenth has them, and where nothing is left.
+func BenchmarkReserve(b *testing.B) {
+	for _, locations := range []int{1, 50, 500, 2000} {
+		for _, x := range []struct {
+			name string
+			each func(i int) int64
+		}{
+			{"first", func(int) int64 { return MaxQuantity }},
+			{"last", func(i int) int64 {
+				if i < locations*9/10 {
+					return 0
+				}
+				return MaxQuantity
+			}},
+			{"none", func(int) int64 { return 0 }},
+		} {
+			b.Run(fmt.Sprintf("locations=%d/%s", locations, x.name), func(b *testing.B) {
+				s, p := benchSpread(b, locations, x.each)
+				m := aggregates.Metadata{OccurredAt: benchStart, RecordedAt: benchStart, IdempotencyKey: "cart", Fingerprint: 7}
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, _, err := Reserve(s, ReserveRequest{ReservationID: "cart", Quantity: 1}, m, p, benchStart); err != nil != (x.name == "none") {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkSnapshot(b *testing.B) {
 	s, p := benchState(b)
 	for i := range 10_000 {

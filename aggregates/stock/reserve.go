@@ -109,6 +109,9 @@ func (s *State) promise(r *ReserveRequest, quantity int64, p *Policy, now aggreg
 
 // promisePlain is promise where there are no rules.
 func (s *State) promisePlain(quantity int64, p *Policy, now aggregates.Instant) ([]Split, error) {
+	if splits, ok := s.firstChoices(quantity, p, now); ok {
+		return splits, s.fitting(splits)
+	}
 	var room [16]Free
 	free := s.Free(p, now, room[:0])
 	var pool int64

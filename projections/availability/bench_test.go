@@ -195,3 +195,37 @@ func BenchmarkPublishBesideWatchers(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFoldReserved is what folding one ReservationPlaced, pricing, publishing and writing come to, for a SKU at more and more locations and
+// sold on more and more channels; the append before it, which costs the same for all, is in it.
+func BenchmarkFoldReserved(b *testing.B) {
+	for _, x := range []struct{ locations, channels int }{{1, 1}, {50, 1}, {500, 1}, {2000, 1}, {5, 1}, {5, 10}, {5, 50}} {
+		b.Run(fmt.Sprintf("locations=%d/channels=%d", x.locations, x.channels), func(b *testing.B) {
+			s := measured(b)
+			stores := make([]string, x.locations)
+			facts := make([]aggregates.Event, x.locations)
+			for i := range stores {
+				stores[i] = fmt.Sprintf("store-%04d", i)
+				facts[i] = received(stores[i], 1_000_000_000)
+				s.Location(b, stores[i])
+			}
+			for i := range x.channels {
+				s.Channel(b, fmt.Sprint("channel-", i), 1, stores...)
+			}
+			s.SKU(b, "shoe", facts...)
+			s.run()
+			s.seen()
+			ends := s.Now.CeilSecond() + 3600*aggregates.Second
+			begun := cpuTime()
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				at := s.SKU(b, "shoe", &stock.ReservationPlaced{ReservationID: "r", Quantity: 1, Splits: []stock.Split{{Location: stores[0], Quantity: 1}},
+					ExpiresAt: ends + aggregates.Instant(i/1000)*aggregates.Second})
+				if err := s.Projection.WaitFor(context.Background(), at); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpuTime()-begun).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
