@@ -37,7 +37,7 @@ func (a *Allocation) has(location string) bool {
 func (b *Balances) Used(a *Allocation, now aggregates.Instant) int64 {
 	used := a.Left
 	for i := range b.list {
-		if x := &b.list[i]; len(x.Uses) > 0 && a.has(x.Location) {
+		if x := b.list[i]; len(x.Uses) > 0 && a.has(x.Location) {
 			used = addUp(used, x.Used(a.Channel, now))
 		}
 	}

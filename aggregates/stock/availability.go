@@ -86,12 +86,10 @@ type Free struct {
 // policy's sites, less what is ring-fenced for other channels, not above the channel's own cap, less the buffer; nothing up to the
 // sell-out threshold. It is the one availability function, for decisions and for read models.
 func (b *Balances) Available(p *Policy, now aggregates.Instant) int64 {
-	if b.rules != nil || !p.plain {
-		return b.availableUnderRules(p, now, now)
+	if b.Adds() {
+		return b.AvailableOf(b.Pool(p, now), p, now)
 	}
-	var pool int64
-	b.stocked(p, now, func(_ int, _ *Balance, free int64) { pool = addUp(pool, free) })
-	return lessBuffer(pool, p)
+	return b.availableUnderRules(p, now, now)
 }
 
 func lessBuffer(pool int64, p *Policy) int64 { return max(0, pool-max(0, p.Buffer)) }
@@ -174,7 +172,7 @@ func (b *Balances) sites(p *Policy, yield func(rank int, x *Balance)) {
 	}
 	for i := range b.list {
 		if rank, ok := p.rank[b.list[i].Location]; ok {
-			yield(rank, &b.list[i])
+			yield(rank, b.list[i])
 		}
 	}
 }
@@ -191,7 +189,7 @@ func (b *Balances) stocked(p *Policy, now aggregates.Instant, yield func(rank in
 		return
 	}
 	for i := range b.list {
-		x := &b.list[i]
+		x := b.list[i]
 		if free := x.Free(now); free > 0 {
 			if rank, ok := p.rank[x.Location]; ok {
 				yield(rank, x, free)

@@ -11,7 +11,10 @@ import (
 // availability needs; read models fold and keep them alone.
 type Balances struct {
 	Item Item
-	list []Balance // in order of location, bytewise
+	list []*Balance // in order of location, bytewise
+
+	base    []*Balance // the list that this was made of by Next: balances in it are not its own
+	futures int        // locations that have a Later
 
 	rules  *Rules  // nil when the SKU never had one
 	bundle *Bundle // nil when the SKU never was a kit, nor in one
@@ -49,7 +52,7 @@ func (x *Balance) Short(now aggregates.Instant) bool {
 // At returns the balance at a location, nil when nothing was ever said of it. It is valid until the next Evolve or Put.
 func (b *Balances) At(location string) *Balance {
 	if i, ok := b.find(location); ok {
-		return &b.list[i]
+		return b.list[i]
 	}
 	return nil
 }
@@ -57,7 +60,7 @@ func (b *Balances) At(location string) *Balance {
 // Each yields the balances in order of location; use it as for x := range b.Each.
 func (b *Balances) Each(yield func(*Balance) bool) {
 	for i := range b.list {
-		if !yield(&b.list[i]) {
+		if !yield(b.list[i]) {
 			return
 		}
 	}
@@ -67,37 +70,87 @@ func (b *Balances) Each(yield func(*Balance) bool) {
 func (b *Balances) Len() int { return len(b.list) }
 
 // Put sets the balance of a location, for those who restore balances from storage. It takes over the holds.
-func (b *Balances) Put(x Balance) { *b.at(x.Location) = x }
+func (b *Balances) Put(x Balance) {
+	at := b.at(x.Location)
+	b.countFuture(at.Later, x.Later)
+	*at = x
+}
 
 // Grow makes room for n more balances.
 func (b *Balances) Grow(n int) { b.list = slices.Grow(b.list, n) }
 
 // Clone returns a copy that shares nothing that changes. What a State keeps beside the quantities is not copied.
 func (b *Balances) Clone() Balances {
-	c := Balances{Item: b.Item, list: slices.Clone(b.list), rules: b.rules, bundle: b.bundle}
-	for i := range c.list {
-		c.list[i].Holds = c.list[i].Holds.clone()
-		c.list[i].Later = c.list[i].Later.clone()
-		c.list[i].journal = nil
-		if len(c.list[i].Uses) > 0 {
-			c.list[i].Uses = cloneUses(c.list[i].Uses)
-		}
+	c := Balances{Item: b.Item, list: make([]*Balance, len(b.list)), futures: b.futures, rules: b.rules, bundle: b.bundle}
+	for i, x := range b.list {
+		c.list[i] = x.clone()
 	}
 	return c
 }
 
-func (b *Balances) find(location string) (int, bool) {
-	i := sort.Search(len(b.list), func(i int) bool { return b.list[i].Location >= location })
-	return i, i < len(b.list) && b.list[i].Location == location
+// clone returns a copy without what a State keeps beside the quantities.
+func (x *Balance) clone() *Balance {
+	c := *x
+	c.Holds, c.Later, c.journal = x.Holds.clone(), x.Later.clone(), nil
+	if len(x.Uses) > 0 {
+		c.Uses = cloneUses(x.Uses)
+	}
+	return &c
 }
 
-// at returns the balance at a location and makes it when there is none.
+// Next returns what to fold the next events on. It shares the balances of the locations that they do not change, so b must not be changed
+// any more: whoever reads it sees what there was.
+func (b *Balances) Next() Balances {
+	return Balances{Item: b.Item, list: slices.Clone(b.list), base: b.list, futures: b.futures, rules: b.rules, bundle: b.bundle}
+}
+
+// Settle lets go of what Next remembers, once nothing is folded any more.
+func (b *Balances) Settle() { b.base = nil }
+
+// Since yields the balances that are not those of an earlier state any more, and what there was; nil for nothing. Between a state and what is folded
+// on its Next that is where something may have changed.
+func (b *Balances) Since(earlier *Balances, yield func(was, is *Balance)) {
+	was, is := earlier.list, b.list
+	for len(was) > 0 || len(is) > 0 {
+		switch {
+		case len(was) > 0 && len(is) > 0 && was[0] == is[0]:
+			was, is = was[1:], is[1:]
+		case len(is) == 0 || len(was) > 0 && was[0].Location < is[0].Location:
+			yield(was[0], nil)
+			was = was[1:]
+		case len(was) == 0 || is[0].Location < was[0].Location:
+			yield(nil, is[0])
+			is = is[1:]
+		default:
+			yield(was[0], is[0])
+			was, is = was[1:], is[1:]
+		}
+	}
+}
+
+func (b *Balances) find(location string) (int, bool) { return findBalance(b.list, location) }
+
+func findBalance(list []*Balance, location string) (int, bool) {
+	i := sort.Search(len(list), func(i int) bool { return list[i].Location >= location })
+	return i, i < len(list) && list[i].Location == location
+}
+
+// at returns the balance at a location, to be changed, and makes it when there is none.
 func (b *Balances) at(location string) *Balance {
 	i, ok := b.find(location)
-	if !ok {
-		b.list = slices.Insert(tight(b.list), i, Balance{Location: location})
+	switch {
+	case !ok:
+		b.list = slices.Insert(tight(b.list), i, &Balance{Location: location})
+	case b.shares(b.list[i]):
+		b.list[i] = b.list[i].clone()
 	}
-	return &b.list[i]
+	return b.list[i]
+}
+
+// shares tells whether a balance is not of b alone.
+func (b *Balances) shares(x *Balance) bool {
+	i, ok := findBalance(b.base, x.Location)
+	return ok && b.base[i] == x
 }
 
 // Evolve folds one event.

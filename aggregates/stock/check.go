@@ -126,7 +126,11 @@ func (r *reservation) check(id string) error {
 }
 
 func (s *State) checkBalances(sums map[string]*promised) error {
+	futures := 0
 	for x := range s.Each {
+		if x.Later != nil {
+			futures++
+		}
 		p := sums[x.Location]
 		if p == nil {
 			p = &promised{}
@@ -146,6 +150,9 @@ func (s *State) checkBalances(sums map[string]*promised) error {
 				return fmt.Errorf("%d at %q ends at %d, but reservations say %d", h.Quantity, x.Location, h.Until, p.until[h.Until])
 			}
 		}
+	}
+	if futures != s.futures {
+		return fmt.Errorf("%d locations have a future, counted as %d", futures, s.futures)
 	}
 	for location := range sums {
 		return fmt.Errorf("reservations hold units at %q, which has no balance", location)

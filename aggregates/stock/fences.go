@@ -38,7 +38,7 @@ func (b *Balances) planFor(p *Policy, now, date aggregates.Instant) *plan {
 	x := &plan{}
 	for i := range b.list {
 		x.locations = append(x.locations, b.list[i].Location)
-		x.rest = append(x.rest, b.spare(&b.list[i], p, now, date))
+		x.rest = append(x.rest, b.spare(b.list[i], p, now, date))
 	}
 	if b.rules == nil {
 		return x

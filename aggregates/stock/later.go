@@ -122,8 +122,10 @@ func (b *Balances) expect(changes []SupplyChange) {
 		x := b.at(c.Location)
 		x.InTransit -= c.Lost
 		if c.Open != 0 {
+			was := x.Later
 			x.later().Incoming.Add(c.DueAt, c.Open)
 			x.tidy()
+			b.countFuture(was, x.Later)
 		}
 	}
 }
@@ -146,7 +148,7 @@ func (b *Balances) promiseLater(e aggregates.Event) {
 	case *ReservationFulfilled:
 		if e.PromiseAt != 0 {
 			for _, x := range e.Splits {
-				b.at(x.ReservedAt).promise(e.PromiseAt, -x.Quantity, e.ExpiresAt)
+				b.promiseFor(e.PromiseAt, x.ReservedAt, -x.Quantity, e.ExpiresAt)
 			}
 		}
 	case *ReservationReallocated:
@@ -163,7 +165,23 @@ func (b *Balances) date(at aggregates.Instant, splits []Split, sign int64, until
 		return
 	}
 	for _, x := range splits {
-		b.at(x.Location).promise(at, sign*x.Quantity, until)
+		b.promiseFor(at, x.Location, sign*x.Quantity, until)
+	}
+}
+
+func (b *Balances) promiseFor(at aggregates.Instant, location string, delta int64, until aggregates.Instant) {
+	x := b.at(location)
+	was := x.Later
+	x.promise(at, delta, until)
+	b.countFuture(was, x.Later)
+}
+
+// countFuture counts the locations that have a future, as it changes at one.
+func (b *Balances) countFuture(was, is *Later) {
+	if was == nil && is != nil {
+		b.futures++
+	} else if was != nil && is == nil {
+		b.futures--
 	}
 }
 
@@ -224,6 +242,9 @@ func (x *Balance) Incoming() int64 {
 
 // Expecting tells whether any supply is open.
 func (b *Balances) Expecting() bool {
+	if b.futures == 0 {
+		return false
+	}
 	for i := range b.list {
 		if l := b.list[i].Later; l != nil && l.Incoming.Len() > 0 {
 			return true

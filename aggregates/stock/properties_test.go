@@ -269,4 +269,5 @@ func (h *history) refolded() {
 	if !bytes.Equal(encoded(h.tb(), h.state), encoded(h.tb(), refold(h.log))) {
 		h.t.Fatal("the state is not the fold of its events")
 	}
+	inSteps(h.tb(), h.log, channels)
 }

@@ -74,7 +74,7 @@ func (b *Balances) setSafety(e *SafetyStockSet) {
 		return
 	}
 	if x := b.At(e.Location); x != nil && e.Location != "" && e.Channel == "" && !e.Period.Bound() {
-		x.SafetyStock = 0
+		b.at(e.Location).SafetyStock = 0
 	}
 	b.changeRules(func(r *Rules) {
 		if e.Ended {

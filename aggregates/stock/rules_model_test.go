@@ -714,6 +714,7 @@ func TestRandomHistoriesUnderRules(t *testing.T) {
 		if !bytes.Equal(encoded(h.tb(), h.state), encoded(h.tb(), refold(h.log))) {
 			t.Fatal("the state is not the fold of its events")
 		}
+		inSteps(h.tb(), h.log, h.policies)
 		var alone Balances
 		for _, x := range h.log {
 			alone.Evolve(x.event)

@@ -142,9 +142,7 @@ func (y *youngest) Pop() any {
 
 // after returns how a location will stand once events have been.
 func (x *Balance) after(events []aggregates.Event) *Balance {
-	one := Balances{list: []Balance{*x}}
-	one.list[0].Holds, one.list[0].Later, one.list[0].journal = x.Holds.clone(), x.Later.clone(), nil
-	one.list[0].Uses = cloneUses(x.Uses)
+	one := Balances{list: []*Balance{x.clone()}}
 	for _, e := range events {
 		one.Evolve(e)
 	}

@@ -25,9 +25,12 @@ func (s *State) restore(body []byte) error {
 	fresh := State{Version: r.uint(), latest: r.time(), used: r.bool()}
 	fresh.Item = r.item()
 	balances := r.count(10)
-	fresh.list = make([]Balance, 0, balances)
-	for range balances {
-		fresh.list = append(fresh.list, r.balance(&fresh))
+	list := make([]Balance, balances)
+	fresh.list = make([]*Balance, balances)
+	for i := range list {
+		list[i] = r.balance(&fresh)
+		fresh.list[i] = &list[i]
+		fresh.countFuture(nil, list[i].Later)
 	}
 	fresh.rules = r.rules()
 	fresh.bundle = r.bundle()

@@ -149,15 +149,24 @@ func TestDocumentsAreImmutable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := fmt.Sprintf("%+v %+v", d.Balances, d.Channels())
+	before := said(d)
 	for range 20 {
 		s.SKU(t, "shoe", sold("berlin", 1), received("a", 1), &stock.ReservationPlaced{ReservationID: "r2", Quantity: 2,
 			Splits: []stock.Split{{Location: "berlin", Quantity: 2}}, ExpiresAt: s.Now.CeilSecond() + 99*aggregates.Second})
 		s.seen()
 	}
-	if after := fmt.Sprintf("%+v %+v", d.Balances, d.Channels()); after != before {
+	if after := said(d); after != before {
 		t.Fatalf("was %s\nnow %s", before, after)
 	}
+}
+
+// said tells all that a document says.
+func said(d *availability.Document) string {
+	text := fmt.Sprintf("%+v %+v", d.Balances.Item, d.Channels())
+	for b := range d.Balances.Each {
+		text += fmt.Sprintf(" %+v", *b)
+	}
+	return text
 }
 
 // Readers see the versions of a SKU only grow, with a cache too small for anything.

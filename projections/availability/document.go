@@ -17,6 +17,7 @@ type Document struct {
 
 	prices *pricing // what the values were computed with; nil while the document is folded
 	values []int64  // ATS by channel of the pricing
+	sums   *sums    // what the values and the document's size were added up from; nil when that is not known
 	made   *made    // of the values; nil for a document that is made for one answer
 
 	mends bool // see Mends
@@ -72,23 +73,33 @@ func (d *Document) Mending() *Document {
 // sizes of parts of a document in memory, about, in bytes.
 const (
 	documentBytes = 160
-	balanceBytes  = 160
+	balanceBytes  = 168
 	useBytes      = 72
 	holdBytes     = 20
 	valueBytes    = 8
+	poolBytes     = 16
 	madeBytes     = 96 // what was made of a value
 )
 
 // Size estimates the document's memory, in bytes.
 func (d *Document) Size() int {
-	n := documentBytes + len(d.SKU) + balanceBytes*d.Balances.Len() + valueBytes*len(d.values)
-	for b := range d.Balances.Each {
-		n += holdBytes*b.Holds.Len() + laterSize(b.Later)
-		for i := range b.Uses {
-			n += useBytes + holdBytes*b.Uses[i].Holds.Len()
+	n := documentBytes + len(d.SKU) + valueBytes*len(d.values)
+	if d.sums != nil {
+		n += d.sums.bytes + poolBytes*len(d.sums.pools)
+	} else {
+		for b := range d.Balances.Each {
+			n += balanceSize(b)
 		}
 	}
 	return n + d.Balances.Rules().Size() + d.Balances.Bundle().Size()
+}
+
+func balanceSize(b *stock.Balance) int {
+	n := balanceBytes + holdBytes*b.Holds.Len() + laterSize(b.Later)
+	for i := range b.Uses {
+		n += useBytes + holdBytes*b.Uses[i].Holds.Len()
+	}
+	return n
 }
 
 // sizeRead estimates the memory of a document that is asked for again and again, in bytes.

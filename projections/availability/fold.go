@@ -38,10 +38,13 @@ type draft struct {
 	before *Document // what watchers have heard of; nil when that was nothing, or is not known
 }
 
-// draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it.
+// draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it. It shares the balances of most locations with the
+// document before it: placeBytes is what one takes there, and of draftBalances it has mostly its own.
 const (
-	draftBytes = 256
-	eventBytes = 16
+	draftBytes    = 256
+	eventBytes    = 16
+	placeBytes    = 8
+	draftBalances = 4
 )
 
 // policiesPatience is how long loading waits for the directory of policies before it reports that as an error.
@@ -140,10 +143,10 @@ func (f *fold) latest(ctx context.Context, s *shard, sku string) (*Document, err
 func (s *shard) begin(sku string, before *Document) draft {
 	d := draft{Document: &Document{SKU: sku, made: new(made)}, before: before}
 	if before != nil {
-		d.Position, d.RecordedAt, d.Balances = before.Position, before.RecordedAt, before.Balances.Clone()
+		d.Position, d.RecordedAt, d.Balances = before.Position, before.RecordedAt, before.Balances.Next()
 	}
 	s.drafts[sku] = d
-	s.bytes += draftBytes + d.Size()
+	s.bytes += draftBytes + documentBytes + len(sku) + placeBytes*d.Balances.Len() + balanceBytes*min(d.Balances.Len(), draftBalances)
 	return d
 }
 
@@ -179,7 +182,7 @@ func (c *pending) Write(ctx context.Context, p projections.Progress) error {
 	documents := make([]*Document, 0, c.count)
 	for _, drafts := range c.drafts {
 		for _, d := range drafts {
-			d.price(prices)
+			d.price(prices, d.before)
 			documents = append(documents, d.Document)
 		}
 	}

@@ -95,7 +95,9 @@ func (f *fold) replace(m *mending, s *shard) error {
 	if drafted {
 		draft.Position, draft.RecordedAt, draft.Balances = m.what.Position, m.what.RecordedAt, m.what.Balances.Clone()
 	} else {
-		draft = s.begin(sku, &m.what.Document)
+		what := m.what.Document
+		what.Balances = what.Balances.Clone() // it may be followed on
+		draft = s.begin(sku, &what)
 	}
 	draft.before, draft.mends = nil, true // what watchers have heard of was wrong
 	s.drafts[sku] = draft

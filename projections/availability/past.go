@@ -39,7 +39,7 @@ func (p *Past) Of(ctx context.Context, sku string) (*Document, int64, error) {
 	if err := f.follow(ctx, p.streams, p.upto, nil); err != nil {
 		return nil, 0, err
 	}
-	f.price(p.prices)
+	f.price(p.prices, nil)
 	return &f.Document, int64(f.next), nil
 }
 

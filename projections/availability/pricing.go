@@ -61,14 +61,21 @@ func (d *Document) value(p *pricing, i int) int64 {
 	return d.Balances.Available(p.tables.Channels()[i].Policy, d.at(&p.channels[i]))
 }
 
-// price computes the document's values; before it is published.
-func (d *Document) price(p *pricing) {
+// price computes the document's values; before it is published. before is the document that it was folded on, nil when that is not known.
+func (d *Document) price(p *pricing, before *Document) {
+	s := d.sumsAfter(before, p)
 	values := make([]int64, len(p.channels))
 	for i, c := range p.tables.Channels() {
-		values[i] = d.Balances.Available(c.Policy, d.at(&p.channels[i]))
+		at := d.at(&p.channels[i])
+		if s.pools != nil {
+			values[i] = d.Balances.AvailableOf(s.pools[i], c.Policy, at)
+		} else {
+			values[i] = d.Balances.Available(c.Policy, at)
+		}
 	}
-	d.prices, d.values = p, values
+	d.prices, d.values, d.sums = p, values, s
 	d.boundary = d.Balances.NextBoundary(d.RecordedAt)
+	d.Balances.Settle()
 }
 
 // under returns the document with values of a current pricing: itself, or a copy.
@@ -77,7 +84,7 @@ func (d *Document) under(p *pricing) *Document {
 		return d
 	}
 	c := *d
-	c.prices, c.values = p, make([]int64, len(p.channels))
+	c.prices, c.values, c.sums = p, make([]int64, len(p.channels)), nil
 	for i := range c.values {
 		c.values[i] = d.value(p, i)
 	}

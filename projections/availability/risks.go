@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/aggregates/stock"
 )
 
 // Bounds of what is watched.
@@ -83,22 +84,30 @@ func (d *Document) risk(thorough bool) (x Risky, is bool) {
 		return x, false
 	}
 	x = Risky{SKU: d.SKU, Position: d.Position, Policies: d.prices.version}
+	if !thorough && d.sums != nil {
+		x.Sure = d.sums.risky > 0
+		return x, x.Sure
+	}
 	for b := range d.Balances.Each {
-		if b.Reserved <= 0 {
-			continue
-		}
-		sellers := d.prices.sellers[b.Location]
-		if b.Short(d.RecordedAt) || sellers == 0 {
+		if d.prices.sure(b, d.RecordedAt) {
 			x.Sure, is = true, true
-		} else if thorough && sellers < len(d.prices.channels) {
+		} else if thorough && b.Reserved > 0 && d.prices.sellers[b.Location] < len(d.prices.channels) {
 			is = true
 		}
 	}
 	return x, is
 }
 
+// sure tells whether what is promised from a location is at risk, whichever channel promised it: not enough is there, or no channel sells from it.
+func (p *pricing) sure(b *stock.Balance, at aggregates.Instant) bool {
+	return b.Reserved > 0 && (b.Short(at) || p.sellers[b.Location] == 0)
+}
+
 // firstDue is when supply of the SKU is due first; 0 when none is open.
 func (d *Document) firstDue() (first aggregates.Instant) {
+	if !d.Balances.Expecting() {
+		return 0
+	}
 	for b := range d.Balances.Each {
 		if b.Later == nil {
 			continue
