@@ -110,7 +110,7 @@ func TestDecisionsAllocateTheirEventsOnly(t *testing.T) {
 				_, _, err := Reserve(s, ReserveRequest{ReservationID: "cart", Quantity: 1}, m, p, benchStart)
 				return err
 			}},
-			"confirmation": {2, func() error {
+			"confirmation": {3, func() error {
 				_, _, err := Confirm(s, ConfirmRequest{ReservationID: "held5"}, m, benchStart)
 				return err
 			}},

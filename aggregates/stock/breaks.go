@@ -38,10 +38,11 @@ func (s *State) breaks(oversold []OversoldDetected, without string, now aggregat
 	candidates := s.youngestFirst(without, now)
 	for _, at := range oversold {
 		missing := int64(min(short(at.OnHand, at.Reserved), uint64(math.MaxInt64)))
-		for _, r := range candidates {
+		for _, k := range candidates {
 			if missing <= 0 || len(list) == MaxBreaks {
 				break
 			}
+			r := k.reservation()
 			if has := min(missing, unitsAt(r.splits, at.Location)); has > 0 {
 				missing -= has
 				list = append(list, Break{ReservationID: r.id, Location: at.Location, Quantity: has})
@@ -52,14 +53,14 @@ func (s *State) breaks(oversold []OversoldDetected, without string, now aggregat
 }
 
 // youngestFirst lists live reservations that are due now, holds before confirmed ones, of each the youngest first.
-func (s *State) youngestFirst(without string, now aggregates.Instant) []*reservation {
-	var list []*reservation
-	for _, r := range s.reservations {
-		if r.live(now) && r.id != without && r.promiseAt <= now {
-			list = append(list, r)
+func (s *State) youngestFirst(without string, now aggregates.Instant) []*kept {
+	var list []*kept
+	for k := range s.reservations.each {
+		if k.live(now) && k.id != without && k.promiseAt() <= now {
+			list = append(list, k)
 		}
 	}
-	slices.SortFunc(list, func(a, b *reservation) int {
+	slices.SortFunc(list, func(a, b *kept) int {
 		if held := a.until != 0; held != (b.until != 0) {
 			return order(held)
 		}

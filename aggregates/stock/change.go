@@ -17,10 +17,11 @@ func Change(s *State, r ChangeRequest, m aggregates.Metadata, p *Policy, now agg
 	if first, done, err := s.again(&m); done || err != nil {
 		return first, nil, err
 	}
-	held, err := s.find(r.ReservationID)
+	k, err := s.find(r.ReservationID)
 	if err != nil {
 		return Reservation{}, nil, err
 	}
+	held := k.reservation()
 	if !held.live(now) {
 		return Reservation{}, nil, held.notLive(now)
 	}
@@ -28,7 +29,7 @@ func Change(s *State, r ChangeRequest, m aggregates.Metadata, p *Policy, now agg
 	if err != nil {
 		return Reservation{}, nil, err
 	}
-	e, err := s.changed(held, quantity, p, now)
+	e, err := s.changed(&held, quantity, p, now)
 	if e == nil || err != nil {
 		return held.view(), nil, err
 	}
@@ -73,12 +74,13 @@ func (s *State) AvailableTo(id string, p *Policy, now aggregates.Instant) int64 
 
 // BalancesTo are the balances for whoever has a reservation: what it holds is free. Do not change them.
 func (s *State) BalancesTo(id string, p *Policy, now aggregates.Instant) *Balances {
-	held := s.reservations[id]
-	if held == nil || !held.live(now) || held.channel != p.Channel {
+	k := s.reservations.find(id)
+	if k == nil || !k.live(now) || k.terms.Value().channel != p.Channel {
 		return &s.Balances
 	}
+	held := k.reservation()
 	without := s.Balances.Clone()
 	without.Evolve(&ReservationReleased{ReservationID: held.id, Splits: held.splits, ExpiresAt: held.until, Closed: true,
-		PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
+		PromiseAt: held.promiseAt, Channel: s.tallyOf(&held)})
 	return &without
 }

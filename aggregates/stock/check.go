@@ -11,9 +11,13 @@ import (
 func (s *State) Check() error {
 	sums := make(map[string]*promised)
 	held, ended := 0, 0
-	for id, r := range s.reservations {
-		if err := r.check(id); err != nil {
+	for k := range s.reservations.each {
+		r := k.reservation()
+		if err := r.check(); err != nil {
 			return err
+		}
+		if s.reservations.find(r.id) != k {
+			return fmt.Errorf("reservation %q is not found by its id", r.id)
 		}
 		switch {
 		case r.end != notEnded:
@@ -21,7 +25,7 @@ func (s *State) Check() error {
 		case r.until != 0:
 			held++
 		}
-		sum(sums, r)
+		sum(sums, &r)
 	}
 	if held != len(s.due) || ended != s.ended.len() {
 		return fmt.Errorf("%d holds and %d ended reservations, but %d due and %d in line to be forgotten",
@@ -41,7 +45,8 @@ func (s *State) checkUses() error {
 		until             aggregates.Instant
 	}
 	sums := map[key]int64{}
-	for _, r := range s.reservations {
+	for k := range s.reservations.each {
+		r := k.reservation()
 		for _, x := range r.splits {
 			if !s.tallied() || r.channel == "" {
 				break
@@ -102,25 +107,23 @@ func sum(sums map[string]*promised, r *reservation) {
 	}
 }
 
-func (r *reservation) check(id string) error {
+func (r *reservation) check() error {
 	var splits int64
 	for _, x := range r.splits {
 		if x.Quantity <= 0 {
-			return fmt.Errorf("reservation %q holds %d at %q", id, x.Quantity, x.Location)
+			return fmt.Errorf("reservation %q holds %d at %q", r.id, x.Quantity, x.Location)
 		}
 		splits += x.Quantity
 	}
 	switch remaining := r.remaining(); {
-	case r.id != id:
-		return fmt.Errorf("reservation %q is kept as %q", r.id, id)
 	case splits != remaining:
-		return fmt.Errorf("reservation %q has %d remaining, but %d at its locations", id, remaining, splits)
+		return fmt.Errorf("reservation %q has %d remaining, but %d at its locations", r.id, remaining, splits)
 	case (r.end == notEnded) != (remaining > 0):
-		return fmt.Errorf("reservation %q has %d remaining and ending %d", id, remaining, r.end)
+		return fmt.Errorf("reservation %q has %d remaining and ending %d", r.id, remaining, r.end)
 	case min(r.fulfilled, r.released, r.expired) < 0:
-		return fmt.Errorf("reservation %q has a negative part", id)
+		return fmt.Errorf("reservation %q has a negative part", r.id)
 	case r.until%aggregates.Second != 0:
-		return fmt.Errorf("reservation %q does not end on a whole second", id)
+		return fmt.Errorf("reservation %q does not end on a whole second", r.id)
 	}
 	return nil
 }

@@ -12,10 +12,11 @@ type ConfirmRequest struct{ ReservationID string }
 // Confirm takes the end off a live hold. Confirming again yields the reservation as it is and no events, also when it has
 // since been fulfilled. It returns ErrUnknownReservation, or *NotLiveError when it ended before.
 func Confirm(s *State, r ConfirmRequest, m aggregates.Metadata, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
-	held, err := s.find(r.ReservationID)
+	k, err := s.find(r.ReservationID)
 	if err != nil {
 		return Reservation{}, nil, err
 	}
+	held := k.reservation()
 	if held.until == 0 && (held.end == notEnded || held.end == endedByFulfilment) {
 		return held.view(), nil, nil
 	}
@@ -23,13 +24,13 @@ func Confirm(s *State, r ConfirmRequest, m aggregates.Metadata, now aggregates.I
 		return Reservation{}, nil, held.notLive(now)
 	}
 	return held.after(&m, &ReservationConfirmed{ReservationID: held.id, ExpiredAt: held.until, Splits: held.splits,
-		PromiseAt: held.promiseAt, Channel: s.tallyOf(held)})
+		PromiseAt: held.promiseAt, Channel: s.tallyOf(&held)})
 }
 
 // find returns a live or recent reservation.
-func (s *State) find(id string) (*reservation, error) {
-	if r := s.reservations[id]; r != nil {
-		return r, nil
+func (s *State) find(id string) (*kept, error) {
+	if k := s.reservations.find(id); k != nil {
+		return k, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownReservation, id)
 }

@@ -8,7 +8,7 @@ import (
 
 // dueHeap holds the live holds, the one that ends first on top. Each hold knows its place, so that any of them can
 // be taken out or moved in O(log n).
-type dueHeap []*reservation
+type dueHeap []*kept
 
 // before orders holds by their end, then as they were placed.
 func (h dueHeap) before(i, j int) bool {
@@ -19,21 +19,21 @@ func (h dueHeap) before(i, j int) bool {
 	return a.revision < b.revision
 }
 
-func (h *dueHeap) push(r *reservation) {
-	r.due = int32(len(*h))
-	*h = append(*h, r)
-	h.up(int(r.due))
+func (h *dueHeap) push(k *kept) {
+	k.due = int32(len(*h))
+	*h = append(tight(*h), k)
+	h.up(int(k.due))
 }
 
 // remove takes a hold out; one that is not in is left alone.
-func (h *dueHeap) remove(r *reservation) {
-	i, last := int(r.due), len(*h)-1
-	if i > last || (*h)[i] != r {
+func (h *dueHeap) remove(k *kept) {
+	i, last := int(k.due), len(*h)-1
+	if i > last || (*h)[i] != k {
 		return
 	}
 	h.swap(i, last)
 	(*h)[last] = nil
-	*h = (*h)[:last]
+	*h = lessRoom((*h)[:last])
 	if i < last {
 		h.fix(i)
 	}
@@ -75,8 +75,8 @@ func (h dueHeap) swap(i, j int) {
 
 // first returns the holds that have ended at an instant, the first to end first, at most so many. The heap stays as it
 // is: its nodes are visited from the top, best first, so the cost goes with what is returned.
-func (h dueHeap) first(now aggregates.Instant, most int) []*reservation {
-	var ended []*reservation
+func (h dueHeap) first(now aggregates.Instant, most int) []*kept {
+	var ended []*kept
 	next := frontier{holds: h}
 	next.reach(0)
 	for len(next.nodes) > 0 && len(ended) < most {

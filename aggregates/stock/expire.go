@@ -6,9 +6,10 @@ import "github.com/stockfold/stockfold/aggregates"
 // for it; it keeps the record straight and the state small.
 func Expire(s *State, now aggregates.Instant, most int) []aggregates.Event {
 	var events []aggregates.Event
-	for _, r := range s.due.first(now, most) {
+	for _, k := range s.due.first(now, most) {
+		r := k.reservation()
 		events = append(events, &ReservationExpired{ReservationID: r.id, Splits: r.splits, ExpiresAt: r.until,
-			PromiseAt: r.promiseAt, Channel: s.tallyOf(r)})
+			PromiseAt: r.promiseAt, Channel: s.tallyOf(&r)})
 	}
 	return events
 }

@@ -15,10 +15,11 @@ func Extend(s *State, r ExtendRequest, m aggregates.Metadata, now aggregates.Ins
 	if first, done, err := s.again(&m); done || err != nil {
 		return first, nil, err
 	}
-	held, err := s.find(r.ReservationID)
+	k, err := s.find(r.ReservationID)
 	if err != nil {
 		return Reservation{}, nil, err
 	}
+	held := k.reservation()
 	if !held.live(now) {
 		return Reservation{}, nil, held.notLive(now)
 	}
@@ -35,6 +36,6 @@ func Extend(s *State, r ExtendRequest, m aggregates.Metadata, now aggregates.Ins
 	}
 	return held.after(&m, &ReservationExtended{
 		ReservationID: held.id, From: held.until, ExpiresAt: until, Splits: held.splits, PromiseAt: held.promiseAt,
-		Channel: s.tallyOf(held),
+		Channel: s.tallyOf(&held),
 	})
 }

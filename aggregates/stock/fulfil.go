@@ -18,10 +18,11 @@ func Fulfil(s *State, r FulfilRequest, m aggregates.Metadata, now aggregates.Ins
 	if first, done, err := s.again(&m); done || err != nil {
 		return first, nil, err
 	}
-	held, err := s.find(r.ReservationID)
+	k, err := s.find(r.ReservationID)
 	if err != nil {
 		return Reservation{}, nil, err
 	}
+	held := k.reservation()
 	if !held.live(now) {
 		if r.Quantity == 0 && held.end == endedByFulfilment {
 			return held.view(), nil, nil
@@ -36,7 +37,7 @@ func Fulfil(s *State, r FulfilRequest, m aggregates.Metadata, now aggregates.Ins
 	e := held.fulfilment(quantity, r.Location, func(location string) AbsorbedBy {
 		return q.absorber(location, Sellable, occurred(&m))
 	})
-	e.Channel = s.tallyOf(held)
+	e.Channel = s.tallyOf(&held)
 	if err := q.err(); err != nil {
 		return Reservation{}, nil, err
 	}

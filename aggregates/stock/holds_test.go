@@ -86,11 +86,11 @@ func TestHoldsStopWhenAsked(t *testing.T) {
 func TestDueHeap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h dueHeap
-		var in []*reservation
+		var in []*kept
 		for i := range rapid.IntRange(1, 200).Draw(t, "steps") {
 			switch pick := rapid.IntRange(0, 5).Draw(t, "step"); {
 			case pick <= 2 || len(in) == 0:
-				r := &reservation{id: fmt.Sprint(i), revision: uint64(i), until: aggregates.Instant(rapid.IntRange(1, 20).Draw(t, "until"))}
+				r := &kept{id: fmt.Sprint(i), revision: uint64(i), until: aggregates.Instant(rapid.IntRange(1, 20).Draw(t, "until"))}
 				h.push(r)
 				in = append(in, r)
 			case pick == 3:
@@ -112,9 +112,9 @@ func TestDueHeap(t *testing.T) {
 	})
 }
 
-func firstDue(in []*reservation, now aggregates.Instant, most int) []*reservation {
-	due := slices.DeleteFunc(slices.Clone(in), func(r *reservation) bool { return r.until > now })
-	slices.SortFunc(due, func(a, b *reservation) int {
+func firstDue(in []*kept, now aggregates.Instant, most int) []*kept {
+	due := slices.DeleteFunc(slices.Clone(in), func(k *kept) bool { return k.until > now })
+	slices.SortFunc(due, func(a, b *kept) int {
 		if a.until != b.until {
 			return int(a.until - b.until)
 		}

@@ -179,10 +179,11 @@ func (r *Movement) fact(q *inquiry, quantity int64, at aggregates.Instant) (aggr
 // sold fulfils what the named reservation still holds, and sells the rest without one. It appends the events.
 func (r *Movement) sold(q *inquiry, events []aggregates.Event, quantity int64, at, now aggregates.Instant) []aggregates.Event {
 	absorbed := q.absorber(r.Location, Sellable, at)
-	if held := q.s.reservations[r.ReservationID]; held != nil && held.live(now) && quantity > 0 {
+	if k := q.s.reservations.find(r.ReservationID); k != nil && k.live(now) && quantity > 0 {
+		held := k.reservation()
 		fulfilled := min(quantity, held.remaining())
 		e := held.fulfilment(fulfilled, r.Location, func(string) AbsorbedBy { return absorbed })
-		e.Channel = q.s.tallyOf(held)
+		e.Channel = q.s.tallyOf(&held)
 		events = append(events, e)
 		if quantity -= fulfilled; quantity == 0 {
 			return events

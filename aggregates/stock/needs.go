@@ -12,13 +12,13 @@ func (s *State) Needs(e aggregates.Event, m *aggregates.Metadata) bool {
 	switch e := e.(type) {
 	case *StockCounted, *StockReceived, *StockReturned, *StockAdjusted, *StockConditionChanged, *ReceiptCostCorrected, *OversoldDetected, *ShortfallDetected:
 	case *StockSold:
-		if s.reservations[e.ReservationID] != nil {
+		if s.reservations.find(e.ReservationID) != nil {
 			return true
 		}
 	case *TransferShipped, *TransferReceived, *SupplyExpected, *SupplyRescheduled, *SupplyCancelled:
 	case *ObservationRecorded:
 	default:
-		if id := reservationOf(e); id == "" || s.reservations[id] != nil {
+		if id := reservationOf(e); id == "" || s.reservations.find(id) != nil {
 			return true
 		}
 	}

@@ -72,8 +72,8 @@ func Order(s *State, r OrderRequest, m aggregates.Metadata, p *Policy, now aggre
 // methodOf is how units are handed over, as far as the policy knows that: the way of a hold that is there already, else that of the request.
 func (s *State) methodOf(r *OrderRequest, p *Policy) string {
 	method := r.Method
-	if held := s.reservations[r.ReservationID]; held != nil && held.method != "" {
-		method = held.method
+	if held := s.reservations.find(r.ReservationID); held != nil && held.terms.Value().method != "" {
+		method = held.terms.Value().method
 	}
 	if _, known := p.method(method); !known {
 		return ""
@@ -83,10 +83,11 @@ func (s *State) methodOf(r *OrderRequest, p *Policy) string {
 
 // availableTo is what there is for an order, its own hold included.
 func (s *State) availableTo(r OrderRequest, p *Policy, now aggregates.Instant) int64 {
-	held := s.reservations[r.ReservationID]
-	if held == nil || !held.live(now) {
+	k := s.reservations.find(r.ReservationID)
+	if k == nil || !k.live(now) {
 		return s.offerTo(&r, p, now, 0).ATS
 	}
+	held := k.reservation()
 	return addUp(s.offerTo(&r, p, now, held.promiseAt).ATS, held.remaining())
 }
 
@@ -109,7 +110,11 @@ func (s *State) offerTo(r *OrderRequest, p *Policy, now, date aggregates.Instant
 }
 
 func (s *State) order(r OrderRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Ordered, []aggregates.Event, error) {
-	held := s.reservations[r.ReservationID]
+	var held *reservation
+	if k := s.reservations.find(r.ReservationID); k != nil {
+		found := k.reservation()
+		held = &found
+	}
 	known := held != nil && !(r.From != "" && held.order == r.From) // to this order
 	switch {
 	case known && held.order != "" && held.order != r.OrderID:

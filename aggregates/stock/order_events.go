@@ -100,15 +100,10 @@ func addSplit(splits []Split, x Split) []Split {
 
 // bar keeps an id from being placed.
 func (s *State) bar(e *ReservationBarred, at aggregates.Instant) {
-	if s.reservations[e.ReservationID] != nil {
+	if s.reservations.find(e.ReservationID) != nil {
 		return
 	}
-	r := &reservation{
-		id: e.ReservationID, revision: s.Version, placedAt: at, end: endedByRelease, endedAt: at, order: e.OrderID, asked: e.Version,
-	}
-	if s.reservations == nil {
-		s.reservations = make(map[string]*reservation)
-	}
-	s.reservations[r.id] = r
-	s.ended.push(r)
+	s.ended.push(s.reservations.put(&reservation{
+		id: e.ReservationID, revision: s.Version, placedAt: at, end: endedByRelease, order: e.OrderID, asked: e.Version,
+	}), at)
 }

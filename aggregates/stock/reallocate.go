@@ -32,14 +32,15 @@ func Reallocate(s *State, r ReallocateRequest, m aggregates.Metadata, p *Policy,
 	if first, done, err := s.again(&m); done || err != nil {
 		return first, nil, err
 	}
-	held, err := s.find(r.ReservationID)
+	k, err := s.find(r.ReservationID)
 	if err != nil {
 		return Reservation{}, nil, err
 	}
+	held := k.reservation()
 	if !held.live(now) {
 		return Reservation{}, nil, held.notLive(now)
 	}
-	e := s.reallocation(held, p, now, r.ByRule)
+	e := s.reallocation(&held, p, now, r.ByRule)
 	if e == nil {
 		return held.view(), nil, nil
 	}

@@ -17,10 +17,11 @@ func Release(s *State, r ReleaseRequest, m aggregates.Metadata, now aggregates.I
 	if first, done, err := s.again(&m); done || err != nil {
 		return first, nil, err
 	}
-	held, err := s.find(r.ReservationID)
+	k, err := s.find(r.ReservationID)
 	if err != nil {
 		return Reservation{}, nil, err
 	}
+	held := k.reservation()
 	if !held.live(now) {
 		if r.Quantity == 0 && held.end != endedByFulfilment {
 			return held.viewAt(now), nil, nil
@@ -33,6 +34,6 @@ func Release(s *State, r ReleaseRequest, m aggregates.Metadata, now aggregates.I
 	}
 	return held.after(&m, &ReservationReleased{
 		ReservationID: held.id, Splits: held.pickLast(quantity), ExpiresAt: held.until,
-		Closed: quantity == held.remaining(), Reason: r.Reason, PromiseAt: held.promiseAt, Channel: s.tallyOf(held),
+		Closed: quantity == held.remaining(), Reason: r.Reason, PromiseAt: held.promiseAt, Channel: s.tallyOf(&held),
 	})
 }

@@ -54,7 +54,7 @@ type Reservation struct {
 	PolicyPosition uint64 // of the policy that it was last decided under; 0 when that was not recorded
 }
 
-// reservation is what a State keeps of one.
+// reservation is what decisions know of one, and events change.
 type reservation struct {
 	id          string
 	channel     string
@@ -73,7 +73,6 @@ type reservation struct {
 	supply      []SupplyUse
 	endedAt     aggregates.Instant
 	end         ending
-	due         int32  // index in State.due while held
 	order       string // whose order it is, once one has asked for it
 	asked       uint64 // version of the order that asked last
 	method      string // of handing over

@@ -33,10 +33,11 @@ func (r *ReserveRequest) bound(p *Policy) bool {
 // ErrUnknownSKU, *KitError, *KeyReusedError, *TooManyError, *TooManyDatesError, or what is wrong with the request: *QuantityError,
 // *NumberError, *DecimalsError, *HoldSecondsError, *PromiseDateError.
 func Reserve(s *State, r ReserveRequest, m aggregates.Metadata, p *Policy, now aggregates.Instant) (Reservation, []aggregates.Event, error) {
-	if first := s.reservations[r.ReservationID]; first != nil {
-		if first.fingerprint != m.Fingerprint {
+	if k := s.reservations.find(r.ReservationID); k != nil {
+		if k.fingerprint != m.Fingerprint {
 			return Reservation{}, nil, &KeyReusedError{Key: r.ReservationID}
 		}
+		first := k.reservation()
 		return first.firstView(), nil, nil
 	}
 	if !s.Item.Registered && !s.used {

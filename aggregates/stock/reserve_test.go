@@ -125,11 +125,7 @@ func TestTooManyLiveReservations(t *testing.T) {
 	s := &State{}
 	m := at("12:00")
 	s.Evolve(&StockReceived{Location: "berlin", Quantity: MaxQuantity}, m)
-	s.reservations = make(map[string]*reservation)
-	for i := range MaxLiveReservations {
-		// The keys alone: a million whole reservations would only take time.
-		s.reservations[string([]byte{byte(i), byte(i >> 8), byte(i >> 16)})] = nil
-	}
+	s.reservations.buckets = make([]*kept, MaxLiveReservations) // a million whole reservations would only take time
 	_, _, err := Reserve(s, ReserveRequest{ReservationID: "cart", Quantity: 1}, m, NewPolicy("web", []string{"berlin"}, 0, 0), clock("12:00"))
 	refused(&TooManyError{Limit: MaxLiveReservations})(&world{t: t, err: err})
 }

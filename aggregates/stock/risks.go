@@ -34,25 +34,27 @@ func Risks(s *State, policyOf func(channel string) *Policy, now aggregates.Insta
 	if s.Live() == 0 {
 		return nil, 0
 	}
-	live := make([]*reservation, 0, s.Live())
-	for _, r := range s.reservations {
-		if r.live(now) {
-			live = append(live, r)
+	live := make([]*kept, 0, s.Live())
+	for k := range s.reservations.each {
+		if k.live(now) {
+			live = append(live, k)
 		}
 	}
 	slices.SortFunc(live, oldestConfirmedFirst)
 	x := risks{State: s, policyOf: policyOf, now: now, taken: map[string]int64{}}
-	for _, r := range live {
-		x.closed(r)
+	for _, k := range live {
+		r := k.reservation()
+		x.closed(&r)
 	}
 	slices.Reverse(live)
-	for _, r := range live {
-		x.short(r)
+	for _, k := range live {
+		r := k.reservation()
+		x.short(&r)
 	}
 	return x.list[:min(most, len(x.list))], len(x.list)
 }
 
-func oldestConfirmedFirst(a, b *reservation) int {
+func oldestConfirmedFirst(a, b *kept) int {
 	return cmp.Or(first(a.until == 0, b.until == 0), cmp.Compare(a.revision, b.revision))
 }
 

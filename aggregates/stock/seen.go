@@ -168,7 +168,8 @@ func (s *State) memoryFor(e aggregates.Event) *seen {
 
 // saveResult keeps how the reservation stood after the call.
 func (s *State) saveResult(k *seenKey, e aggregates.Event) {
-	if r := s.reservations[reservationOf(e)]; r != nil {
+	if kept := s.reservations.find(reservationOf(e)); kept != nil {
+		r := kept.reservation()
 		view := r.view()
 		k.reservation = &view
 	}

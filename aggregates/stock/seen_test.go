@@ -166,8 +166,8 @@ func TestEndedReservationsAreBounded(t *testing.T) {
 		s.Evolve(&ReservationPlaced{ReservationID: id, Quantity: 1, Splits: []Split{{Location: "berlin", Quantity: 1}}, ExpiresAt: clock("12:15")}, m)
 		s.Evolve(&ReservationExpired{ReservationID: id, Splits: []Split{{Location: "berlin", Quantity: 1}}, ExpiresAt: clock("12:15")}, m)
 	}
-	if err := s.Check(); err != nil || len(s.reservations) != MaxSeen || s.Live() != 0 || s.reservations["9"] != nil || s.reservations["10"] == nil {
-		t.Fatal(err, len(s.reservations))
+	if err := s.Check(); err != nil || s.reservations.len() != MaxSeen || s.Live() != 0 || s.reservations.find("9") != nil || s.reservations.find("10") == nil {
+		t.Fatal(err, s.reservations.len())
 	}
 }
 

@@ -104,17 +104,17 @@ type datedPromise struct {
 // promisesAt lists what is promised from a location for dates after now, in order of the dates, once events have been.
 func (s *State) promisesAt(location string, events []aggregates.Event, now aggregates.Instant) []datedPromise {
 	var list []datedPromise
-	for _, r := range s.reservations {
-		if r.promiseAt <= now || !r.live(now) {
+	for k := range s.reservations.each {
+		if k.promiseAt() <= now || !k.live(now) {
 			continue
 		}
-		next := *r
+		r := k.reservation()
 		for _, e := range events {
 			if reservationOf(e) == r.id {
-				next.apply(e, now)
+				r.apply(e, now)
 			}
 		}
-		for _, x := range next.splits {
+		for _, x := range r.splits {
 			if x.Location == location {
 				list = append(list, datedPromise{r.id, r.revision, r.promiseAt, x.Quantity})
 			}

@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
@@ -15,7 +16,7 @@ const SnapshotSchema = "stock/4"
 // MarshalBinary encodes the state: the same state always gives the same bytes. The form is varints, times as the
 // difference to the time before, repeated words by number, a CRC-32C at the end.
 func (s *State) MarshalBinary() ([]byte, error) {
-	w := writer{b: make([]byte, 0, s.Size()/4), words: make(map[string]uint64)}
+	w := writer{b: make([]byte, 0, s.Size()/4+s.reservations.len()*32), words: make(map[string]uint64)}
 	w.uint(s.Version)
 	w.time(s.latest)
 	w.bool(s.used)
@@ -45,6 +46,7 @@ type writer struct {
 	b     []byte
 	words map[string]uint64
 	last  aggregates.Instant
+	room  [1]Split
 }
 
 func (w *writer) uint(v uint64)  { w.b = binary.AppendUvarint(w.b, v) }
@@ -134,22 +136,27 @@ func (w *writer) journal(j *journal) {
 
 // reservations writes the live ones as they were placed, then the ended ones as they ended.
 func (w *writer) reservations(s *State) {
-	live := make([]*reservation, 0, s.Live())
-	for _, r := range s.reservations {
-		if r.end == notEnded {
-			live = append(live, r)
+	live := make([]*kept, 0, s.Live())
+	for k := range s.reservations.each {
+		if k.end == notEnded {
+			live = append(live, k)
 		}
 	}
-	slices.SortFunc(live, func(a, b *reservation) int { return order(a.revision < b.revision) })
-	for _, list := range [][]*reservation{live, s.ended.list[s.ended.head:]} {
-		w.uint(uint64(len(list)))
-		for _, r := range list {
-			w.reservation(r)
-		}
+	slices.SortFunc(live, func(a, b *kept) int { return cmp.Compare(a.revision, b.revision) })
+	w.uint(uint64(len(live)))
+	for _, k := range live {
+		w.reservation(k.read(&w.room))
+	}
+	ended := s.ended.list[s.ended.head:]
+	w.uint(uint64(len(ended)))
+	for _, k := range ended {
+		r := k.read(&w.room)
+		r.endedAt = k.at
+		w.reservation(r)
 	}
 }
 
-func (w *writer) reservation(r *reservation) {
+func (w *writer) reservation(r reservation) {
 	w.text(r.id)
 	w.word(r.channel)
 	w.fixed(r.fingerprint)

@@ -116,34 +116,27 @@ func (r *reader) journal() *journal {
 }
 
 func (r *reader) reservations(s *State) {
-	live := r.count(20)
-	if live > 0 {
-		s.reservations = make(map[string]*reservation, live)
-	}
-	for range live {
+	for range r.count(20) {
 		x := r.reservation()
-		x.due, x.end = 0, notEnded
-		s.place(x)
+		x.end = notEnded
+		s.place(&x)
 	}
 	for range r.count(20) {
 		x := r.reservation()
-		s.ended.push(x)
-		if s.reservations == nil {
-			s.reservations = make(map[string]*reservation)
-		}
-		s.reservations[x.id] = x
+		s.ended.push(s.reservations.put(&x), x.endedAt)
 	}
 }
 
-func (r *reader) reservation() *reservation {
-	x := &reservation{
+// reservation reads one whose lists are valid until the next is read.
+func (r *reader) reservation() reservation {
+	x := reservation{
 		id: r.text(), channel: r.word(), fingerprint: r.fixed(), revision: r.uint(),
 		placedAt: r.time(), placedUntil: r.time(), until: r.time(),
-		quantity: r.int(), fulfilled: r.int(), released: r.int(), expired: r.int(), placed: r.splits(),
+		quantity: r.int(), fulfilled: r.int(), released: r.int(), expired: r.int(), placed: r.splitsIn(&r.room[0]),
 	}
 	x.splits = x.placed
 	if !r.bool() {
-		x.splits = r.splits()
+		x.splits = r.splitsIn(&r.room[1])
 	}
 	x.end, x.endedAt = ending(r.byte()), r.time()
 	x.promiseAt, x.supply = r.dated()
@@ -152,16 +145,16 @@ func (r *reader) reservation() *reservation {
 	return x
 }
 
-func (r *reader) splits() []Split {
-	n := r.count(2)
-	if n == 0 {
-		return nil
+func (r *reader) splits() (list []Split) { return r.splitsIn(&list) }
+
+// splitsIn reads splits into a list that is used again.
+func (r *reader) splitsIn(list *[]Split) []Split {
+	n := int(r.count(2))
+	*list = slices.Grow((*list)[:0], n)
+	for range n {
+		*list = append(*list, Split{Location: r.word(), Quantity: r.int(), Backordered: r.bool()})
 	}
-	list := make([]Split, n)
-	for i := range list {
-		list[i] = Split{Location: r.word(), Quantity: r.int(), Backordered: r.bool()}
-	}
-	return list
+	return *list
 }
 
 func (r *reader) origin() origin {

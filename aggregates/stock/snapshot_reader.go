@@ -12,6 +12,7 @@ type reader struct {
 	words  []string
 	last   aggregates.Instant
 	failed bool
+	room   [2][]Split // for the lists of a reservation
 }
 
 func (r *reader) fail() {

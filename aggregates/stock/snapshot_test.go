@@ -169,19 +169,27 @@ func heapInUse() uint64 {
 }
 
 func TestCheckFindsDamage(t *testing.T) {
+	change := func(do func(r *reservation)) func(s *State) {
+		return func(s *State) {
+			k := s.reservations.find("cart 7")
+			r := k.reservation()
+			do(&r)
+			s.reservations.set(k, &r)
+		}
+	}
 	damage := map[string]func(s *State){
 		"reserved":           func(s *State) { s.At("berlin").Reserved++ },
 		"reserved elsewhere": func(s *State) { s.At("munich").Reserved = 1 },
 		"end of a hold":      func(s *State) { s.At("berlin").Holds.Add(clock("23:00"), 1) },
-		"what ends":          func(s *State) { s.At("berlin").Holds.Add(s.reservations["cart 7"].until, 1) },
-		"remaining":          func(s *State) { s.reservations["cart 7"].released++ },
-		"negative":           func(s *State) { s.reservations["cart 7"].released, s.reservations["cart 7"].fulfilled = -1, 1 },
-		"split": func(s *State) {
-			s.reservations["cart 7"].splits = []Split{{Location: "berlin", Quantity: 9}, {Location: "munich", Quantity: -1}}
-		},
-		"ended and remaining": func(s *State) { s.reservations["cart 7"].end = endedByRelease },
-		"name":                func(s *State) { s.reservations["cart 7"].id = "cart 8" },
-		"part of a second":    func(s *State) { s.reservations["cart 7"].until++ },
+		"what ends":          func(s *State) { s.At("berlin").Holds.Add(s.reservations.find("cart 7").until, 1) },
+		"remaining":          change(func(r *reservation) { r.released++ }),
+		"negative":           change(func(r *reservation) { r.released, r.fulfilled = -1, 1 }),
+		"split": change(func(r *reservation) {
+			r.splits = []Split{{Location: "berlin", Quantity: 9}, {Location: "munich", Quantity: -1}}
+		}),
+		"ended and remaining": change(func(r *reservation) { r.end = endedByRelease }),
+		"name":                func(s *State) { s.reservations.find("cart 7").id = "cart 8" },
+		"part of a second":    func(s *State) { s.reservations.find("cart 7").until++ },
 		"due":                 func(s *State) { s.due = s.due[1:] },
 		"in line":             func(s *State) { s.ended.pop() },
 		"open supply":         func(s *State) { s.At("berlin").Later.Incoming.Add(day(4), 1) },

@@ -13,7 +13,7 @@ type State struct {
 
 	latest       aggregates.Instant // recording of an event so far, should a clock have gone back
 	used         bool               // quantities were recorded, in the item's decimals
-	reservations map[string]*reservation
+	reservations book
 	due          dueHeap
 	ended        endedQueue
 	facts        seen // keys of movements
@@ -70,29 +70,28 @@ func (s *State) evolveReservation(e aggregates.Event, m *aggregates.Metadata) {
 	if id == "" {
 		return
 	}
-	r := s.reservations[id]
-	if r == nil || r.end != notEnded {
+	k := s.reservations.find(id)
+	if k == nil || k.end != notEnded {
 		return
 	}
+	r := k.read(&s.reservations.room)
 	r.apply(e, m.RecordedAt)
+	s.reservations.set(k, &r)
 	switch {
-	case r.end != notEnded:
-		s.due.remove(r)
-		s.ended.push(r)
-	case r.until == 0:
-		s.due.remove(r)
+	case k.end != notEnded:
+		s.due.remove(k)
+		s.ended.push(k, m.RecordedAt)
+	case k.until == 0:
+		s.due.remove(k)
 	default:
-		s.due.fix(int(r.due))
+		s.due.fix(int(k.due))
 	}
 }
 
+// place takes in a live reservation.
 func (s *State) place(r *reservation) {
-	if s.reservations == nil {
-		s.reservations = make(map[string]*reservation)
-	}
-	s.reservations[r.id] = r
-	if r.until != 0 {
-		s.due.push(r)
+	if k := s.reservations.put(r); k.until != 0 {
+		s.due.push(k)
 	}
 }
 
@@ -126,7 +125,7 @@ func reservationOf(e aggregates.Event) string {
 func (s *State) Latest() aggregates.Instant { return s.latest }
 
 // Live is the number of reservations that have not ended, as far as recorded.
-func (s *State) Live() int { return len(s.reservations) - s.ended.len() }
+func (s *State) Live() int { return s.reservations.len() - s.ended.len() }
 
 // NextDue is the end of the hold that ends first; ok is false when there is no hold.
 func (s *State) NextDue() (at aggregates.Instant, ok bool) {
@@ -139,39 +138,46 @@ func (s *State) NextDue() (at aggregates.Instant, ok bool) {
 // Find shows a reservation at an instant, read from the state itself. It returns ErrUnknownReservation for one that was never
 // placed, or ended more than KeepSeen ago.
 func Find(s *State, id string, now aggregates.Instant) (Reservation, error) {
-	r, err := s.find(id)
+	k, err := s.find(id)
 	if err != nil {
 		return Reservation{}, err
 	}
+	r := k.reservation()
 	return r.viewAt(now), nil
 }
 
 // endedQueue holds ended reservations, the first to end first.
 type endedQueue struct {
-	list []*reservation // from head on
+	list []endedAt // from head on
 	head int
+}
+
+type endedAt struct {
+	*kept
+	at aggregates.Instant
 }
 
 func (q *endedQueue) len() int { return len(q.list) - q.head }
 
-func (q *endedQueue) push(r *reservation) { q.list = append(q.list, r) }
+func (q *endedQueue) push(k *kept, at aggregates.Instant) {
+	q.list = append(tight(q.list), endedAt{k, at})
+}
 
-func (q *endedQueue) pop() *reservation {
-	r := q.list[q.head]
-	q.list[q.head] = nil
+func (q *endedQueue) pop() *kept {
+	k := q.list[q.head].kept
+	q.list[q.head] = endedAt{}
 	q.head++
 	if q.head > len(q.list)/2 {
 		n := copy(q.list, q.list[q.head:])
 		clear(q.list[n:])
-		q.list, q.head = q.list[:n], 0
+		q.list, q.head = lessRoom(q.list[:n]), 0
 	}
-	return r
+	return k
 }
 
 func (s *State) forgetEnded(now aggregates.Instant) {
 	q := &s.ended
-	for q.len() > 0 && (q.len() > MaxSeen || q.list[q.head].endedAt < now-KeepSeen) {
-		r := q.pop()
-		delete(s.reservations, r.id)
+	for q.len() > 0 && (q.len() > MaxSeen || q.list[q.head].at < now-KeepSeen) {
+		s.reservations.remove(q.pop())
 	}
 }

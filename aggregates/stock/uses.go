@@ -46,7 +46,8 @@ func (s *State) opening() ([]Opening, error) {
 		return nil, nil
 	}
 	sums := map[Opening]int64{}
-	for _, r := range s.reservations {
+	for k := range s.reservations.each {
+		r := k.reservation()
 		for _, x := range r.splits {
 			sums[Opening{Channel: r.channel, Location: x.Location, Until: r.until}] += x.Quantity
 		}
