@@ -49,6 +49,9 @@ func joinChanges(old, now []change) []change {
 	return all
 }
 
+// keysBytes is for how many bytes of keys memory is taken at once.
+const keysBytes = 64 << 10
+
 // changeBytes is about what a change takes beside its record.
 const changeBytes = 120
 
@@ -98,7 +101,7 @@ func (m *Reservations) stored(ctx context.Context, id, sku string) (*reservation
 		return nil, m.db.usable(ctx)
 	}
 	r := &reservations.Record{}
-	ok, err := m.db.get(ctx, recordKey(id, sku), r.UnmarshalBinary)
+	ok, err := m.db.get(ctx, appendRecordKey(nil, id, sku), r.UnmarshalBinary)
 	if !ok || err != nil {
 		return nil, err
 	}
@@ -169,7 +172,7 @@ func (m *Reservations) List(ctx context.Context, sku string, liveOnly bool, plac
 func (m *Reservations) Due(ctx context.Context, from aggregates.Instant, last *reservations.Record, limit int) ([]*reservations.Record, error) {
 	first := timeKey(spaceDue, from)
 	if last != nil {
-		first = append(dueKey(last), 0)
+		first = append(entry{spaceDue, uint64(last.ExpiresAt)}.appendKey(nil, last), 0)
 	}
 	return m.look(ctx, []span{{first, []byte{spaceDue + 1}}}, limit, cutTimeKey)
 }
@@ -178,7 +181,7 @@ func (m *Reservations) Due(ctx context.Context, from aggregates.Instant, last *r
 func (m *Reservations) Ended(ctx context.Context, before aggregates.Instant, last *reservations.Record, limit int) ([]*reservations.Record, error) {
 	from := []byte{spaceEnded}
 	if last != nil {
-		from = append(endedKey(last), 0)
+		from = append(entry{spaceEnded, uint64(last.EndedAt)}.appendKey(nil, last), 0)
 	}
 	if end := timeKey(spaceEnded, before); bytes.Compare(from, end) < 0 {
 		return m.look(ctx, []span{{from, end}}, limit, cutTimeKey)
@@ -240,8 +243,14 @@ func (m *Reservations) keys(ctx context.Context, in []span, limit int) (keys [][
 	return keys[:min(limit, len(keys))], nil
 }
 
+// indexed tells whether a key is of an entry that a record has.
 func indexed(r *reservations.Record, key []byte) bool {
-	return contains(indexKeys(r), key)
+	for _, e := range entriesOf(r) {
+		if e != none && bytes.Equal(e.appendKey(nil, r), key) {
+			return true
+		}
+	}
+	return false
 }
 
 // Write takes changes and the progress, which are applied in one batch with what is written a moment later.
@@ -266,13 +275,13 @@ func (m *Reservations) store(ctx context.Context, changes map[string][]change, p
 		m.db.ids.add([]byte(id))
 	}
 	return m.db.write(ctx, spaceReservations, p, func(b *pebbledb.Batch) error {
-		var w recordWriter
+		w := recordWriter{indexes: make([]keyChange, 0, 2*len(changes))}
 		for _, id := range slices.Sorted(maps.Keys(changes)) { // in order, which the database takes faster
 			for _, c := range changes[id] {
 				if err := w.record(b, c.Change); err != nil {
 					return err
 				}
-				w.indexes(c.Change)
+				w.index(c.Change)
 			}
 		}
 		return w.finish(b)
@@ -281,9 +290,15 @@ func (m *Reservations) store(ctx context.Context, changes map[string][]change, p
 
 // recordWriter puts changes into a batch: records at once, what changes in the indexes in the end.
 type recordWriter struct {
-	value     []byte // used again
-	sets      [][]byte
-	deletions [][]byte
+	key, value []byte // used again
+	indexes    []keyChange
+	keys       []byte // of indexes, one after the other
+}
+
+// keyChange sets or deletes a key of an index.
+type keyChange struct {
+	key  []byte
+	sets bool
 }
 
 func (w *recordWriter) record(b *pebbledb.Batch, c reservations.Change) (err error) {
@@ -291,52 +306,53 @@ func (w *recordWriter) record(b *pebbledb.Batch, c reservations.Change) (err err
 		if c.Before == nil {
 			return nil
 		}
-		return b.Delete(recordKey(c.Before.ID, c.Before.SKU), nil)
+		return b.Delete(appendRecordKey(nil, c.Before.ID, c.Before.SKU), nil)
 	}
 	if w.value, err = c.After.AppendBinary(appendVersion(w.value[:0], c.After.Position, 0)); err != nil {
 		return err
 	}
-	return b.Merge(recordKey(c.After.ID, c.After.SKU), w.value, nil)
+	w.key = appendRecordKey(w.key[:0], c.After.ID, c.After.SKU)
+	return b.Merge(w.key, w.value, nil)
 }
 
-func (w *recordWriter) indexes(c reservations.Change) {
-	old, now := indexKeys(c.Before), indexKeys(c.After)
-	for _, k := range old {
-		if !contains(now, k) {
-			w.deletions = append(w.deletions, k)
+func (w *recordWriter) index(c reservations.Change) {
+	old, now := entriesOf(c.Before), entriesOf(c.After)
+	for _, e := range old {
+		if e != none && e != now[0] && e != now[1] {
+			w.change(e, c.Before, false)
 		}
 	}
-	for _, k := range now {
-		if !contains(old, k) {
-			w.sets = append(w.sets, k)
+	for _, e := range now {
+		if e != none && e != old[0] && e != old[1] {
+			w.change(e, c.After, true)
 		}
 	}
+}
+
+// change notes the change of an entry. When keys has no more room, those before stay where they are.
+func (w *recordWriter) change(e entry, r *reservations.Record, sets bool) {
+	if room := 32 + len(r.SKU) + len(r.ID); cap(w.keys)-len(w.keys) < room {
+		w.keys = make([]byte, 0, max(keysBytes, room))
+	}
+	at := len(w.keys)
+	w.keys = e.appendKey(w.keys, r)
+	w.indexes = append(w.indexes, keyChange{w.keys[at:], sets})
 }
 
 // finish puts the changes of the indexes into the batch, in order of key. No key is both set and deleted: each has its record's id and SKU.
-func (w *recordWriter) finish(b *pebbledb.Batch) error {
-	slices.SortFunc(w.deletions, bytes.Compare)
-	slices.SortFunc(w.sets, bytes.Compare)
-	for _, k := range w.deletions {
-		if err := b.Delete(k, nil); err != nil {
-			return err
+func (w *recordWriter) finish(b *pebbledb.Batch) (err error) {
+	slices.SortFunc(w.indexes, func(a, b keyChange) int { return bytes.Compare(a.key, b.key) })
+	for _, c := range w.indexes {
+		if c.sets {
+			err = b.Set(c.key, nil, nil)
+		} else {
+			err = b.Delete(c.key, nil)
 		}
-	}
-	for _, k := range w.sets {
-		if err := b.Set(k, nil, nil); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func contains(keys [][]byte, key []byte) bool {
-	for _, k := range keys {
-		if bytes.Equal(k, key) {
-			return true
-		}
-	}
-	return false
 }
 
 // Reset removes everything.
@@ -344,44 +360,45 @@ func (m *Reservations) Reset(ctx context.Context) error {
 	return m.db.records.reset(ctx, spacePolicies, m.db.ids.forget)
 }
 
-func recordKey(id, sku string) []byte {
-	return append(appendName([]byte{spaceRecords}, id), sku...)
+func appendRecordKey(dst []byte, id, sku string) []byte {
+	return append(appendName(append(dst, spaceRecords), id), sku...)
 }
 
-// indexKeys are the entries of a record in the indexes; none for nil.
-func indexKeys(r *reservations.Record) [][]byte {
-	if r == nil {
-		return nil
+// entry is where an index has a record: in its space, by a time or else by the record's SKU.
+type entry struct {
+	space byte
+	at    uint64 // end, or else place
+}
+
+// none is no entry.
+var none entry
+
+// entriesOf are the entries of a record; none for nil.
+func entriesOf(r *reservations.Record) [2]entry {
+	switch {
+	case r == nil:
+		return [2]entry{}
+	case !r.Live():
+		return [2]entry{{spaceEndedBySKU, r.Placed}, {spaceEnded, uint64(r.EndedAt)}}
+	case r.Status == stock.StatusHeld:
+		return [2]entry{{spaceLiveBySKU, r.Placed}, {spaceDue, uint64(r.ExpiresAt)}}
 	}
-	if !r.Live() {
-		return [][]byte{bySKUKey(spaceEndedBySKU, r), endedKey(r)}
+	return [2]entry{{spaceLiveBySKU, r.Placed}}
+}
+
+// appendKey appends the key of a record's entry.
+func (e entry) appendKey(dst []byte, r *reservations.Record) []byte {
+	dst = append(dst, e.space)
+	if e.space == spaceDue || e.space == spaceEnded {
+		dst = appendName(binary.BigEndian.AppendUint64(dst, e.at), r.SKU)
+	} else {
+		dst = binary.BigEndian.AppendUint64(appendName(dst, r.SKU), e.at)
 	}
-	keys := [][]byte{bySKUKey(spaceLiveBySKU, r)}
-	if r.Status == stock.StatusHeld {
-		keys = append(keys, dueKey(r))
-	}
-	return keys
-}
-
-func bySKUKey(space byte, r *reservations.Record) []byte {
-	key := binary.BigEndian.AppendUint64(appendName([]byte{space}, r.SKU), r.Placed)
-	return append(key, r.ID...)
-}
-
-func dueKey(r *reservations.Record) []byte {
-	return appendOwner(timeKey(spaceDue, r.ExpiresAt), r)
-}
-
-func endedKey(r *reservations.Record) []byte {
-	return appendOwner(timeKey(spaceEnded, r.EndedAt), r)
+	return append(dst, r.ID...)
 }
 
 func timeKey(space byte, at aggregates.Instant) []byte {
 	return binary.BigEndian.AppendUint64([]byte{space}, uint64(at))
-}
-
-func appendOwner(dst []byte, r *reservations.Record) []byte {
-	return append(appendName(dst, r.SKU), r.ID...)
 }
 
 func cutTimeKey(key []byte) (id, sku string, ok bool) {
