@@ -17,7 +17,6 @@ const parallelFrom = 64
 type folder struct {
 	projection Projection
 	raw        RecordFolder // the projection, when it reads records itself
-	facts      bool         // it has no use for more than facts and times
 	seed       maphash.Seed
 	workers    []worker
 }
@@ -25,6 +24,7 @@ type folder struct {
 type worker struct {
 	part   []int32 // indexes into the batch
 	event  Event
+	facts  *codec.FactReader // when the projection has no use for more than facts and times
 	newest aggregates.Instant
 	err    error
 	failed uint64 // position of the event that err is about
@@ -32,8 +32,13 @@ type worker struct {
 
 func newFolder(p Projection, workers int) folder {
 	raw, _ := p.(RecordFolder)
-	_, facts := p.(FactFolder)
-	return folder{projection: p, raw: raw, facts: facts, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
+	f := folder{projection: p, raw: raw, seed: maphash.MakeSeed(), workers: make([]worker, workers)}
+	if _, ok := p.(FactFolder); ok {
+		for w := range f.workers {
+			f.workers[w].facts = codec.NewFactReader()
+		}
+	}
+	return f
 }
 
 // fold applies records; it returns when the newest of them was recorded, as far as they were decoded.
@@ -95,8 +100,8 @@ func (f *folder) foldOne(ctx context.Context, number int, r *aggregates.Record) 
 	}
 	var err error
 	e := &w.event
-	if e.Record = *r; f.facts {
-		e.Fact, e.Metadata.OccurredAt, e.Metadata.RecordedAt, err = codec.DecodeFact(r)
+	if e.Record = *r; w.facts != nil {
+		e.Fact, e.Metadata.OccurredAt, e.Metadata.RecordedAt, err = w.facts.Read(r)
 	} else {
 		e.Fact, e.Metadata, err = codec.Decode(*r)
 	}

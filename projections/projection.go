@@ -42,7 +42,8 @@ type RecordFolder interface {
 	FoldRecord(ctx context.Context, r *aggregates.Record) (recorded aggregates.Instant, err error)
 }
 
-// FactFolder is a Projection whose Fold has no use for an event's metadata beside when it occurred and was recorded: the rest is not decoded.
+// FactFolder is a Projection whose Fold has no use for an event's metadata beside when it occurred and was recorded: the rest is not decoded. Of the fact
+// it keeps texts and costs only: the structs and lists are used again, see codec.FactReader.
 type FactFolder interface{ FoldsFacts() }
 
 // Touch holds folding off while change runs, and has what it changed written like what an event changed. workerOf

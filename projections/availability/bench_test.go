@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/stockfold/stockfold/adapters/viewtest"
 	"github.com/stockfold/stockfold/aggregates"
 	"github.com/stockfold/stockfold/aggregates/stock"
@@ -50,30 +48,6 @@ func sales(b testing.TB, s *scenario, events, skus int) {
 	for n := range events {
 		sku := fmt.Sprintf("item-%06d", zipf.Uint64())
 		s.Append(b, aggregates.SKUPrefix+sku, till(b, s.History, sku, n))
-	}
-}
-
-func BenchmarkReplay(b *testing.B) {
-	for _, skus := range []int{1_000, 50_000} {
-		b.Run(fmt.Sprint(skus, " SKUs"), func(b *testing.B) {
-			const events = 200_000
-			s := measured(b)
-			sales(b, s, events, skus)
-			b.ReportAllocs()
-			var took time.Duration // of all cores
-			for b.Loop() {
-				begun := cpuTime()
-				s.run()
-				s.seen()
-				b.StopTimer()
-				took += cpuTime() - begun
-				s.stop()
-				s.fs = vfs.NewCrashableMem()
-				b.StartTimer()
-			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64(took.Nanoseconds())/float64(b.N)/events, "cpu-ns/event")
-		})
 	}
 }
 

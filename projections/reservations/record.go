@@ -29,7 +29,7 @@ func (r *Record) Live() bool {
 func place(sku string, e *stock.ReservationPlaced, at aggregates.Instant, position uint64) *Record {
 	r := &Record{SKU: sku, Placed: position, Position: position}
 	r.ID, r.Channel, r.Quantity, r.Remaining = e.ReservationID, e.Channel, e.Quantity, e.Quantity
-	r.Splits, r.ExpiresAt, r.PlacedAt = e.Splits, e.ExpiresAt, at
+	r.Splits, r.ExpiresAt, r.PlacedAt = slices.Clone(e.Splits), e.ExpiresAt, at
 	r.PromiseAt, r.Supply, r.PolicyPosition = e.PromiseAt, e.Supply, e.PolicyPosition
 	r.settle(at)
 	return r
