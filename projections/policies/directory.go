@@ -47,7 +47,7 @@ func New(c Config) *Directory {
 	d.fold = &fold{directory: d, model: c.Model}
 	d.runner = projections.NewRunner(d.fold, projections.Config{
 		Name: Name, Prefixes: prefixes(),
-		Store: c.Store, Workers: 1, Gather: projections.Gather, Now: c.Now, Log: c.Log,
+		Store: c.Store, Workers: 1, Now: c.Now, Log: c.Log,
 	})
 	return d
 }
