@@ -64,7 +64,7 @@ type Config struct {
 	EventStore     eventstoredb.URL `name:"eventstore" placeholder:"URL" group:"storage" help:"Keep events in this EventStoreDB, shared with other replicas, who share --kafka-brokers as well, e.g. esdb://127.0.0.1:2113?tls=false; without it, in --data."`
 	Redis          redis.URL        `placeholder:"URL" group:"storage" help:"Keep availability in this Redis, shared with other replicas, e.g. redis://127.0.0.1:6379 (see deploy/redis.md); without it, in --data."`
 	ViewCache      int64            `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
-	MemoryLimit    int64            `default:"768" placeholder:"MIB" group:"storage" help:"Soft limit of the heap, in MiB, the databases' caches not included: near it, garbage is collected harder (default: ${default})."`
+	MemoryLimit    int64            `default:"672" placeholder:"MIB" group:"storage" help:"Soft limit of the heap, in MiB, the databases' caches not included: near it, garbage is collected harder (default: ${default})."`
 }
 
 // Check finds what is wrong with the settings before anything is started.
