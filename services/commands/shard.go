@@ -98,20 +98,21 @@ func (sh *shard[S]) take(x *Streams[S], b *mailbox[S]) []*task[S] {
 
 // evict drops the states of idle mailboxes, least recently used first, until memory is within its bound. The one
 // used last stays. A state that the next load would have to fold from events, each of them somewhere else on disk, is saved
-// before it goes, unless too many are being saved already.
+// before it goes, unless that costs more than the events do, or too much is being saved already.
 func (sh *shard[S]) evict(x *Streams[S]) {
 	for x.memory.Load() > x.opts.MaxMemory && sh.idle.Len() > 1 {
 		b := sh.idle.Remove(sh.idle.Front()).(*mailbox[S])
 		b.place = nil
-		x.memory.Add(-b.size)
+		size := b.size
+		x.memory.Add(-size)
 		b.size = 0
-		if !x.mayRetire(b) {
+		if !x.mayRetire(b, size) {
 			sh.drop(x, b)
 			continue
 		}
 		b.running = true
 		x.running.Add(1)
-		x.runners.start(func() { x.retire(sh, b) })
+		x.runners.start(func() { x.retire(sh, b, size) })
 	}
 }
 

@@ -12,10 +12,12 @@ import (
 )
 
 const (
-	snapshotEvery = 64  // events between snapshots, at least
-	snapshotBytes = 64  // bytes of state that one event between snapshots stands for: large states are saved less often
-	maxRetiring   = 256 // states saved at once before they go
-	boxSize       = 512 // estimated bytes of a mailbox beside its state
+	snapshotEvery = 64      // events between snapshots, at least
+	snapshotBytes = 64      // bytes of state that one event between snapshots stands for: large states are saved less often
+	maxRetiring   = 256     // states saved at once before they go
+	retiringPart  = 8       // of MaxMemory, that states saved at once before they go may take beside it, if they are several
+	retireBytes   = 4 << 10 // bytes of state that cost as much to save as an event to fold again
+	boxSize       = 512     // estimated bytes of a mailbox beside its state
 )
 
 // load makes a cold mailbox warm: from its snapshot, when there is one that this version can read, and the events
@@ -164,21 +166,28 @@ func (x *Streams[S]) saveAll(ctx context.Context) {
 }
 
 // mayRetire tells whether a state is worth being saved before it goes, and counts it among those that are.
-func (x *Streams[S]) mayRetire(b *mailbox[S]) bool {
-	if x.kind.Schema == "" || b.unsaved == 0 {
+func (x *Streams[S]) mayRetire(b *mailbox[S], size int64) bool {
+	if x.kind.Schema == "" || b.unsaved == 0 || int64(b.unsaved)*retireBytes < size {
 		return false
 	}
-	if x.retiring.Add(1) > maxRetiring {
-		x.retiring.Add(-1)
+	states, bytes := x.retiring.Add(1), x.retiringBytes.Add(size)
+	if states > maxRetiring || states > 1 && bytes > x.opts.MaxMemory/retiringPart {
+		x.retired(size)
 		return false
 	}
 	return true
 }
 
-// retire saves the state of a mailbox that is to go, and serves it on when something came meanwhile.
-func (x *Streams[S]) retire(sh *shard[S], b *mailbox[S]) {
-	x.save(x.runners.patience.begin(), b)
+// retired counts a state among those being saved no more.
+func (x *Streams[S]) retired(size int64) {
 	x.retiring.Add(-1)
+	x.retiringBytes.Add(-size)
+}
+
+// retire saves the state of a mailbox that is to go, and serves it on when something came meanwhile.
+func (x *Streams[S]) retire(sh *shard[S], b *mailbox[S], size int64) {
+	x.save(x.runners.patience.begin(), b)
+	x.retired(size)
 	if sh.retire(x, b) {
 		x.running.Done()
 		return

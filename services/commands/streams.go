@@ -100,18 +100,19 @@ type Streams[S any] struct {
 	kind  Kind[S]
 	opts  Options
 
-	seed     maphash.Seed
-	shards   [shardCount]shard[S]
-	waiting  atomic.Int64
-	memory   atomic.Int64
-	retiring atomic.Int64 // mailboxes being saved before they go
-	closed   atomic.Bool
-	running  sync.WaitGroup
-	runners  runners
-	calls    sync.Pool     // of *call[S]
-	loading  chan struct{} // has a place for each of maxLoading
-	ended    sync.Once
-	stats    counters
+	seed          maphash.Seed
+	shards        [shardCount]shard[S]
+	waiting       atomic.Int64
+	memory        atomic.Int64
+	retiring      atomic.Int64 // mailboxes being saved before they go
+	retiringBytes atomic.Int64 // of their states
+	closed        atomic.Bool
+	running       sync.WaitGroup
+	runners       runners
+	calls         sync.Pool     // of *call[S]
+	loading       chan struct{} // has a place for each of maxLoading
+	ended         sync.Once
+	stats         counters
 }
 
 // NewStreams returns Streams of one kind over a store.
