@@ -138,6 +138,10 @@ func (s *session) read(ctx context.Context, sub Subscription) error {
 // gather lets events come together, unless somebody waits for them or the last reading, which waited for its first event, took
 // its time.
 func (s *session) gather(ctx context.Context, began time.Time) {
+	select {
+	case <-s.waiters.came: // somebody who waits still, or does not any more
+	default:
+	}
 	rest := s.Gather - time.Since(began)
 	if rest <= 0 || s.waiters.any() {
 		return
