@@ -20,7 +20,8 @@ type Document struct {
 	sums   *sums    // what the values and the document's size were added up from; nil when that is not known
 	made   *made    // of the values; nil for a document that is made for one answer
 
-	mends bool // see Mends
+	weight int  // about what it took in memory, in bytes, when it was a draft; 0 when it was not
+	mends  bool // see Mends
 
 	boundary aggregates.Instant // when rules of the SKU begin or end next, after RecordedAt; 0 when none do
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/stockfold/stockfold/projections"
 )
 
-// fold is the projection behind the documents. A document is folded in a draft, a copy that only its worker knows;
-// when it is cut out, nobody changes it any more.
+// fold is the projection behind the documents. A document is folded in a draft, which only its worker knows and which shares what
+// does not change with the document before it; when it is cut out, nobody changes it any more.
 type fold struct {
 	*Projection
 	shards  []shard // by worker
@@ -39,12 +39,10 @@ type draft struct {
 }
 
 // draftBytes is about what a draft takes beside its document; eventBytes what an event adds to it. It shares the balances of most locations with the
-// document before it: placeBytes is what one takes there, and of draftBalances it has mostly its own.
+// document before it, which counts in full: it is mostly the draft alone that keeps that in memory.
 const (
-	draftBytes    = 256
-	eventBytes    = 16
-	placeBytes    = 8
-	draftBalances = 4
+	draftBytes = 256
+	eventBytes = 16
 )
 
 // policiesPatience is how long loading waits for the directory of policies before it reports that as an error.
@@ -127,6 +125,7 @@ func (f *fold) Fold(ctx context.Context, worker int, e *projections.Event) error
 	}
 	d.Balances.Evolve(e.Fact)
 	d.Position, d.RecordedAt = e.Record.Position, max(d.RecordedAt, e.Metadata.RecordedAt)
+	d.weight += eventBytes
 	s.bytes += eventBytes
 	return nil
 }
@@ -141,12 +140,17 @@ func (f *fold) latest(ctx context.Context, s *shard, sku string) (*Document, err
 
 // begin makes a draft of what comes after a document.
 func (s *shard) begin(sku string, before *Document) draft {
-	d := draft{Document: &Document{SKU: sku, made: new(made)}, before: before}
+	d := draft{Document: &Document{SKU: sku, made: new(made), weight: documentBytes + len(sku)}, before: before}
 	if before != nil {
 		d.Position, d.RecordedAt, d.Balances = before.Position, before.RecordedAt, before.Balances.Next()
+		if s.cut[sku].Document == before {
+			d.weight = before.weight // its values and sums are being worked out
+		} else {
+			d.weight = before.Size()
+		}
 	}
 	s.drafts[sku] = d
-	s.bytes += draftBytes + documentBytes + len(sku) + placeBytes*d.Balances.Len() + balanceBytes*min(d.Balances.Len(), draftBalances)
+	s.bytes += draftBytes + d.weight
 	return d
 }
 
