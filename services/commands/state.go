@@ -16,7 +16,7 @@ const (
 	snapshotBytes = 64      // bytes of state that one event between snapshots stands for: large states are saved less often
 	maxRetiring   = 256     // states saved at once before they go
 	retiringPart  = 8       // of MaxMemory, that states saved at once before they go may take beside it, if they are several
-	retireBytes   = 4 << 10 // bytes of state that cost as much to save as an event to fold again
+	retireBytes   = 2 << 10 // bytes of state that cost as much to save as an event to fold again
 	boxSize       = 512     // estimated bytes of a mailbox beside its state
 )
 

@@ -30,6 +30,9 @@ const (
 	every = time.Second
 	// batch is how many SKUs one round is about.
 	batch = 200
+	// suspecting is how long one round looks through reservations of SKUs of which it is not sure that anything is at risk: a tenth of a core. After a start, and
+	// when policies changed, those may be all there are.
+	suspecting = every / 10
 	// perSKU is how many promises of one SKU one round moves.
 	perSKU = 256
 	// again is after how long a SKU whose promises could not move is tried again though nothing is known to have changed: holds end, and cut-offs pass.
@@ -140,19 +143,24 @@ func (p *Process) Round(ctx context.Context) error {
 	p.forget(list)
 	due := p.due(list)
 	var trouble error
+	var suspected time.Duration
 	for _, x := range due {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !x.Sure && suspected >= suspecting {
 			break
 		}
+		began := time.Now()
 		if err := p.settle(ctx, x); err != nil {
 			trouble = err
+		}
+		if !x.Sure {
+			suspected += time.Since(began)
 		}
 		p.after = x.SKU
 	}
 	return trouble
 }
 
-// due picks SKUs that something is new about, in order from where the last round ended.
+// due picks SKUs that something is new about, in order from where the last round ended, first those that surely have something at risk.
 func (p *Process) due(list []availability.Risky) (due []availability.Risky) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,11 +177,17 @@ func (p *Process) due(list []availability.Risky) (due []availability.Risky) {
 		if !known || was.Risky != x || was.rules != rules || now-was.at >= again {
 			due = append(due, x)
 		}
-		if len(due) == batch {
-			break
-		}
 	}
-	return due
+	slices.SortStableFunc(due, func(a, b availability.Risky) int {
+		switch {
+		case a.Sure == b.Sure:
+			return 0
+		case a.Sure:
+			return -1
+		}
+		return 1
+	})
+	return due[:min(len(due), batch)]
 }
 
 // forget drops what is known of SKUs that are at risk no more.
