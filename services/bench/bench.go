@@ -91,10 +91,13 @@ func (b *bench) measure(ctx context.Context, chosen []Row, r *Report) (err error
 	for i, row := range chosen {
 		b.say("%d of %d: %s", i+1, len(chosen), row.Title)
 		f := Figure{Row: row.Name, Title: row.Title, Unit: row.Unit, BaselineName: row.Baseline, Target: row.Target}
+		from := time.Now()
 		if err := row.measure(ctx, b, &f); err != nil {
 			return fmt.Errorf("%s: %w", row.Name, err)
 		}
 		f.conclude()
+		f.Took = time.Since(from).Seconds()
+		b.say("  took %s, was to take %s", time.Since(from).Round(100*time.Millisecond), row.takes(b.effort).Round(100*time.Millisecond))
 		r.Figures = append(r.Figures, f)
 	}
 	return nil

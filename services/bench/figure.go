@@ -28,7 +28,8 @@ type Figure struct {
 	Counts
 	Rounds []Round  `json:"rounds,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
-	Series []Series `json:"series,omitempty"` // of a row about growth
+	Took   float64  `json:"took_seconds,omitempty"` // all of the row, what it had to prepare included
+	Series []Series `json:"series,omitempty"`       // of a row about growth
 }
 
 // Counts are calls and what became of them.
