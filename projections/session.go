@@ -12,12 +12,10 @@ import (
 
 // While a projection is behind, it writes only every catchUpEvents events or catchUpBytes, so that many events
 // of a SKU end in one write; folding waits when twice as much is unwritten. A projection that is up to date
-// writes at once.
+// writes at once. One in the background, of which several may be behind beside what callers wait for, gathers half as much.
 const (
-	catchUpEvents      = 1 << 18
-	catchUpBytes       = 32 << 20
-	maxUnwrittenEvents = 2 * catchUpEvents
-	maxUnwrittenBytes  = 2 * catchUpBytes
+	catchUpEvents = 1 << 18
+	catchUpBytes  = 32 << 20
 )
 
 // pace is the least time between two writes of a projection that is up to date. The first event after a quiet time is
@@ -28,8 +26,8 @@ const pace = time.Millisecond
 // group that the store syncs. Whoever comes to wait for it ends the gathering.
 const Gather = 5 * time.Millisecond
 
-// gathered events in one reading are enough: more may be there already.
-const gathered = 256
+// enough events in one reading: more may be there already.
+const enough = 256
 
 // progressEvery is after how many positions without documents the progress alone is written.
 const progressEvery = 1 << 14
@@ -129,7 +127,7 @@ func (s *session) read(ctx context.Context, sub Subscription) error {
 		if err := s.waitForRoom(ctx); err != nil {
 			return err
 		}
-		if b.Through >= s.end && len(b.Records) < gathered {
+		if b.Through >= s.end && len(b.Records) < enough {
 			s.gather(ctx, began)
 		}
 	}
@@ -236,13 +234,22 @@ func (s *session) write(ctx context.Context) error {
 func (s *session) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.folded.Position >= s.end || s.events >= catchUpEvents || s.projection.Unwritten() >= catchUpBytes
+	return s.folded.Position >= s.end || s.gathered(1)
+}
+
+// gathered tells whether so many times as much is unwritten as a projection that is behind writes at once.
+func (s *session) gathered(times int) bool {
+	part := 1
+	if s.Background {
+		part = 2
+	}
+	return s.events >= times*catchUpEvents/part || s.projection.Unwritten() >= times*catchUpBytes/part
 }
 
 func (s *session) waitForRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
-		full := s.events >= maxUnwrittenEvents || s.projection.Unwritten() >= maxUnwrittenBytes
+		full := s.gathered(2)
 		room := s.room
 		s.mu.Unlock()
 		if !full {

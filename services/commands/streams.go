@@ -80,7 +80,7 @@ type Options struct {
 const (
 	DefaultMaxWaiting          = 65_536
 	DefaultMaxWaitingPerStream = 16_384
-	DefaultMaxMemory           = 192 << 20
+	DefaultMaxMemory           = 160 << 20
 
 	maxBatch      = 4096             // commands decided and appended at once
 	maxBatchBytes = 1 << 20          // of encoded events, after which a batch is closed

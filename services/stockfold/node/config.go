@@ -58,13 +58,13 @@ type Config struct {
 	Version string `kong:"-"` // of the program, for GetStatus
 
 	Data           string           `default:"./stockfold-data" placeholder:"DIR" type:"path" group:"storage" help:"Keep events, read models and the embedded broker's log in this directory (default: ${default})."`
-	StateMemory    int64            `default:"192" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
+	StateMemory    int64            `default:"160" placeholder:"MIB" group:"storage" help:"Memory for the states of SKUs that commands decide on, in MiB (default: ${default})."`
 	DocumentMemory int64            `default:"96" placeholder:"MIB" group:"storage" help:"Memory for the availability of SKUs that are read, in MiB (default: ${default})."`
 	EventCache     int64            `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the event store, in MiB (default: ${default})."`
 	EventStore     eventstoredb.URL `name:"eventstore" placeholder:"URL" group:"storage" help:"Keep events in this EventStoreDB, shared with other replicas, who share --kafka-brokers as well, e.g. esdb://127.0.0.1:2113?tls=false; without it, in --data."`
 	Redis          redis.URL        `placeholder:"URL" group:"storage" help:"Keep availability in this Redis, shared with other replicas, e.g. redis://127.0.0.1:6379 (see deploy/redis.md); without it, in --data."`
 	ViewCache      int64            `default:"64" placeholder:"MIB" group:"storage" help:"Cache of the read models, in MiB (default: ${default})."`
-	MemoryLimit    int64            `default:"672" placeholder:"MIB" group:"storage" help:"Soft limit of the heap, in MiB, the databases' caches not included: near it, garbage is collected harder (default: ${default})."`
+	MemoryLimit    int64            `default:"736" placeholder:"MIB" group:"storage" help:"Soft limit of the heap, in MiB, the databases' caches not included: near it, garbage is collected harder (default: ${default})."`
 }
 
 // Check finds what is wrong with the settings before anything is started.
