@@ -28,7 +28,7 @@ func growthRow(name, of string, points func(e effort) []int, builds func(e effor
 
 // Rates that estimates reckon with, per second.
 const (
-	slowRecording = 45_000 // movements
+	slowRecording = 25_000 // movements
 	slowHolding   = 60_000 // reservations in bulk
 )
 

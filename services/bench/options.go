@@ -63,11 +63,11 @@ type effort struct {
 }
 
 var (
-	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: 800 * time.Millisecond, warmUp: 400 * time.Millisecond,
-		skus: 50_000, ingestLines: 80_000, loadRounds: 5, replay: 1_000_000,
-		growthRounds: 3, growthWindow: 250 * time.Millisecond, streams: []int{10, 1_000, 100_000, 1_000_000}, holds: []int{10, 1_000, 100_000},
+	thorough = effort{rivals: true, idle: 10_000, rounds: 5, window: 600 * time.Millisecond, warmUp: 400 * time.Millisecond,
+		skus: 50_000, ingestLines: 60_000, loadRounds: 5, replay: 1_000_000,
+		growthRounds: 3, growthWindow: 200 * time.Millisecond, streams: []int{10, 1_000, 100_000, 1_000_000}, holds: []int{10, 1_000, 100_000},
 		locations: []int{1, 100, 2_000}, channels: []int{1, 10, 50}, callers: []int{1, 16, 64, 256, 1_024, 4_096},
-		scaleSKUs: 100_000, scaleEvents: 1_000_000, scaleRounds: 3, rest: 2 * time.Second}
+		scaleSKUs: 40_000, scaleEvents: 400_000, scaleRounds: 3, rest: 2 * time.Second}
 	quick = effort{idle: 200, rounds: 3, window: 600 * time.Millisecond, warmUp: 300 * time.Millisecond,
 		skus: 10_000, ingestLines: 60_000, loadRounds: 1, replay: 100_000,
 		growthRounds: 1, growthWindow: 200 * time.Millisecond, streams: []int{10, 200}, holds: []int{10, 200}, locations: []int{1, 20},

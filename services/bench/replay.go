@@ -12,7 +12,7 @@ import (
 const (
 	replayTimeout = 2 * time.Minute
 	// Rates that the estimate reckons with, events/s.
-	slowReplay = 300_000
+	slowReplay = 150_000
 	slowTopUp  = 40_000
 )
 

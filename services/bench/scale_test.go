@@ -98,7 +98,7 @@ func TestSizesEndWithAllSKUs(t *testing.T) {
 }
 
 func TestTheLargeRetailerHasAsManyEventsAsItIsToHave(t *testing.T) {
-	for o, want := range map[*Options][2]int{{}: {100_000, 1_000_000}, {ScaleSKUs: 1_000_000}: {1_000_000, 10_000_000}, {ScaleSKUs: 2_000, ScaleEvents: 10_000}: {2_000, 10_000}} {
+	for o, want := range map[*Options][2]int{{}: {40_000, 400_000}, {ScaleSKUs: 1_000_000}: {1_000_000, 10_000_000}, {ScaleSKUs: 2_000, ScaleEvents: 10_000}: {2_000, 10_000}} {
 		if e, err := o.effort(); err != nil || e.scaleSKUs != want[0] || e.scaleEvents != want[1] {
 			t.Errorf("%+v: %d SKUs, %d events (%v)", o, e.scaleSKUs, e.scaleEvents, err)
 		}
