@@ -437,3 +437,38 @@ func TestAProjectionThatGathersReadsSeldomUntilSomebodyWaits(t *testing.T) {
 		}
 	})
 }
+
+// sleeper is a store whose subscriptions hand out nothing until they are hastened.
+type sleeper struct{ *journal }
+
+type sleeping struct {
+	Subscription
+	hastened chan struct{}
+}
+
+func (s sleeper) Subscribe(ctx context.Context, after uint64, prefixes ...string) (Subscription, error) {
+	sub, err := s.journal.Subscribe(ctx, after, prefixes...)
+	return &sleeping{sub, make(chan struct{}, 1)}, err
+}
+
+func (s *sleeping) Hasten() { signal(s.hastened) }
+
+func (s *sleeping) Next(ctx context.Context) (Batch, error) {
+	select {
+	case <-s.hastened:
+		return s.Subscription.Next(ctx)
+	case <-ctx.Done():
+		return Batch{}, ctx.Err()
+	}
+}
+
+func TestWhoWaitsHastensASubscriptionThatLooksForTheEndByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newJournal()
+		r, _ := run(t, newTally(1), Config{Store: sleeper{store}, Workers: 1})
+		for range 3 * store.batch {
+			store.sold(t, "channel-web", 1) // nothing of the projection's
+		}
+		reached(t, r, store.sold(t, "channel-web", 1))
+	})
+}

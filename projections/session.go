@@ -26,6 +26,9 @@ const pace = time.Millisecond
 // group that the store syncs. Whoever comes to wait for it ends the gathering.
 const Gather = 5 * time.Millisecond
 
+// hastenEvery is how often a subscription is asked to look for the store's end while somebody waits.
+const hastenEvery = 5 * time.Millisecond
+
 // enough events in one reading: more may be there already.
 const enough = 256
 
@@ -77,6 +80,9 @@ func (s *session) run(ctx context.Context, sub Subscription) error {
 	owned.Go(func() { cancelOn(cancel, s.write(inner)) })
 	owned.Go(func() { cancelOn(cancel, s.tend(inner)) })
 	owned.Go(func() { cancelOn(cancel, s.watch(inner)) })
+	if h, ok := sub.(Hastener); ok {
+		owned.Go(func() { s.hasten(inner, h) })
+	}
 	cancel(s.read(inner, sub))
 	owned.Wait()
 	cause := context.Cause(inner)
@@ -150,6 +156,20 @@ func (s *session) gather(ctx context.Context, began time.Time) {
 	case <-t.C:
 	case <-s.waiters.came:
 	case <-ctx.Done():
+	}
+}
+
+// hasten has the subscription look for the store's end for as long as somebody waits.
+func (s *session) hasten(ctx context.Context, h Hastener) {
+	for ctx.Err() == nil {
+		select {
+		case <-s.waiters.asked:
+		case <-ctx.Done():
+		}
+		for s.waiters.any() && ctx.Err() == nil {
+			h.Hasten()
+			Sleep(ctx, hastenEvery)
+		}
 	}
 }
 

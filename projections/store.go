@@ -25,6 +25,10 @@ type Subscription interface {
 	Close() error
 }
 
+// Hastener is a Subscription that finds out only now and then that there is nothing for it up to the store's end. Hasten has it look at once, as somebody
+// waits; it does not block, and may be called again and again until it has led to something.
+type Hastener interface{ Hasten() }
+
 // Batch is a run of events. Through is the position up to which, with this batch, everything was handed out.
 type Batch struct {
 	Records []aggregates.Record

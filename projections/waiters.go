@@ -13,7 +13,8 @@ import (
 type waiters struct {
 	position atomic.Uint64
 	next     atomic.Uint64 // lowest position waited for; MaxUint64 when nobody waits
-	came     chan struct{} // holds something once somebody began to wait
+	came     chan struct{} // holds something once somebody began to wait; for who gathers
+	asked    chan struct{} // the same, for who hastens
 	mu       sync.Mutex
 	heap     waiterHeap
 }
@@ -22,7 +23,7 @@ type waiters struct {
 const maxWaiters = 1 << 17
 
 func newWaiters() *waiters {
-	w := &waiters{came: make(chan struct{}, 1)}
+	w := &waiters{came: make(chan struct{}, 1), asked: make(chan struct{}, 1)}
 	w.next.Store(math.MaxUint64)
 	return w
 }
@@ -72,6 +73,7 @@ func (w *waiters) join(position uint64) (*waiter, error) {
 	w.lower()
 	if w.position.Load() < position {
 		signal(w.came)
+		signal(w.asked)
 		return me, nil
 	}
 	heap.Remove(&w.heap, me.index)

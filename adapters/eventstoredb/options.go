@@ -38,6 +38,7 @@ const (
 	queueBytes      = 4 << 20   // and their bytes, beyond the first
 	searchWindow    = 128       // events that the server passes over before it says how far it is
 	lookBack        = 160       // events from the end that are looked at to tell that nothing is on its way
+	lookFirst       = 8         // of them first
 	earlyRejections = 3         // of one append before it counts as refused
 	maxConflicts    = 16        // of one dead letter with others who write it
 

@@ -3,6 +3,7 @@ package eventstoredb
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 
@@ -18,6 +19,7 @@ type queue struct {
 	bytes   int
 	through esdb.Position // everything up to here was pushed
 	moved   bool          // since the last take
+	pushed  time.Time     // the last record
 	ready   chan struct{} // has a token when there is something to take
 	room    chan struct{} // and when there is room again
 }
@@ -48,8 +50,16 @@ func (q *queue) tryPush(r aggregates.Record, at esdb.Position) bool {
 	}
 	q.records = append(q.records, r)
 	q.bytes += len(r.Data)
+	q.pushed = time.Now()
 	q.move(at)
 	return true
+}
+
+// fed tells whether a record came within a while.
+func (q *queue) fed(within time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return time.Since(q.pushed) < within
 }
 
 // pass moves on to a position without an event.

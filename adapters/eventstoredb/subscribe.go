@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 
@@ -32,7 +33,7 @@ func (s *Store) Subscribe(ctx context.Context, after uint64, prefixes ...string)
 	if s.supervisor.closing.Err() != nil {
 		return nil, errClosed
 	}
-	n := &subscription{store: s, queue: newQueue(after), prefixes: slices.Clone(prefixes), filter: newFilter(prefixes), gone: make(chan struct{})}
+	n := &subscription{store: s, queue: newQueue(after), prefixes: slices.Clone(prefixes), filter: newFilter(prefixes), gone: make(chan struct{}), hastened: make(chan struct{}, 1)}
 	n.ctx, n.cancel = context.WithCancel(s.supervisor.closing)
 	n.owned.Go(n.receive)
 	n.owned.Go(n.lookAhead)
@@ -66,6 +67,7 @@ type subscription struct {
 	accepted atomic.Bool // by the server, once at least
 	refused  error       // why it ended for good; set before gone is closed
 	gone     chan struct{}
+	hastened chan struct{} // has a token when somebody waits
 }
 
 // Close ends the subscription.
@@ -193,17 +195,42 @@ func (n *subscription) accept(ctx context.Context, e *esdb.RecordedEvent) error 
 	return n.queue.push(ctx, toRecord(e), e.Position)
 }
 
+// Hasten is projections.Hastener's. Of a subscription that events keep coming to nothing is to be found out: it is where they are.
+func (n *subscription) Hasten() {
+	select {
+	case n.hastened <- struct{}{}:
+	default:
+	}
+}
+
 // lookAhead finds out whether there is nothing for this subscription between what it has received and the store's end,
-// when it hears nothing. One that the server has not accepted does not get anywhere.
+// when it hears nothing, or when somebody waits and no event has come for a while. One that the server has not accepted does not get anywhere.
 func (n *subscription) lookAhead() {
-	for idle := minIdle; n.ctx.Err() == nil; {
-		before := n.queue.at()
-		sleep(n.ctx, idle)
-		if n.queue.at() != before || !n.accepted.Load() {
-			idle = minIdle
-			continue
+	idle := time.NewTimer(minIdle)
+	defer idle.Stop()
+	for next := minIdle; n.ctx.Err() == nil; {
+		before, hastened := n.queue.at(), false
+		idle.Reset(next)
+		select {
+		case <-idle.C:
+		case <-n.hastened:
+			if hastened = true; n.queue.fed(minIdle) {
+				continue
+			}
+		case <-n.ctx.Done():
 		}
-		idle = min(2*idle, maxIdle)
+		switch at := n.queue.at(); {
+		case !n.accepted.Load():
+			next = minIdle
+			continue
+		case hastened:
+			before = at
+		case at != before:
+			next = minIdle
+			continue
+		default:
+			next = min(2*next, maxIdle)
+		}
 		end, nothing, err := n.nothingUntilEnd(before)
 		if err == nil && nothing {
 			n.queue.passFrom(before, end)
@@ -216,7 +243,7 @@ func (n *subscription) lookAhead() {
 // until the end.
 func (n *subscription) nothingUntilEnd(after esdb.Position) (end esdb.Position, nothing bool, err error) {
 	var from esdb.AllPosition = esdb.End{}
-	for seen, limit := 0, 1; seen < lookBack; limit = lookBack - seen {
+	for seen, limit := 0, lookFirst; seen < lookBack; limit = lookBack - seen {
 		p, err := call(n.ctx, n.store, "look for the end of $all", func(ctx context.Context, c *esdb.Client) (page, error) {
 			return newest(ctx, c, from, limit)
 		})
