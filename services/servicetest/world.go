@@ -323,12 +323,16 @@ func (w *World) Stop(ctx context.Context) error {
 
 // Dial makes a connection of its own.
 func (w *World) Dial() *grpc.ClientConn {
-	conn, err := grpc.NewClient(w.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(w.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(16*window))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return conn
 }
+
+// window is how many bytes may be on their way to a caller who does not read. It does not grow, as it would with bytes that come fast.
+const window = 1 << 16
 
 func (w *World) listen() net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
