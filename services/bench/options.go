@@ -23,7 +23,7 @@ const (
 // Options say what is measured, and how thoroughly.
 type Options struct {
 	Only    []string // names of rows; all when empty
-	Quick   bool     // smaller stock, fewer and shorter rounds: the whole in a minute
+	Quick   bool     // smaller stock and fewer rounds: the whole in a minute
 	Rounds  int      // rounds of each row; 0 takes the default
 	Seconds float64  // length of a round's window; 0 takes the default
 	SKUs    int      // of the catalogue; 0 takes the default

@@ -19,7 +19,7 @@ const stdoutFile = "-"
 
 // benchCmd measures the service beside a bare gRPC echo.
 type benchCmd struct {
-	Quick   bool     `help:"Less stock, fewer and shorter rounds: about a minute altogether."`
+	Quick   bool     `help:"Only the headline rows, or those of --only, with less stock, fewer rounds and no PostgreSQL: about a minute altogether."`
 	Only    []string `placeholder:"ROW,…" help:"Measure only these rows."`
 	Rounds  int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1; growth and starts: 3, quick: 1)."`
 	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 0.6; growth: 0.2)."`
