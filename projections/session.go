@@ -254,11 +254,11 @@ func (s *session) write(ctx context.Context) error {
 func (s *session) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.folded.Position >= s.end || s.gathered(1)
+	return s.folded.Position >= s.end || s.unwritten(1)
 }
 
-// gathered tells whether so many times as much is unwritten as a projection that is behind writes at once.
-func (s *session) gathered(times int) bool {
+// unwritten tells whether so many times as much is unwritten as a projection that is behind writes at once.
+func (s *session) unwritten(times int) bool {
 	part := 1
 	if s.Background {
 		part = 2
@@ -269,7 +269,7 @@ func (s *session) gathered(times int) bool {
 func (s *session) waitForRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
-		full := s.gathered(2)
+		full := s.unwritten(2)
 		room := s.room
 		s.mu.Unlock()
 		if !full {

@@ -19,8 +19,8 @@ func TestWhatIsSurelyAtRiskComesFirst(t *testing.T) {
 	for round, after := range []string{"", "sku-0150", "sku-0599"} {
 		p.after = after
 		due := p.due(list)
-		if len(due) != batch {
-			t.Fatalf("round %d: %d are due, want %d", round, len(due), batch)
+		if len(due) != batch+6 { // of the others as many as one round may look at
+			t.Fatalf("round %d: %d are due, want %d", round, len(due), batch+6)
 		}
 		for i, x := range due {
 			if x.Sure != (i < 6) {

@@ -28,7 +28,7 @@ import (
 const (
 	// every is how often the process looks.
 	every = time.Second
-	// batch is how many SKUs one round is about.
+	// batch is how many SKUs one round is about of those that surely have something at risk, and of the others.
 	batch = 200
 	// suspecting is how long one round looks through reservations of SKUs of which it is not sure that anything is at risk: a tenth of a core. After a start, and
 	// when policies changed, those may be all there are.
@@ -135,7 +135,7 @@ func (p *Process) Run(ctx context.Context) error {
 	}
 }
 
-// Round looks at SKUs that may have promises at risk, and moves those that can be moved: at most batch SKUs, going on where the last round ended. What it
+// Round looks at SKUs that may have promises at risk, and moves those that can be moved: at most batch SKUs of a kind, going on where the last round ended. What it
 // could not do it finds again.
 func (p *Process) Round(ctx context.Context) error {
 	list, more := p.View.Risky("", availability.MaxRisky)
@@ -160,8 +160,10 @@ func (p *Process) Round(ctx context.Context) error {
 	return trouble
 }
 
-// due picks SKUs that something is new about, in order from where the last round ended, first those that surely have something at risk.
-func (p *Process) due(list []availability.Risky) (due []availability.Risky) {
+// due picks SKUs that something is new about, in order from where the last round ended: first at most batch of those that surely have something at risk, then as
+// many of the others, which they must not keep from their turn.
+func (p *Process) due(list []availability.Risky) []availability.Risky {
+	var sure, others []availability.Risky
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, rules := p.Now(), p.Directory.Tables().Rules().Position
@@ -174,20 +176,15 @@ func (p *Process) due(list []availability.Risky) (due []availability.Risky) {
 	for i := range list {
 		x := list[(first+i)%len(list)]
 		was, known := p.tried[x.SKU]
-		if !known || was.Risky != x || was.rules != rules || now-was.at >= again {
-			due = append(due, x)
+		switch {
+		case known && was.Risky == x && was.rules == rules && now-was.at < again:
+		case x.Sure && len(sure) < batch:
+			sure = append(sure, x)
+		case !x.Sure && len(others) < batch:
+			others = append(others, x)
 		}
 	}
-	slices.SortStableFunc(due, func(a, b availability.Risky) int {
-		switch {
-		case a.Sure == b.Sure:
-			return 0
-		case a.Sure:
-			return -1
-		}
-		return 1
-	})
-	return due[:min(len(due), batch)]
+	return append(sure, others...)
 }
 
 // forget drops what is known of SKUs that are at risk no more.
