@@ -36,13 +36,14 @@ func (s *State) breaks(oversold []OversoldDetected, without string, now aggregat
 		return nil
 	}
 	candidates := s.youngestFirst(without, now)
+	var room [1]Split
 	for _, at := range oversold {
 		missing := int64(min(short(at.OnHand, at.Reserved), uint64(math.MaxInt64)))
 		for _, k := range candidates {
 			if missing <= 0 || len(list) == MaxBreaks {
 				break
 			}
-			r := k.reservation()
+			r := k.read(&room)
 			if has := min(missing, unitsAt(r.splits, at.Location)); has > 0 {
 				missing -= has
 				list = append(list, Break{ReservationID: r.id, Location: at.Location, Quantity: has})

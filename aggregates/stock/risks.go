@@ -42,13 +42,14 @@ func Risks(s *State, policyOf func(channel string) *Policy, now aggregates.Insta
 	}
 	slices.SortFunc(live, oldestConfirmedFirst)
 	x := risks{State: s, policyOf: policyOf, now: now, taken: map[string]int64{}}
+	var room [1]Split
 	for _, k := range live {
-		r := k.reservation()
+		r := k.read(&room)
 		x.closed(&r)
 	}
 	slices.Reverse(live)
 	for _, k := range live {
-		r := k.reservation()
+		r := k.read(&room)
 		x.short(&r)
 	}
 	return x.list[:min(most, len(x.list))], len(x.list)
