@@ -235,13 +235,16 @@ func TestParallelReturnsTheFirstError(t *testing.T) {
 		t.Errorf("%d done (%v)", done.Load(), err)
 	}
 	done.Store(0)
-	err := parallel(context.Background(), 1_000_000, func(_ context.Context, i int) error {
-		if done.Add(1); i == 10 {
+	err := parallel(context.Background(), 1_000_000, func(ctx context.Context, i int) error {
+		switch done.Add(1); {
+		case i == 10:
 			return wrong("ten")
+		case i > 10:
+			<-ctx.Done() // the others go on no further than this
 		}
 		return nil
 	})
-	if !errors.Is(err, ErrWrong) || done.Load() == 1_000_000 {
+	if !errors.Is(err, ErrWrong) || done.Load() > 11+parallelCalls {
 		t.Errorf("%d done (%v)", done.Load(), err)
 	}
 }
