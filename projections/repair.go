@@ -73,6 +73,10 @@ func (r *Runner) Steadily(read func() error) (steady bool, err error) {
 
 // followEnd notes again and again how current the projection is.
 func (r *Runner) followEnd(ctx context.Context) {
+	for r.afterOthers() && ctx.Err() == nil { // who waits here would have it catch up at once
+		r.stir()
+		Sleep(ctx, wayStep)
+	}
 	tick := time.NewTicker(currentEvery)
 	defer tick.Stop()
 	for {

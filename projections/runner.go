@@ -29,6 +29,7 @@ type Config struct {
 	Pace       time.Duration    // least time between two writes when up to date; 1 ms when 0
 	Gather     time.Duration    // least time between two readings when up to date and while nobody waits; 0 reads at once
 	Background bool             // nobody waits for it: while others have much to do it gives way, for a while
+	After      func() bool      // after a start it gives way while this is true, for a while; nil when it never is
 	Now        func() time.Time // to measure the delay; time.Now when nil
 	Log        *slog.Logger     // slog.Default() when nil
 }

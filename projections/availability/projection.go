@@ -246,6 +246,9 @@ func (p *Projection) scan(after string, look func() ([]*Document, error)) ([]*Do
 // Position is the store position up to which everything is readable.
 func (p *Projection) Position() uint64 { return p.runner.Position() }
 
+// CatchingUp tells whether the projection moves towards what the store held when it began, and is not there yet.
+func (p *Projection) CatchingUp() bool { return p.runner.CatchingUp() }
+
 // WaitForEnd waits until everything that the store holds now is readable, policies included.
 func (p *Projection) WaitForEnd(ctx context.Context) error {
 	if err := p.runner.WaitForEnd(ctx); err != nil {

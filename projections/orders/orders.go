@@ -51,6 +51,7 @@ type Config struct {
 	Store projections.Store
 	Model ReadModel
 	Now   func() time.Time // time.Now when nil
+	After func() bool      // after a start it gives way while this is true, for a while
 	Log   *slog.Logger     // slog.Default() when nil
 }
 
@@ -64,7 +65,7 @@ type Projection struct {
 func New(c Config) *Projection {
 	p := &Projection{model: c.Model}
 	p.runner = projections.NewRunner(&fold{model: c.Model}, projections.Config{
-		Name: Name, Prefixes: []string{aggregates.OrderPrefix}, Store: c.Store, Workers: 1, Gather: projections.Gather, Now: c.Now, Log: c.Log,
+		Name: Name, Prefixes: []string{aggregates.OrderPrefix}, Store: c.Store, Workers: 1, Gather: projections.Gather, After: c.After, Now: c.Now, Log: c.Log,
 	})
 	return p
 }

@@ -54,6 +54,7 @@ type Config struct {
 	Workers    int              // that fold in parallel; GOMAXPROCS when 0
 	CacheBytes int64            // bound of the records kept in memory; DefaultCacheBytes when 0
 	Now        func() time.Time // time.Now when nil
+	After      func() bool      // after a start it gives way while this is true, for a while
 	Log        *slog.Logger     // slog.Default() when nil
 }
 
@@ -80,7 +81,7 @@ func New(c Config) *Projection {
 	f := &fold{Projection: p, sweep: make(chan struct{}, 1)}
 	p.runner = projections.NewRunner(f, projections.Config{
 		Name: Name, Prefixes: []string{aggregates.SKUPrefix},
-		Store: c.Store, Workers: c.Workers, Gather: projections.Gather, Now: c.Now, Log: c.Log,
+		Store: c.Store, Workers: c.Workers, Gather: projections.Gather, After: c.After, Now: c.Now, Log: c.Log,
 	})
 	f.shards = make([]shard, p.runner.Workers)
 	return p

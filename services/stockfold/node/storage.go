@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/stockfold/stockfold/adapters/eventstoredb"
@@ -177,8 +178,8 @@ func (n *Node) startProjections(ctx context.Context) error {
 	n.policies = policies.New(policies.Config{Store: n.events, Model: n.views.Policies(), Log: n.log})
 	n.availability = availability.New(availability.Config{Store: n.events, Model: n.documents(), Policies: n.policies,
 		CacheBytes: n.config.DocumentMemory * mebibyte, Log: n.log})
-	n.reservations = reservations.New(reservations.Config{Store: n.events, Model: n.views.Reservations(), Log: n.log})
-	n.orderIndex = orders.New(orders.Config{Store: n.events, Model: n.views.Orders(), Log: n.log})
+	n.reservations = reservations.New(reservations.Config{Store: n.events, Model: n.views.Reservations(), After: n.availabilityFirst(), Log: n.log})
+	n.orderIndex = orders.New(orders.Config{Store: n.events, Model: n.views.Orders(), After: n.availabilityFirst(), Log: n.log})
 	n.parts.loop("projection policies", n.fail, n.policies.Run)
 	if n.config.has(RoleProject) {
 		n.parts.loop("projection availability", n.fail, n.availability.Run)
@@ -191,6 +192,17 @@ func (n *Node) startProjections(ctx context.Context) error {
 		return err
 	}
 	return n.policies.WaitForEnd(ctx)
+}
+
+// manyCores are enough for several read models to catch up side by side after a start.
+const manyCores = 4
+
+// availabilityFirst tells read models that are less asked for when to give way: where cores are few, while availability catches up.
+func (n *Node) availabilityFirst() func() bool {
+	if runtime.GOMAXPROCS(0) >= manyCores || !n.config.has(RoleProject) {
+		return nil
+	}
+	return n.availability.CatchingUp
 }
 
 // startSelfCheck compares documents of availability with their streams, all the time.
