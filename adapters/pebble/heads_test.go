@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/stockfold/stockfold/aggregates"
+	"github.com/stockfold/stockfold/services/commands"
 )
 
 // TestWhatIsKnownOfStreamsIsNeverMoreOrLessThanTheyHave: whatever was appended, read and let go, and however the store was
@@ -44,7 +45,7 @@ func TestWhatIsKnownOfStreamsIsNeverMoreOrLessThanTheyHave(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
 			stream := rapid.SampledFrom(streams).Draw(rt, "stream")
-			switch rapid.SampledFrom([]string{"append", "append", "append", "read", "read", "close", "crash", "forget"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"append", "append", "append", "read", "read", "save", "load", "load", "close", "crash", "forget"}).Draw(rt, "step") {
 			case "append":
 				n := rapid.IntRange(1, 3).Draw(rt, "count")
 				if _, err := s.Append(background, stream, uint64(events[stream]), facts(stream, events[stream], n, 0)); err != nil {
@@ -53,6 +54,17 @@ func TestWhatIsKnownOfStreamsIsNeverMoreOrLessThanTheyHave(t *testing.T) {
 				events[stream] += n
 			case "read":
 				read(stream, uint64(rapid.IntRange(0, events[stream]+1).Draw(rt, "from")))
+			case "save":
+				next := rapid.IntRange(0, events[stream]).Draw(rt, "next")
+				if err := s.SaveSnapshot(background, stream, "v1", commands.Snapshot{Next: uint64(next)}); err != nil {
+					rt.Fatal(err)
+				}
+			case "load":
+				x, _, err := s.LoadSnapshot(background, stream, "v1")
+				if err != nil {
+					rt.Fatal(err)
+				}
+				read(stream, x.Next)
 			case "close":
 				if err := s.Close(); err != nil {
 					rt.Fatal(err)

@@ -20,12 +20,34 @@ func (s *Store) ReadStream(ctx context.Context, stream string, from uint64, each
 	if h, ok := s.heads.get(stream); ok && h.next <= from {
 		return nil
 	}
+	if from == 0 {
+		if none, err := s.learnEnd(stream, 0); none || err != nil {
+			return err
+		}
+	}
 	generation := s.heads.now()
 	next, whole, err := s.readStream(ctx, stream, from, s.tail.end.Load(), each)
 	if whole && err == nil {
 		s.heads.learn(generation, stream, next)
 	}
 	return err
+}
+
+// learnEnd tells whether a stream ends at a revision, which none of its runs has in its midst: whether none begins there, durable or
+// not. The filters of the tables answer that, as a rule, where looking for a last run reads a block of each level.
+func (s *Store) learnEnd(stream string, revision uint64) (ends bool, err error) {
+	generation := s.heads.now()
+	runs, err := s.db.NewIter(&pebbledb.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return false, err
+	}
+	key := appendNamed(make([]byte, 0, len(stream)+24), spaceStream, stream)
+	found := runs.SeekPrefixGE(appendRunKey(key, nil, revision))
+	if err := firstError(runs.Error(), runs.Close()); found || err != nil {
+		return false, err
+	}
+	s.heads.learn(generation, stream, revision)
+	return true, nil
 }
 
 // ReadStreamBackwards calls each for the events of a stream from revision from down, in descending order, until

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
@@ -25,6 +26,9 @@ func (s *Store) SaveSnapshot(ctx context.Context, stream, schema string, x comma
 		return err
 	}
 	defer s.gate.leave()
+	if h, ok := s.heads.get(stream); ok && h.next == x.Next {
+		schema += atEnd
+	}
 	r := newRequest()
 	r.lazy, r.size = true, len(x.Data)
 	r.put = func(b *pebbledb.Batch) error {
@@ -65,13 +69,24 @@ func (s *Store) LoadSnapshot(ctx context.Context, stream, schema string) (x comm
 		return x, false, err
 	}
 	x, saved, valid := parseSnapshot(value)
+	saved, whole := strings.CutSuffix(saved, atEnd)
 	ok = valid && saved == schema && x.Position <= s.tail.end.Load()
 	if !ok {
 		x = commands.Snapshot{}
 	}
 	x.Data = slices.Clone(x.Data)
-	return x, ok, closer.Close()
+	if err := closer.Close(); err != nil || !ok {
+		return commands.Snapshot{}, false, err
+	}
+	if _, known := s.heads.get(stream); whole && !known {
+		_, err = s.learnEnd(stream, x.Next)
+	}
+	return x, err == nil, err
 }
+
+// atEnd, behind the name of a schema, says that the stream ended where the snapshot does when it was saved: no run has that revision in
+// its midst.
+const atEnd = "\x00end"
 
 // parseSnapshot reads a stored snapshot, in place. One that cannot be read counts as none: it is a cache.
 func parseSnapshot(b []byte) (x commands.Snapshot, schema string, ok bool) {
