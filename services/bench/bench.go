@@ -68,7 +68,7 @@ func Run(ctx context.Context, p Programs, o Options, progress io.Writer) (r *Rep
 	if b.dir, err = os.MkdirTemp(o.Dir, "stockfold-bench-"); err != nil {
 		return nil, fmt.Errorf("make a directory for data: %w", err)
 	}
-	b.say("%d rows in about %s, at most %s; data in %s", len(chosen), takes.Round(time.Second), limit(takes).Round(time.Second), b.dir)
+	b.say("rows: %d, in about %s, at most %s; data in %s", len(chosen), takes.Round(time.Second), limit(takes).Round(time.Second), b.dir)
 	defer func() {
 		err = errors.Join(err, b.close(o.Keep))
 	}()

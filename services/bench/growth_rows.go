@@ -176,7 +176,7 @@ var growthLocationsRow = growthRow("growth-locations", "locations at which the S
 			if err := g.define(ctx, stores, []string{channels[webChannel].id}); err != nil {
 				return err
 			}
-			f.note("the channel sells from %s locations, as many as one channel may", grouped(int64(len(stores))))
+			f.note("the channel sells from %s locations", grouped(int64(len(stores))))
 			var points []grown
 			var all []*goods
 			for i, size := range sizes {

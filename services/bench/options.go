@@ -94,7 +94,7 @@ func (o Options) effort() (effort, error) {
 			continue
 		}
 		if x.asked < x.low || x.asked > x.high {
-			return e, fmt.Errorf("%d %s: must be %d to %d", x.asked, x.what, x.low, x.high)
+			return e, fmt.Errorf("number of %s: must be %d to %d", x.what, x.low, x.high)
 		}
 		*x.into = x.asked
 	}
@@ -106,7 +106,7 @@ func (o Options) effort() (effort, error) {
 	}
 	if o.Seconds != 0 {
 		if !(o.Seconds >= MinSeconds && o.Seconds <= MaxSeconds) {
-			return e, fmt.Errorf("rounds of %g seconds: must be %g to %d", o.Seconds, MinSeconds, MaxSeconds)
+			return e, fmt.Errorf("length of a round: must be %g to %d seconds", MinSeconds, MaxSeconds)
 		}
 		e.window = time.Duration(o.Seconds * float64(time.Second))
 		e.warmUp, e.growthWindow = min(e.warmUp, e.window), e.window

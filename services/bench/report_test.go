@@ -16,7 +16,7 @@ import (
 func aReport() *Report {
 	r := &Report{Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Command: "stockfold bench --quick", Version: "v1", Quick: true,
 		Machine: Machine{CPU: "Fast", Cores: 2, Memory: 8 << 30, OS: "linux", Arch: "amd64", Go: "go1.26", Load: 0.25},
-		Disk:    Disk{SyncP50: 0.5, SyncP99: 2}, Rounds: 3, Seconds: 0.6, SKUs: 10_000, Connections: 2, TookSeconds: 42, PeakMemory: 300 << 20}
+		Disk:    Disk{SyncP50: 0.5, SyncP99: 2}, Rounds: 3, Seconds: 0.6, GrowthRounds: 1, GrowthSeconds: 0.2, SKUs: 10_000, Connections: 2, TookSeconds: 42, PeakMemory: 300 << 20}
 	get := Figure{Row: "get", Title: "Get", Unit: "calls/s", BaselineName: echoBaseline, Target: &Target{Ratio: 0.6},
 		Latency: &Latency{0.9, 3.25, 10}, BaselineLatency: &Latency{0.5, 2, 9}, Sizes: &Sizes{18, 34.4}, CPU: &CPU{Service: 23.44, Baseline: 12},
 		Rounds: []Round{newRound(35_000, 50_000), newRound(36_000, 45_000), newRound(30_000, 50_000)}}
@@ -31,10 +31,11 @@ func aReport() *Report {
 	return r
 }
 
-const wantText = `stockfold bench, 2026-01-02 03:04 UTC, quick: smaller and shorter than the figures of record
+const wantText = `stockfold bench, 2026-01-02 03:04 UTC, quick: with less stock and fewer rounds than a whole run
+version: v1
 machine: Fast, 2 cores, 8 GiB, linux/amd64, go1.26; load before the run 0.2
 disk: fsync of 4 KiB p50 0.50 ms, p99 2.00 ms
-method: median of 3 rounds of 0.6s, in turns with the baseline; 2 connections, 10,000 SKUs, fsync on; took 42s
+method: median of 3 rounds of 0.6s, growth 1 of 0.2s, in turns with the baseline; 2 connections, 10,000 SKUs, fsync on; took 42s
 command: stockfold bench --quick
 memory: the service had at most 300 MiB resident
 

@@ -21,14 +21,14 @@ const stdoutFile = "-"
 type benchCmd struct {
 	Quick   bool     `help:"Only the headline rows, or those of --only, with less stock, fewer rounds and no PostgreSQL: about a minute altogether."`
 	Only    []string `placeholder:"ROW,…" help:"Measure only these rows."`
-	Rounds  int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1; growth and starts: 3, quick: 1)."`
-	Seconds float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 0.6; growth: 0.2)."`
-	SKUs    int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
-	Lines   int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 60000)."`
-	Events  int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
+	Rounds  *int      `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1; growth and starts: 3, quick: 1)."`
+	Seconds *float64  `placeholder:"S" help:"Length of a round's window in seconds (default: 0.6; growth: 0.2)."`
+	SKUs    *int      `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
+	Lines   *int      `placeholder:"N" help:"Lines counted in each round of ingest (default: 60000)."`
+	Events  *int      `placeholder:"N" help:"Events to fold in each round of replay, at least (default: 1000000, quick: 100000)."`
 
-	ScaleSKUs   int `name:"scale-skus" placeholder:"N" help:"SKUs of the large retailer, for growth-skus, start, complete, memory and disk (default: 40000, quick: 2000)."`
-	ScaleEvents int `placeholder:"N" help:"Its movements, of which each SKU has 5 at least (default: 10 for each SKU)."`
+	ScaleSKUs   *int `name:"scale-skus" placeholder:"N" help:"SKUs of the large retailer, for growth-skus, start, complete, memory and disk (default: 40000, quick: 2000)."`
+	ScaleEvents *int `placeholder:"N" help:"Its movements, of which each SKU has 5 at least (default: 10 for each SKU)."`
 
 	RemoteEventStore string `name:"remote-eventstore" placeholder:"URL" help:"An EventStoreDB that is empty, for the rows remote-…, which leave their events there (default: the embedded store as a process of its own)."`
 	KafkaLibs        string `placeholder:"DIR" type:"path" help:"Apache Kafka's jars, for the rows remote-… (default: those that make test-integration fetched; without, the embedded broker as a process of its own)."`
@@ -67,12 +67,49 @@ func (c *benchCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := bench.Run(ctx, programs, bench.Options{Only: c.Only, Quick: c.Quick, Rounds: c.Rounds, Seconds: c.Seconds,
-		SKUs: c.SKUs, Lines: c.Lines, Events: c.Events, ScaleSKUs: c.ScaleSKUs, ScaleEvents: c.ScaleEvents, EventStore: c.RemoteEventStore, KafkaLibs: c.KafkaLibs, Dir: c.Dir, Keep: c.Keep, Command: commandLine(os.Args[1:]), Version: programVersion()}, std.err)
+	if err := c.checkFiles(); err != nil {
+		return err
+	}
+	report, err := bench.Run(ctx, programs, bench.Options{Only: c.Only, Quick: c.Quick, Rounds: given(c.Rounds), Seconds: given(c.Seconds),
+		SKUs: given(c.SKUs), Lines: given(c.Lines), Events: given(c.Events), ScaleSKUs: given(c.ScaleSKUs), ScaleEvents: given(c.ScaleEvents), EventStore: c.RemoteEventStore, KafkaLibs: c.KafkaLibs, Dir: c.Dir, Keep: c.Keep, Command: commandLine(os.Args[1:]), Version: programVersion()}, std.err)
 	if report != nil {
 		err = errors.Join(err, c.draw(report), c.write(report, std))
 	}
 	return err
+}
+
+// given is what a flag says; 0 when it was not given, which stands for the default, and -1 for a 0 that was, which is out of every bound.
+func given[T int | float64](v *T) T {
+	switch {
+	case v == nil:
+		return 0
+	case *v == 0:
+		return -1
+	}
+	return *v
+}
+
+// checkFiles finds out before the run whether the report can be written after it.
+func (c *benchCmd) checkFiles() error {
+	for _, name := range []string{c.JSON, c.Markdown} {
+		if name == "" || name == stdoutFile {
+			continue
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			return fmt.Errorf("the report cannot be written: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	if c.Plots == "" {
+		return nil
+	}
+	if err := os.MkdirAll(c.Plots, 0o755); err != nil {
+		return fmt.Errorf("the plots cannot be written: %w", err)
+	}
+	return nil
 }
 
 // draw draws the series where that was asked for.

@@ -146,7 +146,7 @@ func TestThePageLinksThePictures(t *testing.T) {
 }
 
 func TestBenchRefusesWhatItCannotMeasure(t *testing.T) {
-	for _, args := range [][]string{{"--only", "speed"}, {"--rounds", "1000"}, {"--seconds", "0.001"}, {"--skus", "1"}, {"--scale-skus", "1"}, {"--scale-events", "5"}} {
+	for _, args := range [][]string{{"--only", "speed"}, {"--rounds", "1000"}, {"--rounds", "0"}, {"--seconds", "0"}, {"--lines", "0"}, {"--json", "no/such/dir/x.json"}, {"--markdown", "."}, {"--seconds", "0.001"}, {"--skus", "1"}, {"--scale-skus", "1"}, {"--scale-events", "5"}} {
 		var out, trouble strings.Builder
 		if code := run(t.Context(), append([]string{"bench"}, args...), streams{&out, &trouble}); code != 1 || trouble.Len() == 0 || out.Len() > 0 {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, &out, &trouble)
