@@ -88,7 +88,11 @@ func (a *Availability) Read(ctx context.Context, sku string) (*availability.Docu
 	if err := a.guard.readAs(ctx, s, calls, key); err != nil {
 		return nil, err
 	}
-	return decodeDocument(stored, a.generation(s))
+	d, err := decodeDocument(stored, a.generation(s))
+	if d == nil || err != nil {
+		return nil, err
+	}
+	return d, a.guard.keep(ctx, s, d.Position)
 }
 
 func decodeDocument(stored *goredis.StringCmd, generation uint64) (*availability.Document, error) {
@@ -119,10 +123,14 @@ func (a *Availability) Scan(ctx context.Context, after string, limit int) (list 
 	if after == "" {
 		from = "-"
 	}
+	var newest uint64
 	for len(list) < limit {
 		skus, err := index.after(ctx, a.guard, s, from, "+", limit-len(list))
-		if err != nil || len(skus) == 0 {
-			return list, err
+		if err != nil {
+			return nil, err
+		}
+		if len(skus) == 0 {
+			break
 		}
 		found := make([]*goredis.StringCmd, len(skus))
 		calls := make([]call, len(skus))
@@ -139,12 +147,12 @@ func (a *Availability) Scan(ctx context.Context, after string, limit int) (list 
 				return nil, err
 			}
 			if d != nil {
-				list = append(list, d)
+				list, newest = append(list, d), max(newest, d.Position)
 			}
 		}
 		from = "(" + skus[len(skus)-1]
 	}
-	return list, nil
+	return list, a.guard.keep(ctx, s, newest)
 }
 
 // Write stores documents, and the progress after them, unless another process has stored both, or newer ones.

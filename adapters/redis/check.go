@@ -100,6 +100,31 @@ func (g *guard) readAs(ctx context.Context, s standing, calls []call, names ...s
 	})
 }
 
+// keep has a document that was read by who knew s found to be lost, should it be, before anything older is read: where others wrote it
+// after what the marks cover, they are raised, behind it.
+func (g *guard) keep(ctx context.Context, s standing, position uint64) error {
+	if position <= s.covered {
+		return nil
+	}
+	return g.db.reading(ctx, func(ctx context.Context) error {
+		_, mark := g.next()
+		evals := make([]*eval, len(g.keys))
+		for i, key := range g.keys {
+			evals[i] = &eval{script: raise, keys: []string{key}, args: []any{s.process, s.mark, mark}}
+		}
+		if err := g.db.runScripts(ctx, evals); err != nil {
+			return err
+		}
+		for i, e := range evals {
+			if n, err := e.answer.Int(); err != nil || n != 1 {
+				return errors.Join(err, g.lose(ctx, s, "while reading, in partition "+g.tags[i]))
+			}
+		}
+		g.raised(s.process, mark, 0)
+		return nil
+	})
+}
+
 // beside returns the progress that lies on the same server as a key.
 func (g *guard) beside(ctx context.Context, name string) (string, error) {
 	if g.db.cluster == nil || len(g.keys) == 1 {

@@ -40,6 +40,7 @@ type guard struct {
 	mu         sync.Mutex
 	process    string // names the mark; "" before entering
 	mark       uint64 // every partition has it at least
+	covered    uint64 // position: every document up to it was written before the mark
 	tried      uint64 // the highest that was tried
 	generation uint64 // of the documents that the marks are about
 	own        uint64 // generation that this process put in the place of another one
@@ -70,13 +71,14 @@ func (d *DB) newGuard(name string, tags []string) *guard {
 type standing struct {
 	process    string
 	mark       uint64
+	covered    uint64
 	generation uint64
 }
 
 func (g *guard) now() (standing, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return standing{g.process, g.mark, g.generation}, g.lost
+	return standing{g.process, g.mark, g.covered, g.generation}, g.lost
 }
 
 // next is a mark higher than all before.
@@ -84,15 +86,15 @@ func (g *guard) next() (s standing, mark uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.tried++
-	return standing{g.process, g.mark, g.generation}, g.tried
+	return standing{g.process, g.mark, g.covered, g.generation}, g.tried
 }
 
-// raised notes that every partition has a mark.
-func (g *guard) raised(process string, mark uint64) {
+// raised notes that every partition has a mark, which covers what was written up to a position.
+func (g *guard) raised(process string, mark, position uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.process == process {
-		g.mark = max(g.mark, mark)
+		g.mark, g.covered = max(g.mark, mark), max(g.covered, position)
 	}
 }
 
@@ -160,7 +162,7 @@ func (g *guard) enter(ctx context.Context) (p projections.Progress, err error) {
 			p = one
 		}
 	}
-	g.raised(s.process, mark)
+	g.raised(s.process, mark, p.Position)
 	return p, nil
 }
 
@@ -180,7 +182,7 @@ func (g *guard) begin(ctx context.Context) error {
 	defer g.mu.Unlock()
 	if g.process == "" || g.lost != nil {
 		g.process = fmt.Sprintf("%012x-%s", time.Now().UnixMilli(), rand.Text()[:8]) // in order of age
-		g.mark, g.tried, g.lost, g.generation = 0, 0, nil, generation
+		g.mark, g.tried, g.covered, g.lost, g.generation = 0, 0, 0, nil, generation
 	}
 	return nil
 }
@@ -203,7 +205,7 @@ func (g *guard) place(generation uint64) {
 func (g *guard) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.process, g.mark, g.tried, g.lost = "", 0, 0, nil
+	g.process, g.mark, g.tried, g.covered, g.lost = "", 0, 0, 0, nil
 }
 
 // entered reads what the script enter answered.
@@ -277,7 +279,7 @@ func (g *guard) advance(ctx context.Context, p projections.Progress) error {
 			return g.lose(ctx, s, "while writing, in partition "+g.tags[i])
 		}
 	}
-	g.raised(s.process, mark)
+	g.raised(s.process, mark, p.Position)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stockfold/stockfold/adapters/redis"
 	"github.com/stockfold/stockfold/adapters/redis/redistest"
 	"github.com/stockfold/stockfold/projections"
+	"github.com/stockfold/stockfold/projections/availability"
 )
 
 // Each way to lose what was written is found out without a write, and mended.
@@ -88,6 +89,40 @@ func awaitStored(t *testing.T, server *redistest.Server, s *shop) {
 		if time.Since(since) > stalled {
 			t.Fatalf("position %q of %d is stored, and nobody stores more", text, end)
 		}
+	}
+}
+
+// A process that read what others wrote finds out when that is lost, though it has written nothing meanwhile.
+func TestALossOfWhatOthersWroteIsFound(t *testing.T) {
+	server := redistest.Start(t)
+	reader, writer := open(t, "redis://"+server.Addr()).Availability(), open(t, "redis://"+server.Addr()).Availability()
+	write := func(position uint64) {
+		t.Helper()
+		if err := writer.Write(t.Context(), []*availability.Document{{SKU: "sku", Position: position}}, at(position)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(10)
+	if _, err := reader.Progress(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dump := server.Save()
+	write(20)
+	if d, err := reader.Read(t.Context(), "sku"); err != nil || d.Position != 20 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	server.Kill()
+	server.Restore(dump)
+	server.Run()
+	for {
+		d, err := reader.Read(t.Context(), "sku")
+		if errors.Is(err, redis.ErrLost) {
+			break
+		}
+		if err == nil {
+			t.Fatalf("went back to %d", d.Position)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -54,12 +54,20 @@ func (m *Reservations) key(id string) string { return m.db.key(spaceReservation,
 
 // One returns a record, nil when there is none.
 func (m *Reservations) One(ctx context.Context, id, sku string) (*reservations.Record, error) {
-	var stored *goredis.StringCmd
-	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.HGet(ctx, m.key(id), sku) }}
-	if err := m.guard.read(ctx, calls, m.key(id)); err != nil {
+	s, err := m.guard.standing(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return readRecord(stored)
+	var stored *goredis.StringCmd
+	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.HGet(ctx, m.key(id), sku) }}
+	if err := m.guard.readAs(ctx, s, calls, m.key(id)); err != nil {
+		return nil, err
+	}
+	r, err := readRecord(stored)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	return r, m.guard.keep(ctx, s, r.Position)
 }
 
 func readRecord(stored *goredis.StringCmd) (*reservations.Record, error) {
@@ -76,20 +84,25 @@ func readRecord(stored *goredis.StringCmd) (*reservations.Record, error) {
 
 // ByID returns the records of an id, in bytewise order of SKU.
 func (m *Reservations) ByID(ctx context.Context, id string) (list []*reservations.Record, err error) {
-	var stored *goredis.MapStringStringCmd
-	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.HGetAll(ctx, m.key(id)) }}
-	if err := m.guard.read(ctx, calls, m.key(id)); err != nil {
+	s, err := m.guard.standing(ctx)
+	if err != nil {
 		return nil, err
 	}
+	var stored *goredis.MapStringStringCmd
+	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.HGetAll(ctx, m.key(id)) }}
+	if err := m.guard.readAs(ctx, s, calls, m.key(id)); err != nil {
+		return nil, err
+	}
+	var newest uint64
 	for _, value := range stored.Val() {
 		r := &reservations.Record{}
 		if err := readVersioned(value, r); err != nil {
 			return nil, err
 		}
-		list = append(list, r)
+		list, newest = append(list, r), max(newest, r.Position)
 	}
 	slices.SortFunc(list, func(a, b *reservations.Record) int { return strings.Compare(a.SKU, b.SKU) })
-	return list, nil
+	return list, m.guard.keep(ctx, s, newest)
 }
 
 // List returns a SKU's records that were placed after a position, in that order.
@@ -156,17 +169,25 @@ func (m *Reservations) lookByTime(ctx context.Context, space, from, to string, l
 // look reads the records that an index names, as far as they are still in it.
 func (m *Reservations) look(ctx context.Context, from string, limit int,
 	names func(ctx context.Context, from string, n int) ([]indexed, error)) (list []*reservations.Record, err error) {
+	s, err := m.guard.standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var newest uint64
 	for len(list) < limit {
 		found, err := names(ctx, from, limit-len(list))
-		if err != nil || len(found) == 0 {
-			return list, err
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			break
 		}
 		stored := make([]*goredis.StringCmd, len(found))
 		calls := make([]call, len(found))
 		for i, x := range found {
 			calls[i] = func(pipe goredis.Pipeliner) { stored[i] = pipe.HGet(ctx, m.key(x.id), x.sku) }
 		}
-		if err := m.guard.read(ctx, calls); err != nil {
+		if err := m.guard.readAs(ctx, s, calls); err != nil {
 			return nil, err
 		}
 		for i, x := range found {
@@ -175,12 +196,12 @@ func (m *Reservations) look(ctx context.Context, from string, limit int,
 				return nil, err
 			}
 			if r != nil && slices.Contains(entriesOf(r), x) {
-				list = append(list, r)
+				list, newest = append(list, r), max(newest, r.Position)
 			}
 		}
 		from = "(" + found[len(found)-1].member
 	}
-	return list, nil
+	return list, m.guard.keep(ctx, s, newest)
 }
 
 // Write applies changes, and the progress after them. Places in indexes are added before the records and removed after

@@ -152,6 +152,16 @@ redis.call('HSET', KEYS[1], field, math.max(mark, tonumber(ARGV[3])))
 return 2
 `)
 
+// raise raises the process's mark, if it has the one that it must have.
+// KEYS: the progress. ARGV: process, the mark it must have at least, the new mark.
+var raise = newScript("raise", `#!lua flags=allow-oom
+local field = 'w:' .. ARGV[1]
+local mark = tonumber(redis.call('HGET', KEYS[1], field) or '-1')
+if mark < tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], field, math.max(mark, tonumber(ARGV[3])))
+return 1
+`)
+
 // forget removes a progress and all marks. Generations are still told apart.
 // KEYS: the progress.
 var forget = newScript("forget", `#!lua flags=allow-oom
@@ -199,4 +209,4 @@ return redis.call('HDEL', KEYS[1], 'unsettled')
 `)
 
 // scripts are all of them, to be loaded together.
-var scripts = []*script{writeDocument, writeGeneration, dropStray, writeField, enter, advance, rely, forget, reserve, exchange, settled}
+var scripts = []*script{writeDocument, writeGeneration, dropStray, writeField, enter, advance, rely, raise, forget, reserve, exchange, settled}

@@ -66,7 +66,7 @@ func (g *guard) rely(ctx context.Context, position, own uint64) (covered bool, e
 		}
 	}
 	if covered {
-		g.raised(s.process, mark)
+		g.raised(s.process, mark, position)
 	}
 	return covered, nil
 }

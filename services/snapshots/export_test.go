@@ -2,7 +2,7 @@ package snapshots
 
 import "time"
 
-// BePatient has answers wait for their readers so long.
+// BePatient has answers of services made from now on wait for their readers so long.
 func BePatient(d time.Duration) (restore func()) {
 	before := patience
 	patience = d

@@ -11,16 +11,19 @@ import (
 // sendPatience is how long a message of an answer may wait for its reader, who has one of few turns meanwhile.
 const sendPatience = time.Minute
 
-var patience = sendPatience // less in tests
+var patience = sendPatience // of services made from now on
 
 // patient is a stream of answers that is given up when nobody reads it.
-type patient[T any] struct{ grpc.ServerStreamingServer[T] }
+type patient[T any] struct {
+	grpc.ServerStreamingServer[T]
+	patience time.Duration
+}
 
 // Send sends a message, or returns refusals.ErrNotTaken. What still sends then ends with the call.
 func (p patient[T]) Send(m *T) error {
 	sent := make(chan error, 1)
 	go func() { sent <- p.ServerStreamingServer.Send(m) }()
-	late := time.NewTimer(patience)
+	late := time.NewTimer(p.patience)
 	defer late.Stop()
 	select {
 	case err := <-sent:

@@ -38,7 +38,7 @@ func (s *Service) RollForward(r *pb.RollForwardRequest, stream grpc.ServerStream
 	if r.Sku != "" {
 		report.Lines = slices.DeleteFunc(report.Lines, func(l ledger.Line) bool { return l.SKU != r.Sku })
 	}
-	return sendReport(report, patient[pb.RollForwardResponse]{stream})
+	return sendReport(report, patient[pb.RollForwardResponse]{stream, s.patience})
 }
 
 // period checks a question about the time between two instants.

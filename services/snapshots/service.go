@@ -44,13 +44,16 @@ type Config struct {
 type Service struct {
 	pb.UnimplementedSnapshotServiceServer
 	Config
-	turns chan struct{} // holds one for each that is made
+	turns    chan struct{} // holds one for each that is made
+	patience time.Duration // sendPatience, less in tests
 }
 
 var _ pb.SnapshotServiceServer = (*Service)(nil)
 
 // New returns the service.
-func New(c Config) *Service { return &Service{Config: c, turns: make(chan struct{}, MaxSnapshots)} }
+func New(c Config) *Service {
+	return &Service{Config: c, turns: make(chan struct{}, MaxSnapshots), patience: patience}
+}
 
 // begin takes a turn; end gives it back.
 func (s *Service) begin() (end func(), err error) {

@@ -31,7 +31,7 @@ func (s *Service) TakeSnapshot(r *pb.TakeSnapshotRequest, stream grpc.ServerStre
 	if err != nil {
 		return err
 	}
-	out := &taking{dimensions: by, digest: newDigest(), stream: patient[pb.TakeSnapshotResponse]{stream}}
+	out := &taking{dimensions: by, digest: newDigest(), stream: patient[pb.TakeSnapshotResponse]{stream, s.patience}}
 	return out.send(snapshot)
 }
 
