@@ -72,7 +72,7 @@ func (n *Node) startAudit() error {
 		n.retention = retention.New(c)
 	}
 	if n.config.has(RoleProject) {
-		n.parts.loop("projection audit", n.fail, n.afterAvailability(n.tree.Run))
+		n.parts.loop("projection audit", n.fail, n.afterOthers(n.tree.Run))
 		n.parts.loop("tree heads", n.fail, n.heads.Run)
 		if n.retention != nil {
 			n.parts.loop("retention", n.fail, n.retention.Run)

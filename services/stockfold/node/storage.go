@@ -211,20 +211,18 @@ func (n *Node) startSelfCheck() {
 		return
 	}
 	n.selfCheck = availability.NewSelfCheck(n.availability.NewChecker(n.events), n.views.SelfCheckPlace(), n.config.SelfCheck, n.log)
-	n.parts.loop("self-check", n.fail, n.afterAvailability(n.selfCheck.Run))
+	n.parts.loop("self-check", n.fail, n.afterOthers(n.selfCheck.Run))
 }
 
-// backgroundPatience is how long what nobody waits for lets availability go first.
+// backgroundPatience is how long what nobody waits for lets others go first.
 const backgroundPatience = 2 * time.Minute
 
-// afterAvailability runs a projection once availability is caught up, which callers wait for.
-func (n *Node) afterAvailability(run func(context.Context) error) func(context.Context) error {
+// afterOthers runs a projection once those that callers wait for are caught up.
+func (n *Node) afterOthers(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		limited, cancel := context.WithTimeout(ctx, backgroundPatience)
 		defer cancel()
-		if end, err := n.events.End(limited); err == nil {
-			_ = n.availability.WaitFor(limited, end) // what keeps it from that is nobody else's business
-		}
+		_ = n.catchUp(limited) // what keeps them from that is nobody else's business
 		return run(ctx)
 	}
 }
@@ -235,7 +233,7 @@ func (n *Node) startLedger() {
 		return
 	}
 	n.ledger = ledger.New(ledger.Config{Store: n.events, Model: n.views.Ledger(), Log: n.log})
-	n.parts.loop("projection ledger", n.fail, n.afterAvailability(n.ledger.Run))
+	n.parts.loop("projection ledger", n.fail, n.afterOthers(n.ledger.Run))
 }
 
 // catchUp waits until the read models show everything that the store holds now.
@@ -247,7 +245,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, wait := range []func(context.Context, uint64) error{n.reservations.WaitFor, n.orderIndex.WaitFor, n.awaitAvailability} {
+	for _, wait := range []func(context.Context, uint64) error{n.awaitAvailability, n.reservations.WaitFor, n.orderIndex.WaitFor} {
 		if err := wait(ctx, end); err != nil {
 			return fmt.Errorf("catch up with the event store: %w", err)
 		}
