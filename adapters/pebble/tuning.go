@@ -10,7 +10,7 @@ import (
 const formatVersion = pebbledb.FormatTableFormatV6
 
 const (
-	memTableBytes   = 32 << 20
+	memTableBytes   = 16 << 20
 	memTables       = 4 // that may wait to be written out before writers do
 	indexBlockBytes = 64 << 10
 	bloomBitsPerKey = 10

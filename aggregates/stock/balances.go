@@ -141,16 +141,19 @@ func (b *Balances) at(location string) *Balance {
 	switch {
 	case !ok:
 		b.list = slices.Insert(tight(b.list), i, &Balance{Location: location})
-	case b.shares(b.list[i]):
+	case b.shares(i):
 		b.list[i] = b.list[i].clone()
 	}
 	return b.list[i]
 }
 
-// shares tells whether a balance is not of b alone.
-func (b *Balances) shares(x *Balance) bool {
-	i, ok := findBalance(b.base, x.Location)
-	return ok && b.base[i] == x
+// shares tells whether the balance of an index is not of b alone.
+func (b *Balances) shares(i int) bool {
+	if len(b.base) == len(b.list) { // no location has come to the list that b was made of
+		return b.base[i] == b.list[i]
+	}
+	at, ok := findBalance(b.base, b.list[i].Location)
+	return ok && b.base[at] == b.list[i]
 }
 
 // Evolve folds one event.
