@@ -41,6 +41,7 @@ type skuState struct {
 // row is what lies at one location.
 type row struct {
 	location                      int32
+	noted                         int32 // its place in the group's counts, plus 1; 0 when it has none
 	onHand                        [conditions]int64
 	reserved, inTransit, incoming int64
 	pools                         *pools
@@ -184,7 +185,7 @@ func beginPools(r *row) *pools {
 // applyOnHand values a change of what is on hand. Counts of one instant, and what they take back, are one change.
 func (g *group) applyOnHand(s *skuState, r *row, e *entry) {
 	if e.flags&(flagCount|flagNet) != 0 {
-		g.note(e)
+		g.note(r, e)
 		return
 	}
 	var value [valuation.Methods]int64
@@ -216,25 +217,25 @@ const (
 	alone   = 1<<64 - 1
 )
 
-func (g *group) note(e *entry) {
+func (g *group) note(r *row, e *entry) {
 	g.countsAt, g.netted = e.at, netted(e)
-	for i := range g.counts {
-		if c := &g.counts[i]; c.sku == e.sku && c.location == e.location {
-			c.delta += e.delta
-			return
-		}
+	if r.noted > 0 {
+		g.counts[r.noted-1].delta += e.delta
+		return
 	}
 	g.counts = append(g.counts, netCount{sku: e.sku, location: e.location, delta: e.delta, first: *e})
+	r.noted = int32(len(g.counts))
 }
 
 // settle values what changes together. It is due before the state is read.
 func (g *group) settle() {
 	for i := range g.counts {
 		c := &g.counts[i]
+		s, r := &g.skus[c.sku], g.row(c.sku, c.location)
+		r.noted = 0
 		if c.delta == 0 {
 			continue
 		}
-		s, r := &g.skus[c.sku], g.row(c.sku, c.location)
 		e := c.first
 		e.delta, e.flow, e.cost = c.delta, stock.FlowAdjusted, nil
 		var value [valuation.Methods]int64

@@ -155,9 +155,14 @@ func merge(ctx context.Context, m ReadModel, number int, a Axis, recent []postin
 
 // blocks cuts a timeline into blocks. An instant is never divided.
 func (t *timeline) blocks(start aggregates.Instant) (list []Block) {
-	state, from := appendState(nil, t.group), 0
+	state, from, enough := appendState(nil, t.group), 0, entriesPerBlock
 	for i := range t.entries {
-		if i-from >= t.blockEntries() && t.entries[i].at != t.entries[i-1].at {
+		ends := i-from >= enough && t.entries[i].at != t.entries[i-1].at
+		if ends {
+			enough = t.blockEntries() // of the rows that there are by now
+			ends = i-from >= enough
+		}
+		if ends {
 			t.settle()
 			list = append(list, Block{start, appendBlock(nil, t.group, state, t.entries[from:i])})
 			state, from, start = appendState(nil, t.group), i, t.entries[i].at
