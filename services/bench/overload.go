@@ -20,7 +20,7 @@ const (
 	overloadInFlight = 64    // calls, to find what the service can take
 	overloadBy       = 2     // times as much is asked for
 	overloadCallers  = 2_048 // calls in flight, at most: far more than the service lets wait
-	overloadWindows  = 6     // windows of growth that the peak and overload each last
+	overloadWindows  = 12    // windows of growth that the peak and overload each last
 	overloadP99      = 2_000 // ms: in which 99 of 100 calls are to be answered meanwhile
 
 	burstCalls = 16 // of bulkMost each, for one SKU: more than may wait for it

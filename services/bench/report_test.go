@@ -32,11 +32,11 @@ func aReport() *Report {
 }
 
 const wantText = `stockfold bench, 2026-01-02 03:04 UTC, quick: with less stock and fewer rounds than a whole run
-version: v1
 machine: Fast, 2 cores, 8 GiB, linux/amd64, go1.26; load before the run 0.2
 disk: fsync of 4 KiB p50 0.50 ms, p99 2.00 ms
 method: median of 3 rounds of 0.6s, growth 1 of 0.2s, in turns with the baseline; 2 connections, 10,000 SKUs, fsync on; took 42s
 command: stockfold bench --quick
+version: v1
 memory: the service had at most 300 MiB resident
 
 row               figure          baseline  ratio    target  met  p50 ms  p99 ms  errors

@@ -73,12 +73,14 @@ func (r *Report) header() []string {
 	}
 	lines := []string{
 		"stockfold bench, " + r.Date.Format("2006-01-02 15:04 MST") + kind,
-		"version: " + r.Version,
 		"machine: " + r.Machine.String(),
 		fmt.Sprintf("disk: fsync of 4 KiB p50 %s ms, p99 %s ms", amount(r.Disk.SyncP50), amount(r.Disk.SyncP99)),
 		fmt.Sprintf("method: median of %d rounds of %gs, growth %d of %gs, in turns with the baseline; %d connections, %s SKUs, fsync on; took %s",
 			r.Rounds, r.Seconds, r.GrowthRounds, r.GrowthSeconds, r.Connections, grouped(int64(r.SKUs)), time.Duration(r.TookSeconds*float64(time.Second)).Round(time.Second)),
 		"command: " + r.Command,
+	}
+	if r.Version != "" && r.Version != "(devel)" { // known to the build
+		lines = append(lines, "version: "+r.Version)
 	}
 	if r.PeakMemory > 0 {
 		lines = append(lines, fmt.Sprintf("memory: the service had at most %s MiB resident", grouped(r.PeakMemory>>20)))

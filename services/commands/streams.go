@@ -78,7 +78,7 @@ type Options struct {
 
 // Defaults and bounds.
 const (
-	DefaultMaxWaiting          = 65_536
+	DefaultMaxWaiting          = 32_768
 	DefaultMaxWaitingPerStream = 16_384
 	DefaultMaxMemory           = 160 << 20
 
