@@ -82,17 +82,36 @@ func (a *Availability) Read(ctx context.Context, sku string) (*availability.Docu
 	if err != nil {
 		return nil, err
 	}
+	d, err := a.readAs(ctx, s, sku)
+	if d == nil || err != nil {
+		return nil, err
+	}
+	if err := a.keep(ctx, s, d); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// keep has a document that was read found to be lost, should it be, before anything older is read.
+func (a *Availability) keep(ctx context.Context, s standing, d *availability.Document) error {
+	return a.guard.keep(ctx, s, version{d.Position, d.Policies()}, func(ctx context.Context, s standing) (version, error) {
+		again, err := a.readAs(ctx, s, d.SKU)
+		if again == nil || err != nil {
+			return version{}, err
+		}
+		return version{again.Position, again.Policies()}, nil
+	})
+}
+
+// readAs is Read of the generation that s tells of, and no more than that.
+func (a *Availability) readAs(ctx context.Context, s standing, sku string) (*availability.Document, error) {
 	key := a.db.generationKey(spaceDocument, a.generation(s), tagged(sku))
 	var stored *goredis.StringCmd
 	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.Get(ctx, key) }}
 	if err := a.guard.readAs(ctx, s, calls, key); err != nil {
 		return nil, err
 	}
-	d, err := decodeDocument(stored, a.generation(s))
-	if d == nil || err != nil {
-		return nil, err
-	}
-	return d, a.guard.keep(ctx, s, d.Position)
+	return decodeDocument(stored, a.generation(s))
 }
 
 func decodeDocument(stored *goredis.StringCmd, generation uint64) (*availability.Document, error) {
@@ -123,14 +142,10 @@ func (a *Availability) Scan(ctx context.Context, after string, limit int) (list 
 	if after == "" {
 		from = "-"
 	}
-	var newest uint64
 	for len(list) < limit {
 		skus, err := index.after(ctx, a.guard, s, from, "+", limit-len(list))
-		if err != nil {
-			return nil, err
-		}
-		if len(skus) == 0 {
-			break
+		if err != nil || len(skus) == 0 {
+			return list, err
 		}
 		found := make([]*goredis.StringCmd, len(skus))
 		calls := make([]call, len(skus))
@@ -147,12 +162,12 @@ func (a *Availability) Scan(ctx context.Context, after string, limit int) (list 
 				return nil, err
 			}
 			if d != nil {
-				list, newest = append(list, d), max(newest, d.Position)
+				list = append(list, d)
 			}
 		}
 		from = "(" + skus[len(skus)-1]
 	}
-	return list, a.guard.keep(ctx, s, newest)
+	return list, nil
 }
 
 // Write stores documents, and the progress after them, unless another process has stored both, or newer ones.

@@ -101,28 +101,36 @@ func (g *guard) readAs(ctx context.Context, s standing, calls []call, names ...s
 }
 
 // keep has a document that was read by who knew s found to be lost, should it be, before anything older is read: where others wrote it
-// after what the marks cover, they are raised, behind it.
-func (g *guard) keep(ctx context.Context, s standing, position uint64) error {
-	if position <= s.covered {
+// after what the marks cover, they are raised, and it must be there behind that. When that cannot be found out the document counts as not read.
+func (g *guard) keep(ctx context.Context, s standing, read version, again func(context.Context, standing) (version, error)) error {
+	if s.covered.includes(read) {
 		return nil
 	}
-	return g.db.reading(ctx, func(ctx context.Context) error {
-		_, mark := g.next()
-		evals := make([]*eval, len(g.keys))
-		for i, key := range g.keys {
-			evals[i] = &eval{script: raise, keys: []string{key}, args: []any{s.process, s.mark, mark}}
+	limited, done := context.WithTimeout(ctx, readTimeout) // not as a reading: servers that do not hold the document may be away
+	defer done()
+	_, mark := g.next()
+	evals := make([]*eval, len(g.keys))
+	for i, key := range g.keys {
+		evals[i] = &eval{script: raise, keys: []string{key}, args: []any{s.process, s.mark, mark}}
+	}
+	if err := g.db.runScripts(limited, evals); err != nil {
+		return err
+	}
+	for i, e := range evals {
+		if n, err := e.answer.Int(); err != nil || n != 1 {
+			return errors.Join(err, g.lose(ctx, s, "while reading, in partition "+g.tags[i]))
 		}
-		if err := g.db.runScripts(ctx, evals); err != nil {
-			return err
-		}
-		for i, e := range evals {
-			if n, err := e.answer.Int(); err != nil || n != 1 {
-				return errors.Join(err, g.lose(ctx, s, "while reading, in partition "+g.tags[i]))
-			}
-		}
-		g.raised(s.process, mark, 0)
-		return nil
-	})
+	}
+	g.raised(s.process, mark, version{})
+	s.mark = mark
+	is, err := again(limited, s)
+	if err != nil {
+		return err
+	}
+	if is.position < read.position || is.position == read.position && is.policies < read.policies {
+		return g.lose(ctx, s, fmt.Sprintf("a document as of %d, %d instead of %d, %d", is.position, is.policies, read.position, read.policies))
+	}
+	return nil
 }
 
 // beside returns the progress that lies on the same server as a key.

@@ -13,8 +13,8 @@
 // its data, rolled back to an old dump or failed over without the last writes shows an older mark than the process
 // remembers. That is looked at before every write, with every read, and twice a second when idle. From then on
 // nothing is read and nothing is written, ErrLost, until the projection has loaded the progress that is left, the lowest
-// of all partitions, and begun again from there. Who reads what others wrote after its own mark was raised last raises it behind
-// that, before it answers: it finds out when that is lost, too.
+// of all partitions, and begun again from there. Who reads a document of availability that others wrote
+// after its own marks were raised last raises them and looks that it is still there, before it answers: it finds out when that is lost, too.
 //
 // Several processes fold the same events, and one that writes is enough. Before it writes documents of availability a process
 // asks whether all partitions tell of a progress that includes its own, and of the policies that its documents include; then it

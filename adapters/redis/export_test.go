@@ -46,3 +46,17 @@ func (d *DB) LateWrite(documents []*availability.Document) func(context.Context)
 		return nil
 	}
 }
+
+// ReadAnd is Read with something happening before what was read is made sure of.
+func (a *Availability) ReadAnd(ctx context.Context, sku string, meanwhile func()) error {
+	s, err := a.guard.standing(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := a.readAs(ctx, s, sku)
+	if err != nil {
+		return err
+	}
+	meanwhile()
+	return a.keep(ctx, s, d)
+}

@@ -38,13 +38,13 @@ type guard struct {
 	generations bool // the documents may be exchanged
 
 	mu         sync.Mutex
-	process    string // names the mark; "" before entering
-	mark       uint64 // every partition has it at least
-	covered    uint64 // position: every document up to it was written before the mark
-	tried      uint64 // the highest that was tried
-	generation uint64 // of the documents that the marks are about
-	own        uint64 // generation that this process put in the place of another one
-	lost       error  // why nothing may be read or written
+	process    string  // names the mark; "" before entering
+	mark       uint64  // every partition has it at least
+	covered    version // every document that tells of no more was written before the mark
+	tried      uint64  // the highest that was tried
+	generation uint64  // of the documents that the marks are about
+	own        uint64  // generation that this process put in the place of another one
+	lost       error   // why nothing may be read or written
 }
 
 // guardOf returns the guard of a projection, the same one each time.
@@ -71,8 +71,15 @@ func (d *DB) newGuard(name string, tags []string) *guard {
 type standing struct {
 	process    string
 	mark       uint64
-	covered    uint64
+	covered    version
 	generation uint64
+}
+
+// version is that of a document, or of all that tell of no more: the position of its last event, and of the last change of policies in it.
+type version struct{ position, policies uint64 }
+
+func (v version) includes(other version) bool {
+	return other.position <= v.position && other.policies <= v.policies
 }
 
 func (g *guard) now() (standing, error) {
@@ -89,12 +96,13 @@ func (g *guard) next() (s standing, mark uint64) {
 	return standing{g.process, g.mark, g.covered, g.generation}, g.tried
 }
 
-// raised notes that every partition has a mark, which covers what was written up to a position.
-func (g *guard) raised(process string, mark, position uint64) {
+// raised notes that every partition has a mark, which covers documents that tell of no more than a version.
+func (g *guard) raised(process string, mark uint64, covered version) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.process == process {
-		g.mark, g.covered = max(g.mark, mark), max(g.covered, position)
+		g.mark = max(g.mark, mark)
+		g.covered = version{max(g.covered.position, covered.position), max(g.covered.policies, covered.policies)}
 	}
 }
 
@@ -162,7 +170,7 @@ func (g *guard) enter(ctx context.Context) (p projections.Progress, err error) {
 			p = one
 		}
 	}
-	g.raised(s.process, mark, p.Position)
+	g.raised(s.process, mark, version{p.Position, p.Own})
 	return p, nil
 }
 
@@ -182,7 +190,7 @@ func (g *guard) begin(ctx context.Context) error {
 	defer g.mu.Unlock()
 	if g.process == "" || g.lost != nil {
 		g.process = fmt.Sprintf("%012x-%s", time.Now().UnixMilli(), rand.Text()[:8]) // in order of age
-		g.mark, g.tried, g.covered, g.lost, g.generation = 0, 0, 0, nil, generation
+		g.mark, g.tried, g.covered, g.lost, g.generation = 0, 0, version{}, nil, generation
 	}
 	return nil
 }
@@ -205,7 +213,7 @@ func (g *guard) place(generation uint64) {
 func (g *guard) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.process, g.mark, g.tried, g.covered, g.lost = "", 0, 0, 0, nil
+	g.process, g.mark, g.tried, g.covered, g.lost = "", 0, 0, version{}, nil
 }
 
 // entered reads what the script enter answered.
@@ -279,7 +287,7 @@ func (g *guard) advance(ctx context.Context, p projections.Progress) error {
 			return g.lose(ctx, s, "while writing, in partition "+g.tags[i])
 		}
 	}
-	g.raised(s.process, mark, p.Position)
+	g.raised(s.process, mark, version{p.Position, p.Own})
 	return nil
 }
 

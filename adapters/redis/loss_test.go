@@ -92,37 +92,47 @@ func awaitStored(t *testing.T, server *redistest.Server, s *shop) {
 	}
 }
 
-// A process that read what others wrote finds out when that is lost, though it has written nothing meanwhile.
+// A process that read what others wrote finds out when that is lost, though it has written nothing meanwhile: after it answered, and before.
 func TestALossOfWhatOthersWroteIsFound(t *testing.T) {
-	server := redistest.Start(t)
-	reader, writer := open(t, "redis://"+server.Addr()).Availability(), open(t, "redis://"+server.Addr()).Availability()
-	write := func(position uint64) {
-		t.Helper()
-		if err := writer.Write(t.Context(), []*availability.Document{{SKU: "sku", Position: position}}, at(position)); err != nil {
+	for _, before := range []bool{false, true} {
+		server := redistest.Start(t)
+		reader, writer := open(t, "redis://"+server.Addr()).Availability(), open(t, "redis://"+server.Addr()).Availability()
+		write := func(position uint64) {
+			t.Helper()
+			if err := writer.Write(t.Context(), []*availability.Document{{SKU: "sku", Position: position}}, at(position)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(10)
+		if _, err := reader.Progress(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-	}
-	write(10)
-	if _, err := reader.Progress(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	dump := server.Save()
-	write(20)
-	if d, err := reader.Read(t.Context(), "sku"); err != nil || d.Position != 20 {
-		t.Fatalf("%+v, %v", d, err)
-	}
-	server.Kill()
-	server.Restore(dump)
-	server.Run()
-	for {
-		d, err := reader.Read(t.Context(), "sku")
-		if errors.Is(err, redis.ErrLost) {
-			break
+		dump := server.Save()
+		write(20)
+		lose := func() { server.Kill(); server.Restore(dump); server.Run() }
+		if before {
+			if err := reader.ReadAnd(t.Context(), "sku", lose); err == nil {
+				t.Fatal("what was lost is answered")
+			}
+		} else {
+			if d, err := reader.Read(t.Context(), "sku"); err != nil || d.Position != 20 {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			lose()
 		}
-		if err == nil {
-			t.Fatalf("went back to %d", d.Position)
+		for {
+			d, err := reader.Read(t.Context(), "sku")
+			if errors.Is(err, redis.ErrLost) {
+				break
+			}
+			if err == nil && !before { // who was told nothing may be told what there is
+				t.Fatalf("went back to %d", d.Position)
+			}
+			if err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -54,20 +54,12 @@ func (m *Reservations) key(id string) string { return m.db.key(spaceReservation,
 
 // One returns a record, nil when there is none.
 func (m *Reservations) One(ctx context.Context, id, sku string) (*reservations.Record, error) {
-	s, err := m.guard.standing(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var stored *goredis.StringCmd
 	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.HGet(ctx, m.key(id), sku) }}
-	if err := m.guard.readAs(ctx, s, calls, m.key(id)); err != nil {
+	if err := m.guard.read(ctx, calls, m.key(id)); err != nil {
 		return nil, err
 	}
-	r, err := readRecord(stored)
-	if r == nil || err != nil {
-		return nil, err
-	}
-	return r, m.guard.keep(ctx, s, r.Position)
+	return readRecord(stored)
 }
 
 func readRecord(stored *goredis.StringCmd) (*reservations.Record, error) {
@@ -84,25 +76,20 @@ func readRecord(stored *goredis.StringCmd) (*reservations.Record, error) {
 
 // ByID returns the records of an id, in bytewise order of SKU.
 func (m *Reservations) ByID(ctx context.Context, id string) (list []*reservations.Record, err error) {
-	s, err := m.guard.standing(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var stored *goredis.MapStringStringCmd
 	calls := []call{func(pipe goredis.Pipeliner) { stored = pipe.HGetAll(ctx, m.key(id)) }}
-	if err := m.guard.readAs(ctx, s, calls, m.key(id)); err != nil {
+	if err := m.guard.read(ctx, calls, m.key(id)); err != nil {
 		return nil, err
 	}
-	var newest uint64
 	for _, value := range stored.Val() {
 		r := &reservations.Record{}
 		if err := readVersioned(value, r); err != nil {
 			return nil, err
 		}
-		list, newest = append(list, r), max(newest, r.Position)
+		list = append(list, r)
 	}
 	slices.SortFunc(list, func(a, b *reservations.Record) int { return strings.Compare(a.SKU, b.SKU) })
-	return list, m.guard.keep(ctx, s, newest)
+	return list, nil
 }
 
 // List returns a SKU's records that were placed after a position, in that order.
@@ -169,25 +156,17 @@ func (m *Reservations) lookByTime(ctx context.Context, space, from, to string, l
 // look reads the records that an index names, as far as they are still in it.
 func (m *Reservations) look(ctx context.Context, from string, limit int,
 	names func(ctx context.Context, from string, n int) ([]indexed, error)) (list []*reservations.Record, err error) {
-	s, err := m.guard.standing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var newest uint64
 	for len(list) < limit {
 		found, err := names(ctx, from, limit-len(list))
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 0 {
-			break
+		if err != nil || len(found) == 0 {
+			return list, err
 		}
 		stored := make([]*goredis.StringCmd, len(found))
 		calls := make([]call, len(found))
 		for i, x := range found {
 			calls[i] = func(pipe goredis.Pipeliner) { stored[i] = pipe.HGet(ctx, m.key(x.id), x.sku) }
 		}
-		if err := m.guard.readAs(ctx, s, calls); err != nil {
+		if err := m.guard.read(ctx, calls); err != nil {
 			return nil, err
 		}
 		for i, x := range found {
@@ -196,12 +175,12 @@ func (m *Reservations) look(ctx context.Context, from string, limit int,
 				return nil, err
 			}
 			if r != nil && slices.Contains(entriesOf(r), x) {
-				list, newest = append(list, r), max(newest, r.Position)
+				list = append(list, r)
 			}
 		}
 		from = "(" + found[len(found)-1].member
 	}
-	return list, m.guard.keep(ctx, s, newest)
+	return list, nil
 }
 
 // Write applies changes, and the progress after them. Places in indexes are added before the records and removed after

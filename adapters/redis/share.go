@@ -66,7 +66,7 @@ func (g *guard) rely(ctx context.Context, position, own uint64) (covered bool, e
 		}
 	}
 	if covered {
-		g.raised(s.process, mark, position)
+		g.raised(s.process, mark, version{position, own})
 	}
 	return covered, nil
 }

@@ -95,12 +95,16 @@ func (c *benchCmd) checkFiles() error {
 		if name == "" || name == stdoutFile {
 			continue
 		}
+		_, missing := os.Stat(name)
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err == nil {
+			err = f.Close()
+		}
+		if err == nil && missing != nil { // it is written after the run
+			err = os.Remove(name)
+		}
 		if err != nil {
 			return fmt.Errorf("the report cannot be written: %w", err)
-		}
-		if err := f.Close(); err != nil {
-			return err
 		}
 	}
 	if c.Plots == "" {

@@ -222,8 +222,21 @@ func (n *Node) afterOthers(run func(context.Context) error) func(context.Context
 	return func(ctx context.Context) error {
 		limited, cancel := context.WithTimeout(ctx, backgroundPatience)
 		defer cancel()
-		_ = n.catchUp(limited) // what keeps them from that is nobody else's business
+		n.letOthersGoFirst(limited)
 		return run(ctx)
+	}
+}
+
+// letOthersGoFirst waits for them, as long as nothing keeps them from it: that is nobody else's business.
+func (n *Node) letOthersGoFirst(ctx context.Context) {
+	if !n.config.has(RoleProject) {
+		return
+	}
+	end, err := n.events.End(ctx)
+	for _, wait := range []func(context.Context, uint64) error{n.availability.WaitFor, n.reservations.WaitFor, n.orderIndex.WaitFor} {
+		if err == nil {
+			err = wait(ctx, end)
+		}
 	}
 }
 
