@@ -310,8 +310,8 @@ func TestIntegrationRetentionThatRanPastUs(t *testing.T) {
 	}
 	x := audit(t, w, all)
 	t.Logf("%v, of which reported as lost %d, in %d letters", x, lost, reports)
-	if x.lost+x.letters != lost || x.doubled > 0 || reports != 2 { // a report stands at the first offset that is lost
-		t.Errorf("%d messages are not recorded, the alarm says %d", x.lost+x.letters, lost)
+	if x.lost+x.letters != lost || x.doubled > 0 || reports < 2 { // a report stands at the first offset that is lost, and the broker may delete on behind it
+		t.Errorf("%d messages are not recorded, the alarm says %d in %d reports", x.lost+x.letters, lost, reports)
 	}
 }
 
