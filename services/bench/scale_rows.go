@@ -65,6 +65,21 @@ func (s *scale) point(x *reservations, n int) grown {
 	return grown{x: float64(n), inFlight: growthInFlight, calls: byDemand(s.goods, x, ranks, scaleChannels)}
 }
 
+// From manySKUs on most of what is received finds the state of its SKU on disk, so many a second.
+const (
+	manySKUs      = 200_000
+	slowReceiving = 3_000
+)
+
+// receivingTakes is how long all movements take.
+func receivingTakes(e effort) time.Duration {
+	counted := e.scaleSKUs * scaleLocations
+	if e.scaleSKUs < manySKUs {
+		return recordingTakes(e.scaleEvents)
+	}
+	return recordingTakes(counted) + time.Duration(e.scaleEvents-counted)*time.Second/slowReceiving
+}
+
 // scaleRow is a row about what the large retailer's service takes.
 func scaleRow(name, title, unit string, most float64, fill func(e effort, seen *scaleSeen, f *Figure)) Row {
 	return Row{
@@ -73,7 +88,7 @@ func scaleRow(name, title, unit string, most float64, fill func(e effort, seen *
 			if name != "start" { // it does so for all of them
 				return 0
 			}
-			return recordingTakes(e.scaleEvents) + time.Duration(e.scaleRounds)*scaleRoundTakes
+			return receivingTakes(e) + time.Duration(e.scaleRounds)*scaleRoundTakes
 		},
 		measure: func(ctx context.Context, b *bench, f *Figure) error {
 			seen, err := b.measureScale(ctx)
