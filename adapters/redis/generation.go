@@ -132,12 +132,15 @@ func (g *guard) switchTo(ctx context.Context, partition int, from, to uint64, bu
 	return e.answer.Int()
 }
 
-// superseded tells whether the documents that somebody knew who knew s were exchanged.
+// superseded tells whether the documents that somebody knew who knew s were exchanged. It finds that out though the caller may be gone: an exchange would be
+// taken for a loss otherwise.
 func (g *guard) superseded(ctx context.Context, s standing) bool {
 	if !g.generations || s.process == "" {
 		return false
 	}
-	generations, _, err := g.partitions(ctx)
+	limited, done := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+	defer done()
+	generations, _, err := g.partitions(limited)
 	for _, n := range generations {
 		if n > s.generation {
 			return err == nil
