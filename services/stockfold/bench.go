@@ -21,7 +21,7 @@ const stdoutFile = "-"
 type benchCmd struct {
 	Quick   bool     `help:"Only the headline rows, or those of --only, with less stock, fewer rounds and no PostgreSQL: about a minute altogether."`
 	Only    []string `placeholder:"ROW,…" help:"Measure only these rows."`
-	Rounds  *int     `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1; growth and starts: 3, quick: 1)."`
+	Rounds  *int     `placeholder:"N" help:"Rounds of each row; the figure is their median (default: 5, quick: 3; ingest and replay: 5, quick: 1; growth, overload, starts and remote-ingest: 3, quick: 1)."`
 	Seconds *float64 `placeholder:"S" help:"Length of a round's window in seconds (default: 0.6; growth: 0.2)."`
 	SKUs    *int     `name:"skus" placeholder:"N" help:"SKUs of the catalogue (default: 50000, quick: 10000)."`
 	Lines   *int     `placeholder:"N" help:"Lines counted in each round of ingest (default: 60000)."`

@@ -81,7 +81,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.serveAPI(ctx, listeners); err != nil {
 		return err
 	}
-	if err := n.catchUp(ctx); err != nil {
+	if err := n.catchUp(ctx, n.awaitAvailability); err != nil {
 		return err
 	}
 	n.ready.Store(true)

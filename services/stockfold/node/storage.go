@@ -222,21 +222,8 @@ func (n *Node) afterOthers(run func(context.Context) error) func(context.Context
 	return func(ctx context.Context) error {
 		limited, cancel := context.WithTimeout(ctx, backgroundPatience)
 		defer cancel()
-		n.letOthersGoFirst(limited)
+		_ = n.catchUp(limited, n.availability.WaitFor) // what keeps them from that is nobody else's business
 		return run(ctx)
-	}
-}
-
-// letOthersGoFirst waits for them, as long as nothing keeps them from it: that is nobody else's business.
-func (n *Node) letOthersGoFirst(ctx context.Context) {
-	if !n.config.has(RoleProject) {
-		return
-	}
-	end, err := n.events.End(ctx)
-	for _, wait := range []func(context.Context, uint64) error{n.availability.WaitFor, n.reservations.WaitFor, n.orderIndex.WaitFor} {
-		if err == nil {
-			err = wait(ctx, end)
-		}
 	}
 }
 
@@ -249,8 +236,9 @@ func (n *Node) startLedger() {
 	n.parts.loop("projection ledger", n.fail, n.afterOthers(n.ledger.Run))
 }
 
-// catchUp waits until the read models show everything that the store holds now.
-func (n *Node) catchUp(ctx context.Context) error {
+// catchUp waits until the read models that callers wait for show everything that the store holds now: availability first, by a way of the
+// caller's, so that the others do not hurry beside it.
+func (n *Node) catchUp(ctx context.Context, toAvailability func(context.Context, uint64) error) error {
 	if !n.config.has(RoleProject) {
 		return nil
 	}
@@ -258,7 +246,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, wait := range []func(context.Context, uint64) error{n.awaitAvailability, n.reservations.WaitFor, n.orderIndex.WaitFor} {
+	for _, wait := range []func(context.Context, uint64) error{toAvailability, n.reservations.WaitFor, n.orderIndex.WaitFor} {
 		if err := wait(ctx, end); err != nil {
 			return fmt.Errorf("catch up with the event store: %w", err)
 		}
