@@ -61,14 +61,18 @@ func (r *Runner) Resuming() bool { return r.resuming.Load() || r.Repairing() }
 func (r *Runner) Loads() uint64 { return r.loads.Load() }
 
 // Steadily calls read, which reads the model, and tells whether that was the same model all the while: neither being loaded
-// nor built again before, during or after.
+// nor built again before, during or after. It reads once more when the model was loaded meanwhile and is all there.
 func (r *Runner) Steadily(read func() error) (steady bool, err error) {
-	loads := r.Loads()
-	if r.Resuming() {
-		return false, nil
+	for range 2 {
+		loads := r.Loads()
+		if r.Resuming() {
+			return false, nil
+		}
+		if err = read(); r.Loads() == loads {
+			return !r.Resuming(), err
+		}
 	}
-	err = read()
-	return r.Loads() == loads && !r.Resuming(), err
+	return false, err
 }
 
 // followEnd notes again and again how current the projection is.

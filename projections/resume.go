@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 )
 
 // resume finds out where to go on. A model built from another history is emptied. One that went back is no longer
@@ -11,8 +12,11 @@ import (
 func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err error) {
 	r.resuming.Store(true)
 	r.loads.Add(1)
-	defer r.loads.Add(1)
-	defer r.resuming.Store(false)
+	loaded := sync.OnceFunc(func() {
+		r.resuming.Store(false)
+		r.loads.Add(1)
+	})
+	defer loaded()
 	if from, err = r.projection.Load(ctx); err != nil {
 		return from, 0, fmt.Errorf("load the read model: %w", err)
 	}
@@ -35,7 +39,7 @@ func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err err
 	if err != nil {
 		return from, 0, err
 	}
-	r.resuming.Store(false) // before those who wait go on to read
+	loaded() // before those who wait go on to read
 	r.waiters.set(from.Position)
 	return from, end, nil
 }

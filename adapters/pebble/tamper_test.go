@@ -191,6 +191,21 @@ func TestEveryChangedByteIsFound(t *testing.T) {
 	}
 }
 
+// A changed length makes another stream and another type of an event, the first without a seal: events of this kind no version ever wrote.
+func TestAnEventThatIsReadAsAnotherIsNamed(t *testing.T) {
+	e := gather(t, 4)
+	var f frame
+	if err := f.parse(3, e.stored()[2]); err != nil {
+		t.Fatal(err)
+	}
+	_, canonical, _ := codec.CutSeal(f.data)
+	e.set(3, appendFrame(nil, "sku-milk", 0, &aggregates.NewEvent{ID: f.id, Type: "1\t" + string(f.kind), Data: canonical}))
+	var fault *audit.Fault
+	if err := e.verify(e.head); !errors.As(err, &fault) || fault.Kind != audit.Changed || fault.Position != 3 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRemovedInsertedAndMovedEventsAreFound(t *testing.T) {
 	e := gather(t, 12)
 	all := e.stored()

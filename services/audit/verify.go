@@ -172,6 +172,9 @@ func (v *Verifier) follow(r *aggregates.Record) error {
 		return v.fault(Changed, r, "it carries no seal, and is not in the form that events had before there were seals")
 	}
 	if !sealed {
+		if _, _, err := codec.Decode(*r); err != nil {
+			return v.fault(Changed, r, "it carries no seal, as only older versions write it, and is none of their events: %v", err)
+		}
 		v.Old++
 	}
 	c.next, c.seal, c.sealed, c.unknown = r.Revision+1, want, sealed, c.unknown && !sealed
