@@ -329,7 +329,7 @@ func TestAWatchThroughALongReplayEndsWithTheLastValues(t *testing.T) {
 		s.wrap = func(m availability.ReadModel) availability.ReadModel { model.ReadModel = m; return model }
 		model.held.Store(true)
 		s.run()
-		for s.Fresh() != nil {
+		for s.Loads() < 2 { // until what there was before is loaded
 			time.Sleep(time.Millisecond)
 		}
 		v := s.watch("web", availability.FromStart, skus...)
