@@ -170,11 +170,11 @@ func BenchmarkPublishBesideWatchers(b *testing.B) {
 	}
 }
 
-// BenchmarkFoldReserved is what folding one ReservationPlaced, pricing, publishing and writing come to, for a SKU at more and more locations and
+// BenchmarkFoldReserved is what folding one ReservationPlaced, pricing, publishing and writing come to, for SKUs at more and more locations and
 // sold on more and more channels; the append before it, which costs the same for all, is in it.
 func BenchmarkFoldReserved(b *testing.B) {
-	for _, x := range []struct{ locations, channels int }{{1, 1}, {50, 1}, {500, 1}, {2000, 1}, {5, 1}, {5, 10}, {5, 50}} {
-		b.Run(fmt.Sprintf("locations=%d/channels=%d", x.locations, x.channels), func(b *testing.B) {
+	for _, x := range []struct{ locations, channels, skus int }{{1, 1, 1}, {50, 1, 1}, {500, 1, 1}, {2000, 1, 1}, {5, 1, 1}, {5, 10, 1}, {5, 50, 1}, {5, 1, 1000}, {5, 50, 1000}} {
+		b.Run(fmt.Sprintf("locations=%d/channels=%d/skus=%d", x.locations, x.channels, x.skus), func(b *testing.B) {
 			s := measured(b)
 			stores := make([]string, x.locations)
 			facts := make([]aggregates.Event, x.locations)
@@ -186,14 +186,16 @@ func BenchmarkFoldReserved(b *testing.B) {
 			for i := range x.channels {
 				s.Channel(b, fmt.Sprint("channel-", i), 1, stores...)
 			}
-			s.SKU(b, "shoe", facts...)
+			for i := range x.skus {
+				s.SKU(b, fmt.Sprint("shoe-", i), facts...)
+			}
 			s.run()
 			s.seen()
 			ends := s.Now.CeilSecond() + 3600*aggregates.Second
 			begun := cpuTime()
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				at := s.SKU(b, "shoe", &stock.ReservationPlaced{ReservationID: "r", Quantity: 1, Splits: []stock.Split{{Location: stores[0], Quantity: 1}},
+				at := s.SKU(b, fmt.Sprint("shoe-", i%x.skus), &stock.ReservationPlaced{ReservationID: "r", Quantity: 1, Splits: []stock.Split{{Location: stores[0], Quantity: 1}},
 					ExpiresAt: ends + aggregates.Instant(i/1000)*aggregates.Second})
 				if err := s.Projection.WaitFor(context.Background(), at); err != nil {
 					b.Fatal(err)

@@ -1,6 +1,7 @@
 package availability
 
 import (
+	"container/heap"
 	"maps"
 	"sort"
 )
@@ -9,91 +10,170 @@ import (
 // again moves to the end, so whoever reads from any place gets the last value of everything that changed since,
 // once. Beyond its limit it lets the oldest changes go.
 type changeLog struct {
-	entries []change       // by seq; those superseded are dead
-	live    map[string]int // SKU → place in entries
-	first   int            // entries before it are dead
-	dropped uint64         // seq of the newest entry let go
+	number  int        // among the logs
+	skus    loggedSKUs // of all logs
+	entries []change   // by seq; those superseded are dead
+	live    int        // entries that are not dead
+	first   int        // entries before it are dead
+	dropped uint64     // seq of the newest entry let go
+	waiting waiting    // for the next change
 }
 
 // change is one entry.
 type change struct {
 	Availability
-	seq    uint64 // order of publication, over all channels
-	before uint64 // the hub's token before it was published
-	mended bool   // it may be of a position that was handed out before, with another value
-	dead   bool
+	seq    uint64  // order of publication, over all channels
+	before uint64  // the hub's token before it was published
+	mended bool    // it may be of a position that was handed out before, with another value
+	of     *logged // nil when it is dead
+}
+
+// loggedSKUs are those that some log has a change of: an event changes a SKU on many channels, and is looked up once for all.
+type loggedSKUs map[string]*logged
+
+// logged tells where the changes of a SKU are.
+type logged struct {
+	places []int32 // by number of the log, in its entries, counted from 1; 0 or none when it has no change
+	logs   int     // that have one
+}
+
+// get returns the record of a SKU that a change is added of right after.
+func (s loggedSKUs) get(sku string) *logged {
+	of := s[sku]
+	if of == nil {
+		of = &logged{}
+		s[sku] = of
+	}
+	return of
+}
+
+// place is where the change in a log is, counted from 1, or 0.
+func (o *logged) place(log int) int {
+	if log < len(o.places) {
+		return int(o.places[log])
+	}
+	return 0
+}
+
+func (o *logged) put(log, place int) {
+	for log >= len(o.places) {
+		o.places = append(o.places, 0)
+	}
+	o.places[log] = int32(place)
 }
 
 // compactFrom is from how many entries on the dead ones are removed, once they are a third of all.
 const compactFrom = 1024
 
 // add appends a change; limit is the most SKUs kept. It returns the highest position of the values that had to go.
-func (l *changeLog) add(c change, limit int) (gone uint64) {
-	if l.live == nil {
-		l.live = map[string]int{}
+func (l *changeLog) add(c *change, limit int) (gone uint64) {
+	place := c.of.place(l.number)
+	if place > 0 {
+		l.entries[place-1].of = nil
+	} else {
+		l.live++
+		c.of.logs++
 	}
-	i, known := l.live[c.SKU]
-	if known {
-		l.entries[i] = change{seq: l.entries[i].seq, dead: true}
-	}
-	for len(l.live) > limit || len(l.live) == limit && !known {
+	for l.live > limit {
 		gone = max(gone, l.drop())
 	}
-	if len(l.entries) >= compactFrom && 2*len(l.entries) > 3*len(l.live) {
+	if len(l.entries) >= compactFrom && 2*len(l.entries) > 3*l.live {
 		l.compact()
 	}
-	l.live[c.SKU] = len(l.entries)
-	l.entries = append(l.entries, c)
+	l.entries = append(l.entries, *c)
+	c.of.put(l.number, len(l.entries))
 	return gone
 }
 
 // drop lets the oldest change go.
 func (l *changeLog) drop() uint64 {
-	for l.entries[l.first].dead {
+	for l.entries[l.first].of == nil {
 		l.first++
 	}
 	e := &l.entries[l.first]
-	delete(l.live, e.SKU)
+	e.of.put(l.number, 0)
+	if e.of.logs--; e.of.logs == 0 {
+		delete(l.skus, e.SKU)
+	}
+	l.live--
 	l.dropped = e.seq
 	gone := e.Position
-	*e = change{seq: e.seq, dead: true}
+	*e = change{seq: e.seq}
 	l.first++
 	return gone
 }
 
 func (l *changeLog) compact() {
 	kept := l.entries[:0]
-	for _, e := range l.entries[l.first:] {
-		if !e.dead {
-			l.live[e.SKU] = len(kept)
-			kept = append(kept, e)
+	for i := range l.entries[l.first:] {
+		if e := &l.entries[l.first+i]; e.of != nil {
+			kept = append(kept, *e)
+			e.of.put(l.number, len(kept))
 		}
 	}
 	clear(l.entries[len(kept):])
 	l.entries, l.first = kept, 0
 }
 
-// read appends to dst the values after a place that are newer than a position, or mended, until dst has maxChanges. It returns the place
-// reached, and the first change after it, nil at the end.
-func (l *changeLog) read(cursor, newer uint64, dst []Availability) (filled []Availability, reached uint64, rest *change) {
-	i := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].seq > cursor })
-	for ; i < len(l.entries); i++ {
-		e := &l.entries[i]
-		if !e.dead && (e.Position > newer || e.mended) {
+// logReader is where somebody reads a log.
+type logReader struct {
+	*changeLog
+	next int // entry
+}
+
+// logReaders are of several logs, a heap by the seq of their next entries.
+type logReaders []logReader
+
+func (r logReaders) Len() int { return len(r) }
+func (r logReaders) Less(i, j int) bool {
+	return r[i].entries[r[i].next].seq < r[j].entries[r[j].next].seq
+}
+func (r logReaders) Swap(i, j int) { r[i], r[j] = r[j], r[i] }
+func (r *logReaders) Push(x any)   { *r = append(*r, x.(logReader)) }
+
+func (r *logReaders) Pop() any {
+	last := (*r)[len(*r)-1]
+	*r = (*r)[:len(*r)-1]
+	return last
+}
+
+// begin reads a log, too, from after a seq. Call heap.Init once all have begun.
+func (r *logReaders) begin(l *changeLog, after uint64) {
+	if i := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].seq > after }); i < len(l.entries) {
+		*r = append(*r, logReader{l, i})
+	}
+}
+
+// read appends to dst the values that are newer than a position, or mended, in the order of change, until dst has maxChanges. It returns the seq reached, after or more,
+// and the first change after it, nil at the end.
+func (r *logReaders) read(after, newer uint64, dst []Availability) (filled []Availability, reached uint64, rest *change) {
+	heap.Init(r)
+	for len(*r) > 0 {
+		l := &(*r)[0]
+		e := &l.entries[l.next]
+		if e.of != nil && (e.Position > newer || e.mended) {
 			if len(dst) == maxChanges {
-				return dst, cursor, e
+				return dst, after, e
 			}
 			dst = append(dst, e.Availability)
 		}
-		cursor = e.seq
+		after = e.seq
+		if l.next++; l.next < len(l.entries) {
+			heap.Fix(r, 0)
+		} else {
+			heap.Pop(r)
+		}
 	}
-	return dst, cursor, nil
+	return dst, after, nil
 }
 
-// waiters of one channel: the watchers to be woken by its next change.
+// waiting are watchers to be woken by the next change, of one channel or of any.
 type waiting map[*Watcher]struct{}
 
 func (w waiting) wake() {
+	if len(w) == 0 { // mostly: to find that out by going through it costs more
+		return
+	}
 	for x := range maps.Keys(w) {
 		x.wakeUp()
 	}

@@ -48,16 +48,17 @@ type hub struct {
 	mu       sync.RWMutex
 	seq      uint64 // of the last change
 	token    uint64
-	through  uint64 // everything up to here is published, but for policies
-	settled  uint64 // policies up to here are in every document
-	policy   uint64 // their version
-	complete uint64 // every value after this position is in the logs
-	logs     map[string]*changeLog
-	waiting  map[string]waiting // by channel; "" is all
-	watched  map[string][]subject
-	watchers int    // now
-	entered  uint64 // watchers so far
-	restarts int    // the logs were emptied so often
+	through  uint64                // everything up to here is published, but for policies
+	settled  uint64                // policies up to here are in every document
+	policy   uint64                // their version
+	complete uint64                // every value after this position is in the logs
+	logs     map[string]*changeLog // by channel
+	logged   loggedSKUs            // in all of them
+	waiting  waiting               // for any channel
+	watched  map[string][]subject  // by SKU
+	watchers int                   // now
+	entered  uint64                // watchers so far
+	restarts int                   // the logs were emptied so often
 }
 
 // subject is a SKU that a watcher named.
@@ -67,22 +68,24 @@ type subject struct {
 }
 
 func newHub(p *Projection, heartbeat time.Duration) *hub {
-	return &hub{projection: p, heartbeat: heartbeat, keep: maxLogged, complete: math.MaxUint64, logs: map[string]*changeLog{},
-		waiting: map[string]waiting{}, watched: map[string][]subject{}}
+	return &hub{projection: p, heartbeat: heartbeat, keep: maxLogged, complete: math.MaxUint64, logs: map[string]*changeLog{}, logged: loggedSKUs{},
+		waiting: waiting{}, watched: map[string][]subject{}}
 }
 
 // restart empties the logs: values may have been written and not published. Watchers go back to the documents.
 func (h *hub) restart(p projections.Progress) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	for _, l := range h.logs {
+		l.waiting.wake()
+	}
+	h.waiting.wake()
 	clear(h.logs)
+	clear(h.logged)
 	h.restarts++
 	h.through, h.policy, h.settled, h.token = p.Position, p.Own, p.Own, 0
 	h.complete = max(p.Position, h.projection.dir.Tables().Version())
 	h.settle()
-	for _, w := range h.waiting {
-		w.wake()
-	}
 	for _, subjects := range h.watched {
 		for _, s := range subjects {
 			s.mark(s.index)
@@ -112,35 +115,56 @@ func (h *hub) publish(c *pending, through uint64, kits []Availability) {
 func (h *hub) publishDocument(d draft) {
 	plain := d.before != nil && d.before.plainOffers() && d.plainOffers()
 	kit := d.before != nil && d.before.Balances.AsKit() != nil // and is no more
+	var to telling
 	for i := range d.values {
 		if !kit && !d.changed(i, plain) {
 			continue
 		}
-		h.tell(d.prices.availability(d.Document, d.SKU, i, nil), d.mends)
+		if to.of == nil {
+			to = h.telling(d.SKU)
+		}
+		to.tell(change{Availability: d.prices.availability(d.Document, d.SKU, i, nil), mended: d.mends})
 	}
 }
 
 // tell hands out one value; one that is mended to those as well who had another one of its position.
 func (h *hub) tell(a Availability, mended bool) {
-	h.log(a, mended)
-	for _, s := range h.watched[a.SKU] {
-		if s.channel == "" || s.channel == a.Channel {
+	to := h.telling(a.SKU)
+	to.tell(change{Availability: a, mended: mended})
+}
+
+// telling hands out values of one SKU.
+type telling struct {
+	*hub
+	of       *logged
+	subjects []subject
+}
+
+func (h *hub) telling(sku string) telling { return telling{h, h.logged.get(sku), h.watched[sku]} }
+
+func (t *telling) tell(c change) {
+	l := t.log(c.Channel)
+	t.seq++
+	c.seq, c.before, c.of = t.seq, t.token, t.of
+	limit := max(min(minLogged, t.keep), t.keep/len(t.logs))
+	t.complete = max(t.complete, l.add(&c, limit))
+	l.waiting.wake()
+	t.waiting.wake()
+	for _, s := range t.subjects {
+		if s.channel == "" || s.channel == c.Channel {
 			s.mark(s.index)
 		}
 	}
 }
 
-func (h *hub) log(a Availability, mended bool) {
-	l := h.logs[a.Channel]
+// log returns the log of a channel.
+func (h *hub) log(channel string) *changeLog {
+	l := h.logs[channel]
 	if l == nil {
-		l = &changeLog{}
-		h.logs[a.Channel] = l
+		l = &changeLog{number: len(h.logs), skus: h.logged, waiting: waiting{}}
+		h.logs[channel] = l
 	}
-	h.seq++
-	limit := max(min(minLogged, h.keep), h.keep/len(h.logs))
-	h.complete = max(h.complete, l.add(change{Availability: a, seq: h.seq, before: h.token, mended: mended}, limit))
-	h.waiting[a.Channel].wake()
-	h.waiting[""].wake()
+	return l
 }
 
 // changed tells whether the i-th channel's value differs from the document before, or from what readers may have been shown
@@ -214,10 +238,11 @@ func (h *hub) await(w *Watcher, seen uint64, restarts int) bool {
 	if h.seq != seen || h.restarts != restarts {
 		return false
 	}
-	if h.waiting[w.channel] == nil {
-		h.waiting[w.channel] = waiting{}
+	if w.channel == "" {
+		h.waiting[w] = struct{}{}
+	} else {
+		h.log(w.channel).waiting[w] = struct{}{}
 	}
-	h.waiting[w.channel][w] = struct{}{}
 	return true
 }
 
@@ -226,7 +251,10 @@ func (h *hub) leave(w *Watcher) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.watchers--
-	delete(h.waiting[w.channel], w)
+	delete(h.waiting, w)
+	if l := h.logs[w.channel]; l != nil {
+		delete(l.waiting, w)
+	}
 	for _, sku := range w.skus {
 		h.removeSubject(sku, w)
 	}

@@ -1,15 +1,19 @@
 package availability
 
-import "context"
+import (
+	"context"
+	"maps"
+)
 
 // allSKUs is the source of a watcher of all SKUs: it reads the logs of changes, after the documents when the logs do not
 // reach back far enough.
 type allSKUs struct {
 	*Watcher
-	base     uint64            // place in the logs that it began at
-	cursors  map[string]uint64 // by channel, where it is not at base any more
-	seen     uint64            // the last change when it last read the logs
-	restarts int               // of the hub; another number means that changes were missed
+	place    uint64            // in the logs
+	further  map[string]uint64 // by channel, where it is further in its log
+	logs     logReaders
+	seen     uint64 // the last change when it last read the logs
+	restarts int    // of the hub; another number means that changes were missed
 	scanning bool
 	after    string // SKU that the scan has reached
 	scanned  uint64 // token once the scan is done
@@ -17,14 +21,12 @@ type allSKUs struct {
 }
 
 func (s *allSKUs) start(after uint64) {
-	s.restarts, s.cursors = s.hub.restarts, map[string]uint64{}
+	s.restarts, s.further = s.hub.restarts, map[string]uint64{}
 	switch {
 	case after == FromNow:
-		s.base = s.hub.seq
+		s.place = s.hub.seq
 	case after >= s.hub.complete && s.hub.inForce():
-		for channel, l := range s.hub.logs {
-			s.cursors[channel] = l.dropped
-		}
+		s.readWhole()
 	default:
 		s.scan()
 	}
@@ -32,9 +34,17 @@ func (s *allSKUs) start(after uint64) {
 
 // scan starts to read all documents; what changes meanwhile is read from the logs after that.
 func (s *allSKUs) scan() {
-	s.restarts, s.base, s.scanned = s.hub.restarts, s.hub.seq, s.hub.token
+	s.restarts, s.place, s.scanned = s.hub.restarts, s.hub.seq, s.hub.token
 	s.scanning, s.after = true, ""
-	clear(s.cursors)
+	clear(s.further)
+}
+
+// readWhole goes to the beginning of the logs.
+func (s *allSKUs) readWhole() {
+	s.place = 0
+	for channel, l := range s.hub.logs {
+		s.further[channel] = l.dropped
+	}
 }
 
 func (s *allSKUs) mark(int) {}
@@ -149,36 +159,36 @@ func (s *allSKUs) readLogs() (caughtUp, early bool) {
 	defer h.mu.RUnlock()
 	if s.restarts != h.restarts {
 		s.scan()
-		for channel, l := range h.logs { // what was mended since is not found in the documents by its position
-			s.cursors[channel] = l.dropped
-		}
+		s.readWhole() // what was mended since is not found in the documents by its position
 		return false, false
 	}
 	if s.lost() {
 		s.scan()
 		return false, false
 	}
-	token, newer := h.tokenNow(), s.token
-	for channel, l := range h.logs {
-		if s.channel != "" && s.channel != channel {
-			continue
-		}
-		var rest *change
-		s.changes, s.cursors[channel], rest = l.read(s.cursor(channel), newer, s.changes)
-		if rest != nil {
-			token = min(token, rest.before)
-		}
+	token := h.tokenNow()
+	if rest := s.readOn(); rest != nil {
+		token = min(token, rest.before)
 	}
 	s.seen, s.token = h.seq, max(s.token, token)
 	return len(s.changes) < maxChanges, s.ahead > h.token
 }
 
-func (s *allSKUs) cursor(channel string) uint64 {
-	if c, ok := s.cursors[channel]; ok {
-		return c
+// readOn reads from the logs as much as fits, in the order of publication, and returns the first change after that.
+func (s *allSKUs) readOn() (rest *change) {
+	s.logs = s.logs[:0]
+	for channel, l := range s.hub.logs {
+		if s.channel == "" || s.channel == channel {
+			s.logs.begin(l, s.cursor(channel))
+		}
 	}
-	return s.base
+	s.changes, s.place, rest = s.logs.read(s.place, s.token, s.changes)
+	maps.DeleteFunc(s.further, func(_ string, place uint64) bool { return place <= s.place })
+	clear(s.logs[:cap(s.logs)])
+	return rest
 }
+
+func (s *allSKUs) cursor(channel string) uint64 { return max(s.place, s.further[channel]) }
 
 // lost tells whether a log let go of changes that were not read.
 func (s *allSKUs) lost() bool {
