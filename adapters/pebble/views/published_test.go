@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	pebbledb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
@@ -62,5 +64,82 @@ func TestPublishedValuesAreKeptWithinAgeAndNumber(t *testing.T) {
 	record(published("a", "pos", 5, 0), published("a", "web", 6, 0), published("a", "web", 7, 0))
 	if got := append(positions(t, m, "a", 0, 10), positions(t, m, "ab", 0, 10)...); len(got) != 4 {
 		t.Errorf("kept %v, at most 4 may be", got)
+	}
+}
+
+// Values of one SKU and position that come one after the other are kept as one, count each, and are told one by one.
+func TestPublishedValuesOfSeveralChannelsAreKeptTogether(t *testing.T) {
+	db, err := Open("views", Options{FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m := db.Published(time.Hour, 7)
+	now := timestamppb.New(time.Now().Add(-time.Minute))
+	value := func(sku, channel string, position uint64) *pb.PublishedChange {
+		return &pb.PublishedChange{Id: fmt.Sprint(sku, position, channel), Sku: sku, Channel: channel, Position: position, Ats: int64(10 + position),
+			PublishedAt: now, Topic: "t", Partition: int32(position % 2), Offset: int64(100*position) + int64(len(channel))}
+	}
+	list := []*pb.PublishedChange{value("a", "app", 1), value("a", "store", 1), value("a", "web", 1), value("a", "app", 2), value("b", "app", 2), value("b", "web", 2)}
+	if err := m.Record(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Of(t.Context(), "a", 0, 10)
+	if err != nil || len(got) != 4 {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	for i, c := range got {
+		if !proto.Equal(c, list[i]) {
+			t.Errorf("got %v, want %v", c, list[i])
+		}
+	}
+	if got, err := m.Of(t.Context(), "a", 0, 2); err != nil || len(got) != 2 {
+		t.Errorf("of at most 2: %v, %v", got, err)
+	}
+	keys := 0
+	if err := db.scan(t.Context(), []byte{spacePublished}, []byte{spacePublishedByTime + 1}, func(_, _ []byte) (bool, error) { keys++; return true, nil }); err != nil || keys != 6 {
+		t.Errorf("%d keys, %v; want 3 entries with 2 each", keys, err)
+	}
+	m = db.Published(time.Hour, 7) // another process counts anew
+	if err := m.Record(t.Context(), []*pb.PublishedChange{published("c", "web", 3, 0), published("c", "web", 4, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	if m.held != 5 {
+		t.Errorf("%d are kept, want 2 beside the 3 that did not have to go", m.held)
+	}
+	if got := append(positions(t, m, "a", 0, 10), positions(t, m, "b", 0, 10)...); fmt.Sprint(got) != "[2 2 2]" {
+		t.Errorf("kept %v", got)
+	}
+}
+
+// What versions before kept is read and let go: each value alone, with nothing in its entry by time.
+func TestPublishedValuesKeptAloneAreRead(t *testing.T) {
+	db, err := Open("views", Options{FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	was := published("a", "web", 1, time.Minute)
+	value, err := was.MarshalVT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e publishedEntry
+	if err := e.set([]*pb.PublishedChange{was}); err != nil {
+		t.Fatal(err)
+	}
+	if err := firstOf(db.db.Set(e.key, value, pebbledb.NoSync), db.db.Set(e.byTime, nil, pebbledb.NoSync)); err != nil {
+		t.Fatal(err)
+	}
+	m := db.Published(time.Hour, 1)
+	got, err := m.Of(t.Context(), "a", 0, 10)
+	if err != nil || len(got) != 1 || !proto.Equal(got[0], was) {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if err := m.Record(t.Context(), []*pb.PublishedChange{published("a", "web", 2, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := positions(t, m, "a", 0, 10); fmt.Sprint(got) != "[2]" {
+		t.Errorf("kept %v", got)
 	}
 }

@@ -9,6 +9,7 @@ package inventoryv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -1582,11 +1583,130 @@ func (x *OrderDocument) GetSent() bool {
 	return false
 }
 
+// PublishedDocument is a value of a SKU that was published, with others of the same position that were published with it. Its first fields are those of
+// PublishedChange.
+type PublishedDocument struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Sku         string                 `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	Channel     string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	Ats         int64                  `protobuf:"varint,4,opt,name=ats,proto3" json:"ats,omitempty"`
+	Position    uint64                 `protobuf:"varint,5,opt,name=position,proto3" json:"position,omitempty"`
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	Topic       string                 `protobuf:"bytes,7,opt,name=topic,proto3" json:"topic,omitempty"`
+	Partition   int32                  `protobuf:"varint,8,opt,name=partition,proto3" json:"partition,omitempty"`
+	Offset      int64                  `protobuf:"varint,9,opt,name=offset,proto3" json:"offset,omitempty"`
+	// On other channels. SKU, position, time and topic are the same, and left out.
+	Also          []*PublishedDocument `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishedDocument) Reset() {
+	*x = PublishedDocument{}
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishedDocument) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishedDocument) ProtoMessage() {}
+
+func (x *PublishedDocument) ProtoReflect() protoreflect.Message {
+	mi := &file_stockfold_inventory_v1_view_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishedDocument.ProtoReflect.Descriptor instead.
+func (*PublishedDocument) Descriptor() ([]byte, []int) {
+	return file_stockfold_inventory_v1_view_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PublishedDocument) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PublishedDocument) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *PublishedDocument) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *PublishedDocument) GetAts() int64 {
+	if x != nil {
+		return x.Ats
+	}
+	return 0
+}
+
+func (x *PublishedDocument) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *PublishedDocument) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
+func (x *PublishedDocument) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *PublishedDocument) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *PublishedDocument) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *PublishedDocument) GetAlso() []*PublishedDocument {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
 var File_stockfold_inventory_v1_view_proto protoreflect.FileDescriptor
 
 const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\n" +
-	"!stockfold/inventory/v1/view.proto\x12\x16stockfold.inventory.v1\x1a\"stockfold/inventory/v1/event.proto\"\xba\x03\n" +
+	"!stockfold/inventory/v1/view.proto\x12\x16stockfold.inventory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"stockfold/inventory/v1/event.proto\"\xba\x03\n" +
 	"\x14AvailabilityDocument\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x1f\n" +
@@ -1738,7 +1858,19 @@ const file_stockfold_inventory_v1_view_proto_rawDesc = "" +
 	"\bposition\x18\n" +
 	" \x01(\x04R\bposition\x12\x14\n" +
 	"\x05asked\x18\v \x01(\x04R\x05asked\x12\x12\n" +
-	"\x04sent\x18\f \x01(\bR\x04sentBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
+	"\x04sent\x18\f \x01(\bR\x04sent\"\xc7\x02\n" +
+	"\x11PublishedDocument\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x10\n" +
+	"\x03ats\x18\x04 \x01(\x03R\x03ats\x12\x1a\n" +
+	"\bposition\x18\x05 \x01(\x04R\bposition\x12=\n" +
+	"\fpublished_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12\x14\n" +
+	"\x05topic\x18\a \x01(\tR\x05topic\x12\x1c\n" +
+	"\tpartition\x18\b \x01(\x05R\tpartition\x12\x16\n" +
+	"\x06offset\x18\t \x01(\x03R\x06offset\x12=\n" +
+	"\x04also\x18\n" +
+	" \x03(\v2).stockfold.inventory.v1.PublishedDocumentR\x04alsoBMZKgithub.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1;inventoryv1b\x06proto3"
 
 var (
 	file_stockfold_inventory_v1_view_proto_rawDescOnce sync.Once
@@ -1752,36 +1884,38 @@ func file_stockfold_inventory_v1_view_proto_rawDescGZIP() []byte {
 	return file_stockfold_inventory_v1_view_proto_rawDescData
 }
 
-var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_stockfold_inventory_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_stockfold_inventory_v1_view_proto_goTypes = []any{
-	(*AvailabilityDocument)(nil), // 0: stockfold.inventory.v1.AvailabilityDocument
-	(*KitDocument)(nil),          // 1: stockfold.inventory.v1.KitDocument
-	(*RulesDocument)(nil),        // 2: stockfold.inventory.v1.RulesDocument
-	(*UseDocument)(nil),          // 3: stockfold.inventory.v1.UseDocument
-	(*PolicyRulesDocument)(nil),  // 4: stockfold.inventory.v1.PolicyRulesDocument
-	(*ItemDocument)(nil),         // 5: stockfold.inventory.v1.ItemDocument
-	(*BalanceDocument)(nil),      // 6: stockfold.inventory.v1.BalanceDocument
-	(*DatedDocument)(nil),        // 7: stockfold.inventory.v1.DatedDocument
-	(*ChannelValueDocument)(nil), // 8: stockfold.inventory.v1.ChannelValueDocument
-	(*ReservationDocument)(nil),  // 9: stockfold.inventory.v1.ReservationDocument
-	(*SupplyUseDocument)(nil),    // 10: stockfold.inventory.v1.SupplyUseDocument
-	(*SplitDocument)(nil),        // 11: stockfold.inventory.v1.SplitDocument
-	(*ChannelDocument)(nil),      // 12: stockfold.inventory.v1.ChannelDocument
-	(*LocationDocument)(nil),     // 13: stockfold.inventory.v1.LocationDocument
-	(*OwnerDocument)(nil),        // 14: stockfold.inventory.v1.OwnerDocument
-	(*OrderDocument)(nil),        // 15: stockfold.inventory.v1.OrderDocument
-	(*KitComponent)(nil),         // 16: stockfold.inventory.v1.KitComponent
-	(*KitMembershipSet)(nil),     // 17: stockfold.inventory.v1.KitMembershipSet
-	(*SharedSafetySet)(nil),      // 18: stockfold.inventory.v1.SharedSafetySet
-	(*AllocationSet)(nil),        // 19: stockfold.inventory.v1.AllocationSet
-	(*SellingRuleSet)(nil),       // 20: stockfold.inventory.v1.SellingRuleSet
-	(*BufferSet)(nil),            // 21: stockfold.inventory.v1.BufferSet
-	(*LocationGroupDefined)(nil), // 22: stockfold.inventory.v1.LocationGroupDefined
-	(*FulfilmentRuleSet)(nil),    // 23: stockfold.inventory.v1.FulfilmentRuleSet
-	(*SharedBufferSet)(nil),      // 24: stockfold.inventory.v1.SharedBufferSet
-	(*ReallocationRuleSet)(nil),  // 25: stockfold.inventory.v1.ReallocationRuleSet
-	(*ReturnRuleSet)(nil),        // 26: stockfold.inventory.v1.ReturnRuleSet
-	(*ChannelDefined)(nil),       // 27: stockfold.inventory.v1.ChannelDefined
+	(*AvailabilityDocument)(nil),  // 0: stockfold.inventory.v1.AvailabilityDocument
+	(*KitDocument)(nil),           // 1: stockfold.inventory.v1.KitDocument
+	(*RulesDocument)(nil),         // 2: stockfold.inventory.v1.RulesDocument
+	(*UseDocument)(nil),           // 3: stockfold.inventory.v1.UseDocument
+	(*PolicyRulesDocument)(nil),   // 4: stockfold.inventory.v1.PolicyRulesDocument
+	(*ItemDocument)(nil),          // 5: stockfold.inventory.v1.ItemDocument
+	(*BalanceDocument)(nil),       // 6: stockfold.inventory.v1.BalanceDocument
+	(*DatedDocument)(nil),         // 7: stockfold.inventory.v1.DatedDocument
+	(*ChannelValueDocument)(nil),  // 8: stockfold.inventory.v1.ChannelValueDocument
+	(*ReservationDocument)(nil),   // 9: stockfold.inventory.v1.ReservationDocument
+	(*SupplyUseDocument)(nil),     // 10: stockfold.inventory.v1.SupplyUseDocument
+	(*SplitDocument)(nil),         // 11: stockfold.inventory.v1.SplitDocument
+	(*ChannelDocument)(nil),       // 12: stockfold.inventory.v1.ChannelDocument
+	(*LocationDocument)(nil),      // 13: stockfold.inventory.v1.LocationDocument
+	(*OwnerDocument)(nil),         // 14: stockfold.inventory.v1.OwnerDocument
+	(*OrderDocument)(nil),         // 15: stockfold.inventory.v1.OrderDocument
+	(*PublishedDocument)(nil),     // 16: stockfold.inventory.v1.PublishedDocument
+	(*KitComponent)(nil),          // 17: stockfold.inventory.v1.KitComponent
+	(*KitMembershipSet)(nil),      // 18: stockfold.inventory.v1.KitMembershipSet
+	(*SharedSafetySet)(nil),       // 19: stockfold.inventory.v1.SharedSafetySet
+	(*AllocationSet)(nil),         // 20: stockfold.inventory.v1.AllocationSet
+	(*SellingRuleSet)(nil),        // 21: stockfold.inventory.v1.SellingRuleSet
+	(*BufferSet)(nil),             // 22: stockfold.inventory.v1.BufferSet
+	(*LocationGroupDefined)(nil),  // 23: stockfold.inventory.v1.LocationGroupDefined
+	(*FulfilmentRuleSet)(nil),     // 24: stockfold.inventory.v1.FulfilmentRuleSet
+	(*SharedBufferSet)(nil),       // 25: stockfold.inventory.v1.SharedBufferSet
+	(*ReallocationRuleSet)(nil),   // 26: stockfold.inventory.v1.ReallocationRuleSet
+	(*ReturnRuleSet)(nil),         // 27: stockfold.inventory.v1.ReturnRuleSet
+	(*ChannelDefined)(nil),        // 28: stockfold.inventory.v1.ChannelDefined
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
 }
 var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	5,  // 0: stockfold.inventory.v1.AvailabilityDocument.item:type_name -> stockfold.inventory.v1.ItemDocument
@@ -1789,29 +1923,31 @@ var file_stockfold_inventory_v1_view_proto_depIdxs = []int32{
 	8,  // 2: stockfold.inventory.v1.AvailabilityDocument.values:type_name -> stockfold.inventory.v1.ChannelValueDocument
 	2,  // 3: stockfold.inventory.v1.AvailabilityDocument.rules:type_name -> stockfold.inventory.v1.RulesDocument
 	1,  // 4: stockfold.inventory.v1.AvailabilityDocument.kit:type_name -> stockfold.inventory.v1.KitDocument
-	16, // 5: stockfold.inventory.v1.KitDocument.components:type_name -> stockfold.inventory.v1.KitComponent
-	17, // 6: stockfold.inventory.v1.KitDocument.part_of:type_name -> stockfold.inventory.v1.KitMembershipSet
-	18, // 7: stockfold.inventory.v1.RulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
-	19, // 8: stockfold.inventory.v1.RulesDocument.allocations:type_name -> stockfold.inventory.v1.AllocationSet
-	20, // 9: stockfold.inventory.v1.RulesDocument.selling:type_name -> stockfold.inventory.v1.SellingRuleSet
-	21, // 10: stockfold.inventory.v1.RulesDocument.buffers:type_name -> stockfold.inventory.v1.BufferSet
-	18, // 11: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
-	22, // 12: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
-	23, // 13: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
-	24, // 14: stockfold.inventory.v1.PolicyRulesDocument.buffers:type_name -> stockfold.inventory.v1.SharedBufferSet
-	25, // 15: stockfold.inventory.v1.PolicyRulesDocument.reallocation:type_name -> stockfold.inventory.v1.ReallocationRuleSet
-	26, // 16: stockfold.inventory.v1.PolicyRulesDocument.returns:type_name -> stockfold.inventory.v1.ReturnRuleSet
+	17, // 5: stockfold.inventory.v1.KitDocument.components:type_name -> stockfold.inventory.v1.KitComponent
+	18, // 6: stockfold.inventory.v1.KitDocument.part_of:type_name -> stockfold.inventory.v1.KitMembershipSet
+	19, // 7: stockfold.inventory.v1.RulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	20, // 8: stockfold.inventory.v1.RulesDocument.allocations:type_name -> stockfold.inventory.v1.AllocationSet
+	21, // 9: stockfold.inventory.v1.RulesDocument.selling:type_name -> stockfold.inventory.v1.SellingRuleSet
+	22, // 10: stockfold.inventory.v1.RulesDocument.buffers:type_name -> stockfold.inventory.v1.BufferSet
+	19, // 11: stockfold.inventory.v1.PolicyRulesDocument.safety:type_name -> stockfold.inventory.v1.SharedSafetySet
+	23, // 12: stockfold.inventory.v1.PolicyRulesDocument.groups:type_name -> stockfold.inventory.v1.LocationGroupDefined
+	24, // 13: stockfold.inventory.v1.PolicyRulesDocument.methods:type_name -> stockfold.inventory.v1.FulfilmentRuleSet
+	25, // 14: stockfold.inventory.v1.PolicyRulesDocument.buffers:type_name -> stockfold.inventory.v1.SharedBufferSet
+	26, // 15: stockfold.inventory.v1.PolicyRulesDocument.reallocation:type_name -> stockfold.inventory.v1.ReallocationRuleSet
+	27, // 16: stockfold.inventory.v1.PolicyRulesDocument.returns:type_name -> stockfold.inventory.v1.ReturnRuleSet
 	3,  // 17: stockfold.inventory.v1.BalanceDocument.uses:type_name -> stockfold.inventory.v1.UseDocument
 	7,  // 18: stockfold.inventory.v1.BalanceDocument.promises:type_name -> stockfold.inventory.v1.DatedDocument
 	11, // 19: stockfold.inventory.v1.ReservationDocument.splits:type_name -> stockfold.inventory.v1.SplitDocument
 	10, // 20: stockfold.inventory.v1.ReservationDocument.supply:type_name -> stockfold.inventory.v1.SupplyUseDocument
-	27, // 21: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
+	28, // 21: stockfold.inventory.v1.ChannelDocument.terms:type_name -> stockfold.inventory.v1.ChannelDefined
 	14, // 22: stockfold.inventory.v1.LocationDocument.owners:type_name -> stockfold.inventory.v1.OwnerDocument
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	29, // 23: stockfold.inventory.v1.PublishedDocument.published_at:type_name -> google.protobuf.Timestamp
+	16, // 24: stockfold.inventory.v1.PublishedDocument.also:type_name -> stockfold.inventory.v1.PublishedDocument
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_stockfold_inventory_v1_view_proto_init() }
@@ -1826,7 +1962,7 @@ func file_stockfold_inventory_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockfold_inventory_v1_view_proto_rawDesc), len(file_stockfold_inventory_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
