@@ -149,11 +149,7 @@ func (f *fake) Reserve(_ context.Context, r *pb.ReserveRequest) (*pb.ReserveResp
 	case f.lie == refuses, f.lie == refusesSome && lying:
 		return nil, status.Error(codes.ResourceExhausted, "too much is waiting")
 	case f.lie == refusesPolitely && lying:
-		polite, err := status.New(codes.ResourceExhausted, "too much is waiting").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(100 * time.Millisecond)})
-		if err != nil {
-			return nil, err
-		}
-		return nil, polite.Err()
+		return nil, polite()
 	case f.lie == dies && lying:
 		os.Exit(3)
 	case f.lie == forgetsReserved && lying:
@@ -169,7 +165,19 @@ func (f *fake) Reserve(_ context.Context, r *pb.ReserveRequest) (*pb.ReserveResp
 		Status: pb.ReservationStatus_RESERVATION_STATUS_HELD}}, nil
 }
 
+// polite is a refusal that says when to try again.
+func polite() error {
+	s, err := status.New(codes.ResourceExhausted, "too much is waiting").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(10 * time.Millisecond)})
+	if err != nil {
+		return err
+	}
+	return s.Err()
+}
+
 func (f *fake) ReserveBatch(ctx context.Context, r *pb.ReserveBatchRequest) (*pb.ReserveBatchResponse, error) {
+	if f.batches.Add(1)%4 == 0 && f.lie == refusesPolitely {
+		return nil, polite()
+	}
 	reply := &pb.ReserveBatchResponse{}
 	for _, q := range r.Reservations {
 		one, err := f.Reserve(ctx, q)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -98,8 +99,9 @@ type fake struct {
 	pb.UnimplementedOperationsServiceServer
 	pb.UnimplementedSnapshotServiceServer
 
-	lie lie
-	mu  sync.Mutex
+	lie     lie
+	batches atomic.Int64
+	mu      sync.Mutex
 	books
 	journal *os.File // movements since the books were saved; nil in tests of one process
 	readTo  uint64   // what a replay has come to

@@ -43,8 +43,8 @@ func measureOverload(ctx context.Context, s *shop, f *Figure) error {
 	x := &overload{shop: s, timings: newClock()}
 	b := s.b
 	for round := 0; round <= b.growthRounds; round++ {
-		peak, err := drive(ctx, overloadInFlight, overloadWindows*b.growthWindow, func(w int) call { return x.calls(s.server.wire(w), round, w) })
-		if f.count(peak); err != nil {
+		peak, err := x.peak(ctx, f, round)
+		if err != nil {
 			return err
 		}
 		if err := s.server.settle(ctx); err != nil || round == 0 {
@@ -53,12 +53,12 @@ func measureOverload(ctx context.Context, s *shop, f *Figure) error {
 			}
 			continue
 		}
-		placed, err := x.open(ctx, f, round, overloadBy*peak.rate())
+		placed, err := x.open(ctx, f, round, overloadBy*peak/overloadBatch)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		f.Rounds = append(f.Rounds, newRound(placed, overloadBatch*peak.rate()))
-		b.say("  round %d of %d: %s reservations/s, at its peak %s", round, b.growthRounds, amount(placed), amount(overloadBatch*peak.rate()))
+		f.Rounds = append(f.Rounds, newRound(placed, peak))
+		b.say("  round %d of %d: %s reservations/s, at its peak %s", round, b.growthRounds, amount(placed), amount(peak))
 	}
 	if err := x.burst(ctx, f); err != nil {
 		return err
@@ -74,6 +74,16 @@ type overload struct {
 	placed, refused atomic.Int64
 	until           time.Time // what is placed after it does not count
 	counts          bool
+}
+
+// peak returns how many reservations a second are placed when nobody asks for more than is answered.
+func (x *overload) peak(ctx context.Context, f *Figure, round int) (float64, error) {
+	window := overloadWindows * x.b.growthWindow
+	x.placed.Store(0)
+	x.until = time.Now().Add(window)
+	seen, err := drive(ctx, overloadInFlight, window, func(w int) call { return x.calls(x.server.wire(w), round, w) })
+	f.count(seen)
+	return float64(x.placed.Load()) / window.Seconds(), err
 }
 
 // open asks for so many calls a second and returns how many reservations a second were placed.
@@ -103,72 +113,81 @@ func (x *overload) calls(w *wire, round, worker int) call {
 			picked[i] = int(ranks[turn%len(ranks)])
 		}
 		from := time.Now()
-		placed, err := x.reserveAll(ctx, w, picked)
-		if to := time.Now(); counts && placed > 0 {
+		placed, again, err := x.reserveAll(ctx, w, picked)
+		to := time.Now()
+		if counts && placed > 0 {
 			x.timings.record(worker, to.Sub(from))
-			if !to.After(x.until) {
-				x.placed.Add(placed)
+		}
+		if !to.After(x.until) {
+			x.placed.Add(placed)
+		}
+		if !counts && again > 0 { // who wants to be served, and not to overload, waits as told
+			select {
+			case <-time.After(again):
+			case <-ctx.Done():
 			}
 		}
 		return err
 	}
 }
 
-// reserveAll makes one call. Each of its reservations is placed, or refused with a word on when to try again.
-func (x *overload) reserveAll(ctx context.Context, w *wire, picked []int) (placed int64, err error) {
+// reserveAll makes one call. Each of its reservations is placed, or refused with a word on when to try again; again is when, if none was.
+func (x *overload) reserveAll(ctx context.Context, w *wire, picked []int) (placed int64, again time.Duration, err error) {
 	ask := &pb.ReserveBatchRequest{}
 	for _, i := range picked {
 		ask.Reservations = append(ask.Reservations, &pb.ReserveRequest{ReservationId: x.b.carts.next(), Sku: x.skus[i], Channel: channels[webChannel].id, Quantity: 1})
 	}
 	encoded, err := encode(ask)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var reply frame
 	if err := w.call(ctx, pb.ReservationService_ReserveBatch_FullMethodName, encoded, &reply); err != nil {
 		for _, i := range picked {
 			x.add(i, 1, err)
 		}
-		return 0, checkRefused(err)
+		if again, err = refusal(err); again > 0 {
+			x.refused.Add(int64(len(picked)))
+		}
+		return 0, again, err
 	}
 	var got pb.ReserveBatchResponse
 	if err := decode(&reply, &got); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if len(got.Results) != len(picked) {
-		return 0, wrong("%d reservations asked for, %d answered", len(picked), len(got.Results))
+		return 0, 0, wrong("%d reservations asked for, %d answered", len(picked), len(got.Results))
 	}
 	for j, r := range got.Results {
 		if no := r.Refusal; no != nil {
 			x.refused.Add(1)
 			x.add(picked[j], 1, status.Error(codes.Code(no.Code), no.Message))
 			if codes.Code(no.Code) != codes.ResourceExhausted || no.RetryAfterMs <= 0 {
-				return placed, wrong("%v was refused without a word on when to try again: %v", ask.Reservations[j], no)
+				return placed, 0, wrong("%v was refused without a word on when to try again: %v", ask.Reservations[j], no)
 			}
 			continue
 		}
 		if err := checkReply(ask.Reservations[j], &pb.ReserveResponse{Reservation: r.Reservation, Token: got.Token}); err != nil {
-			return placed, err
+			return placed, 0, err
 		}
 		x.add(picked[j], 1, nil)
 		placed++
 	}
-	return placed, nil
+	return placed, 0, nil
 }
 
-// checkRefused makes sure that who is refused because there is too much is told when to try again. It returns other errors, and
-// refusals, as they are.
-func checkRefused(err error) error {
+// refusal is when to try again after an error that says that there is too much, which has to say it, or another error as it is.
+func refusal(err error) (again time.Duration, other error) {
 	s, _ := status.FromError(err)
 	if s.Code() != codes.ResourceExhausted {
-		return err
+		return 0, err
 	}
 	for _, d := range s.Details() {
 		if retry, ok := d.(*errdetails.RetryInfo); ok && retry.GetRetryDelay().AsDuration() > 0 {
-			return err
+			return retry.GetRetryDelay().AsDuration(), nil
 		}
 	}
-	return wrong("refused without RetryInfo: %v", err)
+	return 0, wrong("refused without RetryInfo: %v", err)
 }
 
 // burst asks for more of one SKU at once than may wait for it, and for single units meanwhile: who is refused is to be told by
@@ -180,7 +199,7 @@ func (x *overload) burst(ctx context.Context, f *Figure) error {
 	done, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for i := range burstCalls {
-		bulk.Go(func() { _, bulkErrs[i] = x.reserveAll(ctx, x.server.wire(i), picked) })
+		bulk.Go(func() { _, _, bulkErrs[i] = x.reserveAll(ctx, x.server.wire(i), picked) })
 	}
 	go func() {
 		bulk.Wait()
@@ -190,14 +209,15 @@ func (x *overload) burst(ctx context.Context, f *Figure) error {
 	err := parallel(ctx, parallelCalls, func(ctx context.Context, worker int) error {
 		one := x.shop.reservations.reserve(x.server.wire(worker), x.ledger, func() int { return 0 }, nil)
 		for done.Err() == nil {
-			switch err := checkRefused(one(ctx)); {
-			case err == nil:
+			err := one(ctx)
+			if err == nil {
 				placed.Add(1)
-			case errors.Is(err, ErrWrong):
-				return err
-			default:
-				refused.Add(1)
+				continue
 			}
+			if _, err = refusal(err); errors.Is(err, ErrWrong) {
+				return err
+			}
+			refused.Add(1)
 		}
 		return nil
 	})

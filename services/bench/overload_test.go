@@ -55,8 +55,10 @@ func TestWhoIsRefusedIsToldWhenToTryAgain(t *testing.T) {
 		wrong bool
 	}{{nil, false}, {with(codes.ResourceExhausted, time.Second), false}, {with(codes.ResourceExhausted, 0), true},
 		{status.Error(codes.ResourceExhausted, "too much"), true}, {status.Error(codes.Unavailable, "gone"), false}} {
-		if got := checkRefused(c.err); errors.Is(got, ErrWrong) != c.wrong || !c.wrong && got != c.err {
-			t.Errorf("%v: %v", c.err, got)
+		again, got := refusal(c.err)
+		if refused := status.Code(c.err) == codes.ResourceExhausted && !c.wrong; refused != (again == time.Second) || errors.Is(got, ErrWrong) != c.wrong ||
+			!c.wrong && !refused && got != c.err {
+			t.Errorf("%v: again after %v, %v", c.err, again, got)
 		}
 	}
 }

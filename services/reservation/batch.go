@@ -15,13 +15,20 @@ import (
 const MaxBatch = 8_192
 
 // ReserveBatch reserves each of several by itself: what Reserve would return as an error is the result of that one. It returns *validation.Error for the
-// batch as a whole.
+// batch as a whole, and commands.ErrOverloaded while too many are under way: nothing of it was done then.
 func (s *Service) ReserveBatch(ctx context.Context, r *pb.ReserveBatchRequest) (*pb.ReserveBatchResponse, error) {
 	var c validation.Checker
 	if n := len(r.Reservations); n == 0 || n > MaxBatch {
 		c.Fail("reservations", "must be 1 to %d, are %d", MaxBatch, n)
 		return nil, c.Err()
 	}
+	if err := s.room.enter(len(r.Reservations), &s.claims); err != nil {
+		if s.Refused != nil {
+			s.Refused(len(r.Reservations))
+		}
+		return nil, err
+	}
+	defer s.room.leave(len(r.Reservations))
 	x := &batch{Service: s, ctx: ctx, ask: r.Reservations, all: make([]placing, len(r.Reservations))}
 	x.submit()
 	x.waiting.Wait()

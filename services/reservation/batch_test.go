@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -232,5 +233,75 @@ func TestRefusalsThatComeAtOnceAreTold(t *testing.T) {
 		&pb.ReserveRequest{ReservationId: "b", Sku: "milk", Channel: "web", Quantity: 2})
 	if answer.Results[0].Reservation.GetQuantity() != 2 || answer.Results[1].Refusal.GetReason() != "INSUFFICIENT_STOCK" {
 		t.Errorf("got %v", answer)
+	}
+}
+
+// latecomers has commands wait until they are released.
+type latecomers struct {
+	commands.Doer[stock.State]
+	waiting *atomic.Int64
+	release chan struct{}
+}
+
+func (l latecomers) Submit(id string, m aggregates.Metadata, in commands.Intention[stock.State], done func(commands.Outcome, error)) error {
+	l.waiting.Add(1)
+	go func() {
+		<-l.release
+		if err := l.Doer.Submit(id, m, in, done); err != nil {
+			done(commands.Outcome{}, err)
+		}
+	}()
+	return nil
+}
+
+// While as many reservations of batches are under way as may be, a further batch is refused as a whole: nothing of it was done, and it is told when to try again.
+func TestABatchTooManyIsRefusedAsAWhole(t *testing.T) {
+	l := latecomers{waiting: &atomic.Int64{}, release: make(chan struct{})}
+	var refused atomic.Int64
+	w := servicetest.Start(t, servicetest.Options{Configure: func(c *api.Config) {
+		config := c.Reservation.(*reservation.Service).Config
+		l.Doer = config.SKUs
+		config.SKUs, config.Refused = l, func(n int) { refused.Add(int64(n)) }
+		c.Reservation = reservation.New(config)
+	}})
+	w.Shop()
+	w.Count("milk", 30_000)
+	batch := func(name string, n int) *pb.ReserveBatchRequest {
+		r := &pb.ReserveBatchRequest{}
+		for i := range n {
+			r.Reservations = append(r.Reservations, &pb.ReserveRequest{ReservationId: fmt.Sprint(name, i), Sku: "milk", Channel: "web", Quantity: 1})
+		}
+		return r
+	}
+	ask := func(r *pb.ReserveBatchRequest) (placed int, err error) {
+		answer, err := w.ReservationClient().ReserveBatch(t.Context(), r)
+		for _, x := range answer.GetResults() {
+			if x.Reservation.GetQuantity() == 1 {
+				placed++
+			}
+		}
+		return placed, err
+	}
+	var large sync.WaitGroup
+	for _, name := range []string{"a", "b"} {
+		large.Go(func() {
+			if placed, err := ask(batch(name, reservation.MaxBatch)); placed != reservation.MaxBatch || err != nil {
+				t.Errorf("%s: %d were placed, %v", name, placed, err)
+			}
+		})
+	}
+	for l.waiting.Load() < 2*reservation.MaxBatch {
+		time.Sleep(time.Millisecond)
+	}
+	small := batch("c", 3)
+	_, err := ask(small)
+	servicetest.Refused(t, err, codes.ResourceExhausted, api.ReasonOverloaded)
+	close(l.release)
+	large.Wait()
+	if placed, err := ask(small); placed != 3 || err != nil {
+		t.Errorf("afterwards: %d were placed, %v", placed, err)
+	}
+	if n := l.waiting.Load(); n != 2*reservation.MaxBatch+3 || refused.Load() != 3 {
+		t.Errorf("%d commands were run, want those of the batches that were let in; %d were counted as refused, want 3", n, refused.Load())
 	}
 }

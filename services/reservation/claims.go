@@ -43,6 +43,8 @@ type settled struct {
 	until    aggregates.Instant
 }
 
+var errUnindexed = fmt.Errorf("%w: %d reservations were placed that are not indexed yet", commands.ErrOverloaded, maxClaims)
+
 // take claims an id for a SKU until settle. It returns *stock.KeyReusedError when another SKU has the id, or
 // commands.ErrOverloaded.
 func (c *claims) take(id, sku string) error {
@@ -57,10 +59,18 @@ func (c *claims) take(id, sku string) error {
 		return nil
 	}
 	if len(c.byID) >= maxClaims {
-		return fmt.Errorf("%w: %d reservations were placed that are not indexed yet", commands.ErrOverloaded, maxClaims)
+		return errUnindexed
 	}
 	c.byID[id] = &claim{sku: sku, uses: 1}
 	return nil
+}
+
+// room tells whether so many ids more can be claimed.
+func (c *claims) room(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sweep()
+	return len(c.byID)+n <= maxClaims
 }
 
 // verdict is how the placing of a claimed id ended.

@@ -49,7 +49,7 @@ type Kits interface {
 	FulfilKits(ctx context.Context, reservation string, quantity int64, location string, m aggregates.Metadata) (orders.KitReservation, uint64, error)
 }
 
-// Config says what the service works with. All of it must be set, AcceptUnknownLocations apart.
+// Config says what the service works with. All of it must be set, AcceptUnknownLocations and Refused apart.
 type Config struct {
 	SKUs     commands.Doer[stock.State]
 	Policies Policies
@@ -62,6 +62,8 @@ type Config struct {
 	Refusal func(ctx context.Context, err error) *pb.Refusal
 	// AcceptUnknownLocations lets units be handed over at a location that nobody defined.
 	AcceptUnknownLocations bool
+	// Refused is told of reservations whose batch was refused as a whole.
+	Refused func(n int)
 }
 
 // Service implements the contract's ReservationService.
@@ -70,6 +72,7 @@ type Service struct {
 	Config
 	claims claims
 	warm   warmth
+	room   room
 }
 
 var (

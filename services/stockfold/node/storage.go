@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/stockfold/stockfold/adapters/eventstoredb"
@@ -64,6 +65,7 @@ type storage struct {
 	syncs   *syncMetrics
 
 	skus      *commands.Streams[stock.State]
+	batched   atomic.Uint64 // reservations refused with their whole batch, before they were commands of SKUs
 	channels  *commands.Streams[channel.State]
 	locations *commands.Streams[location.State]
 	orders    *commands.Streams[order.State]

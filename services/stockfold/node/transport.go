@@ -35,7 +35,7 @@ func (n *Node) serveAPI(_ context.Context, ls listeners) error {
 		Ready:      n.Ready, Registry: n.metrics, Log: n.log,
 	}
 	n.route(&config, reservation.New(reservation.Config{SKUs: n.skus, Policies: n.policies, Index: n.reservations, Risks: n.availability, Kits: n.orderService, Tokens: n.tokens, Now: now,
-		Refusal: api.Refuser(n.log), AcceptUnknownLocations: n.config.AcceptUnknownLocations}),
+		Refusal: api.Refuser(n.log), AcceptUnknownLocations: n.config.AcceptUnknownLocations, Refused: func(count int) { n.batched.Add(uint64(count)) }}),
 		stock.New(stock.Config{Recorder: n.recorder, View: n.availability, Rejects: n.desk, Tokens: n.tokens, Now: now, Ledger: n.ledger}))
 	server, err := api.New(config)
 	if err != nil {

@@ -48,7 +48,8 @@ type ReservationServiceClient interface {
 	// ReallocateReservation are FAILED_PRECONDITION, KIT_RESERVATION, then.
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
 	// ReserveBatch does what so many calls of Reserve would, each by itself: one may be refused and another not. Those of one SKU are
-	// decided in the order of the request. It is answered once all are durable.
+	// decided in the order of the request. It is answered once all are durable. RESOURCE_EXHAUSTED, OVERLOADED with RetryInfo: more calls wait than the
+	// service can take, and nothing of it was done; what only a part of found room for is told by the results.
 	ReserveBatch(ctx context.Context, in *ReserveBatchRequest, opts ...grpc.CallOption) (*ReserveBatchResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(ctx context.Context, in *ConfirmReservationRequest, opts ...grpc.CallOption) (*ConfirmReservationResponse, error)
@@ -218,7 +219,8 @@ type ReservationServiceServer interface {
 	// ReallocateReservation are FAILED_PRECONDITION, KIT_RESERVATION, then.
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
 	// ReserveBatch does what so many calls of Reserve would, each by itself: one may be refused and another not. Those of one SKU are
-	// decided in the order of the request. It is answered once all are durable.
+	// decided in the order of the request. It is answered once all are durable. RESOURCE_EXHAUSTED, OVERLOADED with RetryInfo: more calls wait than the
+	// service can take, and nothing of it was done; what only a part of found room for is told by the results.
 	ReserveBatch(context.Context, *ReserveBatchRequest) (*ReserveBatchResponse, error)
 	// ConfirmReservation turns a live hold into a promise that does not expire.
 	ConfirmReservation(context.Context, *ConfirmReservationRequest) (*ConfirmReservationResponse, error)
