@@ -35,6 +35,7 @@ func (r *Runner) resume(ctx context.Context) (from Progress, end uint64, err err
 		if err = r.projection.Reset(ctx); err != nil {
 			err = fmt.Errorf("empty the read model: %w", err)
 		}
+		r.waiters.set(0) // before it can be read
 	}
 	if err != nil {
 		return from, 0, err

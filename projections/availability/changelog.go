@@ -3,6 +3,7 @@ package availability
 import (
 	"container/heap"
 	"maps"
+	"slices"
 	"sort"
 )
 
@@ -31,11 +32,11 @@ type change struct {
 // loggedSKUs are those that some log has a change of: an event changes a SKU on many channels, and is looked up once for all.
 type loggedSKUs map[string]*logged
 
-// logged tells where the changes of a SKU are.
-type logged struct {
-	places []int32 // by number of the log, in its entries, counted from 1; 0 or none when it has no change
-	logs   int     // that have one
-}
+// logged tells where the changes of a SKU are, in order of the logs' numbers.
+type logged struct{ places []place }
+
+// place is that of a change in the entries of a log.
+type place struct{ log, entry int32 }
 
 // get returns the record of a SKU that a change is added of right after.
 func (s loggedSKUs) get(sku string) *logged {
@@ -47,19 +48,28 @@ func (s loggedSKUs) get(sku string) *logged {
 	return of
 }
 
-// place is where the change in a log is, counted from 1, or 0.
-func (o *logged) place(log int) int {
-	if log < len(o.places) {
-		return int(o.places[log])
+// find returns where the place in a log is, or would be. A SKU that changes on all channels has them by number.
+func (o *logged) find(log int) (i int, found bool) {
+	if log < len(o.places) && o.places[log].log == int32(log) {
+		return log, true
 	}
-	return 0
+	return slices.BinarySearchFunc(o.places, int32(log), func(p place, log int32) int { return int(p.log - log) })
 }
 
-func (o *logged) put(log, place int) {
-	for log >= len(o.places) {
-		o.places = append(o.places, 0)
+// put notes the place in a log.
+func (o *logged) put(log, entry int) {
+	i, found := o.find(log)
+	if !found {
+		o.places = slices.Insert(o.places, i, place{log: int32(log)})
 	}
-	o.places[log] = int32(place)
+	o.places[i].entry = int32(entry)
+}
+
+// drop forgets the place in a log.
+func (o *logged) drop(log int) {
+	if i, found := o.find(log); found {
+		o.places = slices.Delete(o.places, i, i+1)
+	}
 }
 
 // compactFrom is from how many entries on the dead ones are removed, once they are a third of all.
@@ -67,12 +77,10 @@ const compactFrom = 1024
 
 // add appends a change; limit is the most SKUs kept. It returns the highest position of the values that had to go.
 func (l *changeLog) add(c *change, limit int) (gone uint64) {
-	place := c.of.place(l.number)
-	if place > 0 {
-		l.entries[place-1].of = nil
+	if i, known := c.of.find(l.number); known {
+		l.entries[c.of.places[i].entry].of = nil
 	} else {
 		l.live++
-		c.of.logs++
 	}
 	for l.live > limit {
 		gone = max(gone, l.drop())
@@ -80,8 +88,8 @@ func (l *changeLog) add(c *change, limit int) (gone uint64) {
 	if len(l.entries) >= compactFrom && 2*len(l.entries) > 3*l.live {
 		l.compact()
 	}
-	l.entries = append(l.entries, *c)
 	c.of.put(l.number, len(l.entries))
+	l.entries = append(l.entries, *c)
 	return gone
 }
 
@@ -91,8 +99,7 @@ func (l *changeLog) drop() uint64 {
 		l.first++
 	}
 	e := &l.entries[l.first]
-	e.of.put(l.number, 0)
-	if e.of.logs--; e.of.logs == 0 {
+	if e.of.drop(l.number); len(e.of.places) == 0 {
 		delete(l.skus, e.SKU)
 	}
 	l.live--
@@ -107,8 +114,8 @@ func (l *changeLog) compact() {
 	kept := l.entries[:0]
 	for i := range l.entries[l.first:] {
 		if e := &l.entries[l.first+i]; e.of != nil {
-			kept = append(kept, *e)
 			e.of.put(l.number, len(kept))
+			kept = append(kept, *e)
 		}
 	}
 	clear(l.entries[len(kept):])
@@ -137,7 +144,7 @@ func (r *logReaders) Pop() any {
 	return last
 }
 
-// begin reads a log, too, from after a seq. Call heap.Init once all have begun.
+// begin reads a log, too, from after a seq.
 func (r *logReaders) begin(l *changeLog, after uint64) {
 	if i := sort.Search(len(l.entries), func(i int) bool { return l.entries[i].seq > after }); i < len(l.entries) {
 		*r = append(*r, logReader{l, i})

@@ -54,6 +54,7 @@ type hub struct {
 	complete uint64                // every value after this position is in the logs
 	logs     map[string]*changeLog // by channel
 	logged   loggedSKUs            // in all of them
+	changing int                   // logs that have changes
 	waiting  waiting               // for any channel
 	watched  map[string][]subject  // by SKU
 	watchers int                   // now
@@ -82,6 +83,7 @@ func (h *hub) restart(p projections.Progress) {
 	h.waiting.wake()
 	clear(h.logs)
 	clear(h.logged)
+	h.changing = 0
 	h.restarts++
 	h.through, h.policy, h.settled, h.token = p.Position, p.Own, p.Own, 0
 	h.complete = max(p.Position, h.projection.dir.Tables().Version())
@@ -144,9 +146,12 @@ func (h *hub) telling(sku string) telling { return telling{h, h.logged.get(sku),
 
 func (t *telling) tell(c change) {
 	l := t.log(c.Channel)
+	if len(l.entries) == 0 {
+		t.changing++
+	}
 	t.seq++
 	c.seq, c.before, c.of = t.seq, t.token, t.of
-	limit := max(min(minLogged, t.keep), t.keep/len(t.logs))
+	limit := max(min(minLogged, t.keep), t.keep/t.changing)
 	t.complete = max(t.complete, l.add(&c, limit))
 	l.waiting.wake()
 	t.waiting.wake()

@@ -23,8 +23,8 @@ const (
 	overloadWindows  = 12    // windows of growth that the peak and overload each last
 	overloadP99      = 2_000 // ms: in which 99 of 100 calls are to be answered meanwhile
 
-	burstCalls = 16 // of bulkMost each, for one SKU: more than may wait for it
-	bulkMost   = 8_192
+	burstCalls = 16    // of burstBatch each, for one SKU
+	burstBatch = 7_000 // three of them are let in at once, more than may wait for one SKU
 )
 
 // overloadRow asks for twice as much as the service can take, whether or not it answers.
@@ -74,6 +74,7 @@ type overload struct {
 	placed, refused atomic.Int64
 	until           time.Time // what is placed after it does not count
 	counts          bool
+	away            int64 // refused while too much is asked for
 }
 
 // peak returns how many reservations a second are placed when nobody asks for more than is answered.
@@ -92,9 +93,11 @@ func (x *overload) open(ctx context.Context, f *Figure, round int, rate float64)
 	limited, cancel := context.WithTimeout(ctx, window)
 	defer cancel()
 	x.placed.Store(0)
+	refused := x.refused.Load()
 	x.until, x.counts = time.Now().Add(window), true
 	seen, err := pace{rate: rate, workers: overloadCallers}.run(limited, func(w int) call { return x.calls(x.server.wire(w), overloadInFlight*round, w) })
 	x.counts = false
+	x.away += x.refused.Load() - refused
 	f.Calls, f.Errors = f.Calls+seen.answered+seen.failed, f.Errors+seen.failed
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return 0, err
@@ -193,7 +196,7 @@ func refusal(err error) (again time.Duration, other error) {
 // burst asks for more of one SKU at once than may wait for it, and for single units meanwhile: who is refused is to be told by
 // the status itself when to try again.
 func (x *overload) burst(ctx context.Context, f *Figure) error {
-	picked := make([]int, bulkMost) // all of the first
+	picked := make([]int, burstBatch) // all of the first
 	var bulk sync.WaitGroup
 	bulkErrs := make([]error, burstCalls)
 	done, cancel := context.WithCancel(ctx)
@@ -223,12 +226,12 @@ func (x *overload) burst(ctx context.Context, f *Figure) error {
 	})
 	bulk.Wait()
 	f.note("while %s reservations of one SKU were asked for at once, %s single ones of it were placed, and %s refused, each with RetryInfo",
-		grouped(burstCalls*bulkMost), grouped(placed.Load()), grouped(refused.Load()))
+		grouped(burstCalls*burstBatch), grouped(placed.Load()), grouped(refused.Load()))
 	return errors.Join(append(bulkErrs, err)...)
 }
 
 // tell says what was seen beside the rate.
 func (x *overload) tell(f *Figure) {
 	f.Latency = latency(x.timings.histogram())
-	f.note("asked for in calls of %d, as they become due; %s refused, each with when to try again", overloadBatch, grouped(x.refused.Load()))
+	f.note("asked for in calls of %d, as they become due; %s refused, each with when to try again", overloadBatch, grouped(x.away))
 }

@@ -28,10 +28,8 @@ func (s *Service) ReserveBatch(ctx context.Context, r *pb.ReserveBatchRequest) (
 		}
 		return nil, err
 	}
-	defer s.room.leave(len(r.Reservations))
 	x := &batch{Service: s, ctx: ctx, ask: r.Reservations, all: make([]placing, len(r.Reservations))}
-	x.submit()
-	x.waiting.Wait()
+	x.decide()
 	return x.answer(), nil
 }
 
@@ -53,8 +51,16 @@ type placing struct {
 	err     error
 }
 
+// decide has all decided at once that can be. What is left for answer is one command at a time, and needs no room.
+func (x *batch) decide() {
+	defer x.room.leave(len(x.ask))
+	x.submit()
+	x.waiting.Wait()
+}
+
 // submit hands all to their SKUs' mailboxes, in the order of the request.
 func (x *batch) submit() {
+	defer x.room.claimed(len(x.ask))
 	for i, r := range x.ask {
 		p := &x.all[i]
 		if r == nil {

@@ -65,7 +65,7 @@ func (c *claims) take(id, sku string) error {
 	return nil
 }
 
-// room tells whether so many ids more can be claimed.
+// room tells whether so many ids can be claimed that are not yet.
 func (c *claims) room(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -42,8 +42,8 @@ const (
 	spaceRuns          byte = 0x92 // segment, id and position of the first place
 	spaceAuditIsBelow  byte = 0x93
 
-	spacePublished       byte = 0x94 // SKU, position, first channel
-	spacePublishedByTime byte = 0x95 // time, SKU, position, first channel
+	spacePublished       byte = 0x94 // SKU, position, first channel, time
+	spacePublishedByTime byte = 0x95 // time, and the key after it
 
 	spaceSelfCheck byte = 0x96 // one value
 )

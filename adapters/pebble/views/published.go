@@ -28,7 +28,7 @@ type Published struct {
 // MaxPublished bounds the published values that are kept, whatever their age.
 const MaxPublished = 5_000_000
 
-// prunePerRecord is how many values go, at most, for those that come in one call.
+// prunePerRecord is how many entries go, at most, for those that come in one call.
 const prunePerRecord = 4_096
 
 // Published returns the records of what was published. One goroutine records; any may read.
@@ -55,7 +55,8 @@ func together(list []*pb.PublishedChange, each func(group []*pb.PublishedChange)
 	return nil
 }
 
-// publishedEntry is what is kept of values together: their keys are that of the first, and the one by time tells how many there are.
+// publishedEntry is what is kept of values together. Its key ends with when they were published: what is published again later, perhaps with others, has an entry
+// of its own. The one by time tells how many values there are.
 type publishedEntry struct {
 	document           pb.PublishedDocument
 	also               []pb.PublishedDocument
@@ -81,8 +82,9 @@ func (e *publishedEntry) set(group []*pb.PublishedChange) error {
 		return fmt.Errorf("keep what was published of %q: %w", first.Sku, err)
 	}
 	e.key = binary.BigEndian.AppendUint64(appendName(append(e.key[:0], spacePublished), first.Sku), first.Position)
-	e.key = append(e.key, first.Channel...)
-	e.byTime = binary.BigEndian.AppendUint64(append(e.byTime[:0], spacePublishedByTime), uint64(first.PublishedAt.AsTime().UnixMicro()))
+	at := uint64(first.PublishedAt.AsTime().UnixMicro())
+	e.key = binary.BigEndian.AppendUint64(append(e.key, first.Channel...), at)
+	e.byTime = binary.BigEndian.AppendUint64(append(e.byTime[:0], spacePublishedByTime), at)
 	e.byTime = append(e.byTime, e.key[1:]...)
 	if e.byTimeValue = e.byTimeValue[:0]; len(group) > 1 {
 		e.byTimeValue = binary.AppendUvarint(e.byTimeValue, uint64(len(group)))
@@ -98,17 +100,33 @@ func publishedTogether(byTimeValue []byte) int64 {
 	return 1
 }
 
-// appendPublished appends the values of an entry.
+// appendPublished appends the values of an entry. Of one that was published more than once as of a position, the first publication stays.
 func appendPublished(list []*pb.PublishedChange, value []byte) ([]*pb.PublishedChange, error) {
 	var d pb.PublishedDocument
 	if err := d.UnmarshalVT(value); err != nil {
 		return list, err
 	}
 	for _, o := range append([]*pb.PublishedDocument{&d}, d.Also...) {
-		list = append(list, &pb.PublishedChange{Id: o.Id, Sku: d.Sku, Channel: o.Channel, Ats: o.Ats, Position: d.Position,
-			PublishedAt: d.PublishedAt, Topic: d.Topic, Partition: o.Partition, Offset: o.Offset})
+		c := &pb.PublishedChange{Id: o.Id, Sku: d.Sku, Channel: o.Channel, Ats: o.Ats, Position: d.Position,
+			PublishedAt: d.PublishedAt, Topic: d.Topic, Partition: o.Partition, Offset: o.Offset}
+		switch was := publishedBefore(list, c); {
+		case was < 0:
+			list = append(list, c)
+		case c.PublishedAt.AsTime().Before(list[was].PublishedAt.AsTime()):
+			list[was] = c
+		}
 	}
 	return list, nil
+}
+
+// publishedBefore finds the value of the same position and channel at the end of a list, -1 when there is none.
+func publishedBefore(list []*pb.PublishedChange, c *pb.PublishedChange) int {
+	for i := len(list) - 1; i >= 0 && list[i].Position == c.Position; i-- {
+		if list[i].Channel == c.Channel {
+			return i
+		}
+	}
+	return -1
 }
 
 // Record keeps values, and lets the oldest go that are too old or too many.

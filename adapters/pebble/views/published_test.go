@@ -112,7 +112,44 @@ func TestPublishedValuesOfSeveralChannelsAreKeptTogether(t *testing.T) {
 	}
 }
 
-// What versions before kept is read and let go: each value alone, with nothing in its entry by time.
+// What is published again, alone or with others, takes nothing away, and is told once: as it was published first.
+func TestPublishedAgainTakesNothingAway(t *testing.T) {
+	db, err := Open("views", Options{FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m := db.Published(time.Hour, 100)
+	for i, channels := range [][]string{{"store", "web"}, {"app", "store", "web"}, {"app"}} {
+		list := make([]*pb.PublishedChange, len(channels))
+		for j, channel := range channels {
+			list[j] = published("a", channel, 7, time.Duration(30-i)*time.Minute)
+		}
+		at := list[0].PublishedAt
+		for j := range list {
+			list[j].PublishedAt, list[j].Offset = at, int64(i)
+		}
+		if err := m.Record(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := m.Of(t.Context(), "a", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := map[string]int64{}
+	for _, c := range got {
+		first[c.Channel] = c.Offset
+	}
+	if len(got) != 3 || fmt.Sprint(first) != "map[app:1 store:0 web:0]" {
+		t.Errorf("got %v", got)
+	}
+	if m.held != 6 {
+		t.Errorf("%d are kept, want 6", m.held)
+	}
+}
+
+// What versions before kept is read and let go: each value alone, with nothing in its entry by time and no time in its key.
 func TestPublishedValuesKeptAloneAreRead(t *testing.T) {
 	db, err := Open("views", Options{FS: vfs.NewMem(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -128,7 +165,8 @@ func TestPublishedValuesKeptAloneAreRead(t *testing.T) {
 	if err := e.set([]*pb.PublishedChange{was}); err != nil {
 		t.Fatal(err)
 	}
-	if err := firstOf(db.db.Set(e.key, value, pebbledb.NoSync), db.db.Set(e.byTime, nil, pebbledb.NoSync)); err != nil {
+	key, byTime := e.key[:len(e.key)-8], e.byTime[:len(e.byTime)-8]
+	if err := firstOf(db.db.Set(key, value, pebbledb.NoSync), db.db.Set(byTime, nil, pebbledb.NoSync)); err != nil {
 		t.Fatal(err)
 	}
 	m := db.Published(time.Hour, 1)
