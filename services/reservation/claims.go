@@ -43,7 +43,7 @@ type settled struct {
 	until    aggregates.Instant
 }
 
-var errUnindexed = fmt.Errorf("%w: %d reservations were placed that are not indexed yet", commands.ErrOverloaded, maxClaims)
+var errUnindexed = fmt.Errorf("%w: more than %d reservations are being placed or not indexed yet", commands.ErrOverloaded, maxClaims)
 
 // take claims an id for a SKU until settle. It returns *stock.KeyReusedError when another SKU has the id, or
 // commands.ErrOverloaded.

@@ -13,7 +13,7 @@ import (
 	pb "github.com/stockfold/stockfold/proto/gen/stockfold/inventory/v1"
 )
 
-// Published keeps what was published, for as long as Keep says, and at most Most values: about 120 bytes each, or half of that for those that an event
+// Published keeps what was published, for as long as Keep says, and at most Most values: about 120 bytes each, less for those that an event
 // changed on several channels, which are kept together. It is not built again when the database is lost: what was published before is not known then.
 type Published struct {
 	db   *DB
